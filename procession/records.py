@@ -1,0 +1,154 @@
+"""Records as the engine sees them: plain frozen data, and the schema that names their fields.
+
+A record is a snapshot read through the store port. Expressions and templates read its fields as
+attributes (`meeting.contact.email`); they can reach nothing else, since a record has no public method.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+
+from procession.errors import InputError
+
+type_names = (
+    "text", "int", "number", "bool", "date", "datetime", "duration", "record", "list", "any",
+)  # fmt: skip
+TypeName = Literal["text", "int", "number", "bool", "date", "datetime", "duration", "record", "list", "any"]
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """The type of a value. `of` is the entity of a record; `item` the type of a list's items."""
+
+    name: TypeName
+    of: str = ""
+    item: "Type | None" = None
+
+    def __str__(self) -> str:
+        if self.name == "record":
+            return f"record of {self.of}"
+        return f"list of {self.item}" if self.name == "list" and self.item else self.name
+
+
+TEXT, INT, NUMBER, BOOL = Type("text"), Type("int"), Type("number"), Type("bool")
+DATE, DATETIME, DURATION, ANY = Type("date"), Type("datetime"), Type("duration"), Type("any")
+
+
+def record_of(entity: str) -> Type:
+    return Type("record", of=entity)
+
+
+def list_of(item: Type) -> Type:
+    return Type("list", item=item)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of an entity. `options` are the values a choice allows; a field that is not
+    `writable` is computed by the store (a contact's primary `email`, a task's `is_meeting`)."""
+
+    type: Type
+    title: str
+    writable: bool = True
+    required: bool = False
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A kind of record: `title` for people, fields by name. Every entity has an int field `id`."""
+
+    name: str
+    title: str
+    fields: Mapping[str, Field]
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """What records there are. The application hands it in; rules check every name against it."""
+
+    entities: Mapping[str, Entity] = field(default_factory=dict)
+
+    def entity(self, name: str) -> Entity:
+        return self.entities[name]
+
+    def field(self, entity: str, name: str) -> Field | None:
+        known = self.entities.get(entity)
+        return known.fields.get(name) if known else None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Ref:
+    """The address of a record; written `contact:17` on the command line and in the journal."""
+
+    entity: str
+    id: int
+
+    def __str__(self) -> str:
+        return f"{self.entity}:{self.id}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `entity:id`.
+
+        Raises:
+            InputError: the text has another form.
+        """
+        entity, _, number = text.partition(":")
+        if not entity or not number.isascii() or not number.isdigit():
+            raise InputError(f"{text!r} does not name a record", hint="Write it as contact:17.")
+        return cls(entity, int(number))
+
+
+class Record:
+    """A frozen snapshot of one record; its fields are attributes, a referenced record is nested.
+
+    Two records are equal if they are the same record, whatever was read of them.
+    """
+
+    __slots__ = ("_fields", "_ref")
+
+    def __init__(self, ref: Ref, fields: Mapping[str, Any]) -> None:
+        object.__setattr__(self, "_ref", ref)
+        object.__setattr__(self, "_fields", {**fields, "id": ref.id})
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return object.__getattribute__(self, "_fields")[name]
+        except KeyError:
+            raise AttributeError(f"{self!r} has no field {name!r}") from None
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("a record is a snapshot and cannot be changed")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Record) and ref_of(self) == ref_of(other)
+
+    def __hash__(self) -> int:
+        return hash(ref_of(self))
+
+    def __repr__(self) -> str:
+        return f"<{ref_of(self)}>"
+
+    def __str__(self) -> str:
+        fields = fields_of(self)
+        return str(fields.get("name") or fields.get("subject") or fields.get("title") or ref_of(self))
+
+    def __reduce__(self) -> tuple[type["Record"], tuple[Ref, Mapping[str, Any]]]:
+        return Record, (ref_of(self), fields_of(self))
+
+
+def ref_of(record: Record) -> Ref:
+    ref: Ref = object.__getattribute__(record, "_ref")
+    return ref
+
+
+def fields_of(record: Record) -> Mapping[str, Any]:
+    """`{field: value}`; a value is text, number, bool, date, aware datetime, timedelta, None,
+    a nested `Record` or a tuple of these."""
+    fields: Mapping[str, Any] = object.__getattribute__(record, "_fields")
+    return fields
+
+
+Paths = frozenset[tuple[str, ...]]
+"""Which references to follow when reading: `{("contact",), ("opportunity", "account")}`. A prefix is implied."""

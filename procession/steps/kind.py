@@ -1,0 +1,144 @@
+"""What a step kind is: its word in YAML, its shape, its outputs, and its pure `decide`.
+
+A kind's file, YAML word and shape share one name. `procession.steps.STEPS` lists them all.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, WithJsonSchema
+
+from procession.effects import Effect, Recipient
+from procession.errors import Place
+from procession.records import Ref, Schema, Type
+
+
+class Shape(BaseModel):
+    """The YAML below a step's word. Every text may hold `{{ }}`, unless its type says otherwise."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class ConditionMark:
+    """Marks a shape's field as a bare expression."""
+
+
+class LiteralMark:
+    """Marks a shape's field as plain data: no expression is looked for in it."""
+
+
+class StepsMark:
+    """Marks a shape's field as a list of nested steps (parsed by `procession.model`)."""
+
+
+Condition = Annotated[str, ConditionMark()]
+"""A bare expression, written without braces."""
+
+Steps = Annotated[
+    list[Any],
+    StepsMark(),
+    WithJsonSchema({"type": "array", "items": {"$ref": "#/$defs/Step"}, "minItems": 1}),
+]
+"""Nested steps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The instance ends here: with a result, or with an error."""
+
+    result: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a step decided: effects to perform, and where to go.
+
+    `branches` names the slots of child steps to enter, in order (`then`, `branches/1`, `else`); `items` the values a
+    `for_each` goes through, one round of `steps` each; `set_vars` what `vars.*` become; `output` is
+    merged under what the effects' receipts give.
+    """
+
+    effects: tuple[Effect, ...] = ()
+    output: Mapping[str, Any] = field(default_factory=dict)
+    branches: tuple[str, ...] = ()
+    items: tuple[Any, ...] | None = None
+    set_vars: Mapping[str, Any] = field(default_factory=dict)
+    stop: Stop | None = None
+
+
+class Renderer(Protocol):
+    """Renders a mail template; implemented by `procession.mail.Templates`."""
+
+    def render(self, template: str, names: Mapping[str, Any], *, language: str, timezone: str) -> "Rendered":
+        """Raises:
+        ExpressionError: the template failed on these values (place is in the template).
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    subject: str
+    text: str
+    html: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a step may look at while it decides. `names` is the scope of expressions."""
+
+    names: Mapping[str, Any]
+    now: datetime
+    process: str
+    title: str
+    message_id: str
+    """Of a mail sent at this path in this round."""
+    mail_domain: str
+    default_sender: Recipient
+    history_on: Ref | None
+    renderer: Renderer
+    schema: Schema
+    functions: Mapping[str, Callable[..., Any]]
+    at: Place
+    trigger_ref: Ref | None = None
+    """The record whose save started the instance."""
+
+
+Decide = Callable[[Mapping[str, Any], Context], Outcome]
+"""(filled fields of the shape, context) → outcome. Touches nothing outside.
+
+Raises:
+    PermanentError: these values allow no outcome.
+"""
+
+OutputTypes = Callable[[Any, Schema], Mapping[str, Type]]
+"""(shape, schema) → `{name: type}` of what later steps read as `outputs.<step id>.<name>`."""
+
+
+def no_outputs(_shape: Any, _schema: Schema) -> Mapping[str, Type]:
+    return {}
+
+
+Group = Literal["data", "comm", "flow", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class StepKind:
+    """One kind of step. `icon`-free, one line of `title` for lists; `needs_id` where others hold on to it."""
+
+    word: str
+    group: Group
+    title: str
+    shape: type[BaseModel]
+    decide: Decide
+    outputs: OutputTypes = no_outputs
+    needs_id: bool = False
+    shorthand: str = ""
+    """The field that a bare scalar or list means: `log_history: text` is `log_history: {text: text}`."""
+
+
+Names = Sequence[str]
