@@ -48,7 +48,6 @@ class Step:
     slots: Mapping[str, tuple["Step", ...]] = field(default_factory=dict)
     on_error: tuple["Step", ...] = ()
     retry: Retry = NO_RETRY
-    timeout: timedelta | None = None
     each: str = ""
 
 

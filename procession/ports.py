@@ -7,13 +7,13 @@ an instance; an engine writes nothing for an instance whose lease it lost (`Jour
 Moments are aware datetimes in UTC. Everything takes many at a time; one is the case N = 1.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
-from procession.effects import OnUnknown, SendMail
+from procession.effects import Attachment, OnUnknown, Recipient, SendMail
 from procession.records import Paths, Record, Ref, Schema
 
 EventType = Literal["added", "modified", "deleted", "schedule", "manual"]
@@ -275,6 +275,10 @@ class Journal(Protocol):
         The rows stay locked until the unit ends, so nobody else can take or cancel them meanwhile."""
         ...
 
+    def renew(self, owner: str, until: datetime) -> int:
+        """Renew every lease of this owner; returns how many."""
+        ...
+
     def release(self, dead: Collection[str], now: datetime) -> int:
         """Make `ready` again what expired leases, and these owners, left running; returns how many."""
         ...
@@ -320,7 +324,8 @@ class Outbox(Protocol):
 
     def queue(self, mails: Sequence[QueuedMail], at: datetime) -> list[Envelope]:
         """Insert activity, message, participants and links; order kept. A Message-ID that is there
-        already is not inserted again: its row is returned as it stands."""
+        already is not inserted again: its row is returned as it stands, except that one that never
+        left (`failed`, `cancelled`) takes the new content and is `queued` again."""
         ...
 
     def claim(self, ids: Collection[int], owner: str, now: datetime) -> list[int]:
@@ -339,7 +344,8 @@ class Outbox(Protocol):
     ) -> list[Envelope]: ...
 
     def due(self, now: datetime, limit: int) -> list[Envelope]:
-        """Queued mails whose time has come and that no running instance is about to send."""
+        """Queued mails with a `not_before` that has come. (One without belongs to the step that queued
+        it, which sends it itself.)"""
         ...
 
     def lost(self, dead: Collection[str]) -> list[Envelope]:
@@ -407,7 +413,50 @@ class MailOut(Protocol):
     def close(self) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A rendered mail template. `language` is the one that was found (BCP 47)."""
+
+    subject: str
+    text: str
+    html: str
+    language: str
+
+
+class Renderer(Protocol):
+    """Mail templates and invitations; implemented by `procession.mail.Templates`."""
+
+    def render(self, template: str, names: Mapping[str, Any], *, language: str, timezone: str) -> Rendered:
+        """Raises:
+        ExpressionError: the template failed on these values (its place is in the template).
+        """
+        ...
+
+    def invitation(self, meeting: Record, *, sender: Recipient, to: Sequence[Recipient]) -> Attachment:
+        """An .ics file of the meeting (RFC 5545).
+
+        Raises:
+            PermanentError: the meeting has no start.
+        """
+        ...
+
+
 class Clock(Protocol):
     def now(self) -> datetime:
         """Aware, in UTC."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The world as the engine is handed it. `owner` names this engine in leases: `host:pid:nonce`."""
+
+    store: Store
+    mail_out: MailOut
+    clock: Clock
+    renderer: Renderer
+    owner: str
+    mail_domain: str
+    default_sender: Recipient
+    functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    lease: timedelta = timedelta(seconds=30)

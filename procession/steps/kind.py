@@ -6,12 +6,13 @@ A kind's file, YAML word and shape share one name. `procession.steps.STEPS` list
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
 from procession.effects import Effect, Recipient
 from procession.errors import Place
+from procession.ports import Rendered, Renderer
 from procession.records import Ref, Schema, Type
 
 
@@ -67,24 +68,6 @@ class Outcome:
     items: tuple[Any, ...] | None = None
     set_vars: Mapping[str, Any] = field(default_factory=dict)
     stop: Stop | None = None
-
-
-class Renderer(Protocol):
-    """Renders a mail template; implemented by `procession.mail.Templates`."""
-
-    def render(self, template: str, names: Mapping[str, Any], *, language: str, timezone: str) -> "Rendered":
-        """Raises:
-        ExpressionError: the template failed on these values (place is in the template).
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    subject: str
-    text: str
-    html: str
-    language: str
 
 
 @dataclass(frozen=True, slots=True)
