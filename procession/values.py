@@ -5,6 +5,7 @@ Dates, moments, durations, decimals, records and refs are written as one-key obj
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,7 +13,17 @@ from typing import Any
 from procession.records import Record, Ref, fields_of, ref_of
 
 
-def to_json(value: Any) -> Any:
+@dataclass(frozen=True, slots=True, order=True)
+class BusinessDays:
+    """A duration that only a calendar can measure; `procession.times.add` does."""
+
+    days: int
+
+    def __str__(self) -> str:
+        return f"{self.days} business {'day' if abs(self.days) == 1 else 'days'}"
+
+
+def to_json(value: Any) -> Any:  # noqa: C901 (one case per type)
     """Raises:
     TypeError: a value that no expression can yield.
     """
@@ -25,6 +36,8 @@ def to_json(value: Any) -> Any:
             return {"$date": value.isoformat()}
         case timedelta():
             return {"$duration": value.total_seconds()}
+        case BusinessDays():
+            return {"$business_days": value.days}
         case Decimal():
             return {"$decimal": str(value)}
         case Ref():
@@ -47,6 +60,8 @@ def from_json(value: Any) -> Any:
             return date.fromisoformat(text)
         case {"$duration": seconds}:
             return timedelta(seconds=seconds)
+        case {"$business_days": int(days)}:
+            return BusinessDays(days)
         case {"$decimal": str(text)}:
             return Decimal(text)
         case {"$ref": str(text)}:

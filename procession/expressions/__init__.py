@@ -1,0 +1,35 @@
+"""The sandbox: conditions and values as authors write them.
+
+In the order a text takes: `parts.split` cuts it at its `{{ }}`; `syntax` reads an expression into a tree
+and refuses what the language has not; `check` finds its types, its mistakes and the references it
+follows, without running it; `evaluate` and `fill` run it on values.
+"""
+
+from procession.expressions.checking import check
+from procession.expressions.parts import (
+    Checked,
+    Expression,
+    Fillable,
+    Finding,
+    Names,
+    Scope,
+    Span,
+    Text,
+    split,
+)
+from procession.expressions.running import evaluate, fill
+
+__all__ = [
+    "Checked",
+    "Expression",
+    "Fillable",
+    "Finding",
+    "Names",
+    "Scope",
+    "Span",
+    "Text",
+    "check",
+    "evaluate",
+    "fill",
+    "split",
+]
