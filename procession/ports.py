@@ -183,6 +183,8 @@ class Envelope:
     path: str = ""
     round: str = ""
     error: str = ""
+    fresh: bool = False
+    """True in the answer of `Outbox.queue` if this call inserted the row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,8 +245,17 @@ class Records(Protocol):
 class Journal(Protocol):
     """Events, definitions, instances and step runs."""
 
-    def append(self, events: Sequence[Event]) -> int:
-        """Add schedule and manual events (their `id` is ignored); returns how many were new."""
+    def append(self, events: Sequence[Event]) -> list[int | None]:
+        """Add schedule and manual events (the `id` they come with is ignored); their new ids, None for
+        one whose `dedupe_key` was there before. Order kept."""
+        ...
+
+    def any_pending(self) -> bool:
+        """Whether there is an undispatched event: the cheapest question, asked many times a second."""
+        ...
+
+    def any_ready(self, now: datetime) -> bool:
+        """Whether an instance is ready and due."""
         ...
 
     def pending(self, limit: int) -> list[Event]:
@@ -293,8 +304,9 @@ class Journal(Protocol):
         """Insert or replace journal rows by (instance, path, round)."""
         ...
 
-    def end(self, ends: Sequence[End], now: datetime) -> None:
-        """Close segments: set state and give up the lease. Cancelled instances stay cancelled."""
+    def end(self, ends: Sequence[End], owner: str, now: datetime) -> None:
+        """Close segments of instances under this owner's lease: set state, give up the lease. One that
+        was asked to stop ends `cancelled`, whatever `ends` says; one whose lease was lost is left alone."""
         ...
 
     def ask_to_stop(self, instances: Collection[int], reason: str, now: datetime) -> int:
@@ -449,12 +461,13 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The world as the engine is handed it. `owner` names this engine in leases: `host:pid:nonce`."""
+    """The world as the engine is handed it. `owner` names this engine in leases (`procession.leases`);
+    `renderer` gives the templates of a version: (digest, `{path: text}`) → `Renderer`, cached."""
 
     store: Store
     mail_out: MailOut
     clock: Clock
-    renderer: Renderer
+    renderer: Callable[[str, Mapping[str, str]], Renderer]
     owner: str
     mail_domain: str
     default_sender: Recipient

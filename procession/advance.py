@@ -1,0 +1,296 @@
+"""Takes claimed instances of one plan to the end of their segment, many at a time.
+
+Each instance walks its plan (`procession.walk`). A turn that is in the journal already is not taken
+again: its row answers. So a segment that died goes on after its last journalled step.
+
+All instances whose turn is at the same step take it together: each decides (pure), then
+`procession.perform` does the effects of all of them in one unit. One instance is the case N = 1.
+"""
+
+import hashlib
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from procession.errors import ConfigurationError, ExpressionError, ProcessionError, UnknownOutcome, class_of
+from procession.expressions import evaluate, fill
+from procession.perform import Result, Work, journal_row, perform
+from procession.plan import Plan, Retry, Step, every_step
+from procession.ports import End, Instance, Ports, StepRun
+from procession.records import Ref
+from procession.scope import history_ref, names_of, read_inputs
+from procession.steps.kind import Context, Outcome, Stop
+from procession.values import from_json
+from procession.walk import StepFailed, Stopped, Taken, Turn, Walk, walk
+
+T = TypeVar("T")
+Around = Callable[[Step, int, Callable[[], T]], T]
+"""Wraps the work of one step for so many instances; the Prefect edge makes a task run of it."""
+
+
+def direct(_step: Step, _count: int, do: Callable[[], T]) -> T:
+    return do()
+
+
+@dataclass(slots=True)
+class Run:
+    """One instance in this segment. `turn` is its next step, `end` what became of it; one of them is None.
+
+    `unsaved` are journal rows of steps without effects: they are written with the next effects, or at the end.
+    """
+
+    instance: Instance
+    names: dict[str, Any]
+    walk: Walk
+    rows: dict[tuple[str, str], StepRun]
+    history_on: Ref | None = None
+    turn: Turn | None = None
+    end: End | None = None
+    unsaved: list[StepRun] = field(default_factory=list)
+
+    def step_run(self) -> StepRun | None:
+        return self.rows.get((self.turn.step.path, self.turn.round)) if self.turn else None
+
+
+def advance(
+    plan: Plan, instances: Sequence[Instance], ports: Ports, around: Around[Any] = direct
+) -> list[End]:
+    """Advance instances that `Journal.claim` gave to `ports.owner`; returns what became of each.
+
+    Raises:
+        ConfigurationError: the store cannot be reached; the leases run out and others go on.
+    """
+    runs = _open(plan, instances, ports)
+    order = {step.path: number for number, step in enumerate(every_step(plan))}
+    while turns := [run for run in runs if run.turn]:
+        step = min((run.turn.step for run in turns if run.turn), key=lambda step: order[step.path])
+        group = [run for run in turns if run.turn and run.turn.step is step]
+        around(step, len(group), lambda step=step, group=group: _take(plan, step, group, ports))  # type: ignore[misc]  # bound now, called at once
+    return _close(runs, ports)
+
+
+# --- opening and closing a segment
+
+
+def _open(plan: Plan, instances: Sequence[Instance], ports: Ports) -> list[Run]:
+    with ports.store.unit(write=False) as unit:
+        inputs = read_inputs(plan, instances, unit)
+        rows = unit.journal.steps([instance.id for instance in instances])
+    return [
+        _open_one(plan, instance, inputs[instance.id], rows.get(instance.id, []), ports)
+        for instance in instances
+    ]
+
+
+def _open_one(
+    plan: Plan, instance: Instance, inputs: Mapping[str, Any] | None, rows: Sequence[StepRun], ports: Ports
+) -> Run:
+    names: dict[str, Any] = {}
+    run = Run(instance, names, walk(plan, names), {(row.path, row.round): row for row in rows})
+    if inputs is None:
+        run.end = End(instance.id, "cancelled", result="a record it was about is gone")
+        return run
+    try:
+        names |= names_of(plan, instance, inputs, ports.clock)
+        run.history_on = history_ref(plan, names)
+    except ExpressionError as error:
+        run.end = End(instance.id, "incident", error=_told(error, plan.at, ""))
+        return run
+    _proceed(run, lambda: next(run.walk))
+    return run
+
+
+def _close(runs: Sequence[Run], ports: Ports) -> list[End]:
+    ends = [run.end for run in runs if run.end]
+    with ports.store.unit() as unit:
+        now = ports.clock.now()
+        mine = unit.journal.fence([run.instance.id for run in runs], ports.owner, now + ports.lease)
+        unit.journal.record([row for run in runs if run.instance.id in mine for row in run.unsaved])
+        unit.journal.end(ends, ports.owner, now)
+        unit.commit()
+    return ends
+
+
+# --- one step of many instances
+
+
+def _take(plan: Plan, step: Step, group: Sequence[Run], ports: Ports) -> None:
+    works: dict[int, Work] = {}
+    by_id = {run.instance.id: run for run in group}
+    for run in group:
+        try:
+            outcome = _decide(plan, step, run, ports)
+        except ProcessionError as error:
+            _failed(run, error, ports)
+            continue
+        if outcome is None:
+            _skip(run, step, ports)
+        elif outcome.effects:
+            works[run.instance.id] = _work(plan, run, step, outcome)
+        else:
+            _done(run, _work(plan, run, step, outcome), outcome.output, ports)
+    for result in perform(list(works.values()), ports) if works else ():
+        _settle(by_id[result.work.instance.id], result, ports)
+
+
+def _decide(plan: Plan, step: Step, run: Run, ports: Ports) -> Outcome | None:
+    """None if the step's `if` keeps it from being taken.
+
+    Raises:
+        PermanentError: an expression, a template or the step itself failed on these values.
+    """
+    if step.guard is not None and not evaluate(step.guard, run.names):
+        return None
+    fields = {name: fill(value, run.names) for name, value in step.fields.items()}
+    return step.kind.decide(fields, _context(plan, step, run, ports))
+
+
+def _context(plan: Plan, step: Step, run: Run, ports: Ports) -> Context:
+    round_ = run.turn.round if run.turn else ""
+    return Context(
+        names=run.names, now=ports.clock.now(), process=plan.process, title=plan.title,
+        message_id=message_id(run.instance.id, step.path, round_, ports.mail_domain),
+        mail_domain=ports.mail_domain, default_sender=ports.default_sender, history_on=run.history_on,
+        renderer=ports.renderer(plan.digest, plan.files), schema=ports.store.schema, functions=ports.functions, at=step.at,
+        trigger_ref=_trigger_ref(run.instance),
+    )  # fmt: skip
+
+
+def message_id(instance: int, path: str, round_: str, domain: str) -> str:
+    """The Message-ID of a mail is a function of what sends it (RFC 5322, 3.6.4; language.md, section 6)."""
+    digest = hashlib.sha256(f"{instance}\n{path}\n{round_}".encode()).hexdigest()
+    return f"<{digest[:32]}@{domain}>"
+
+
+def _trigger_ref(instance: Instance) -> Ref | None:
+    record = instance.trigger.get("record")
+    return Ref.parse(record) if isinstance(record, str) else None
+
+
+def _work(plan: Plan, run: Run, step: Step, outcome: Outcome) -> Work:
+    before = run.step_run()
+    round_ = run.turn.round if run.turn else ""
+    attempts = before.attempts + 1 if before else 1
+    return Work(run.instance, plan.title, step, round_, outcome, run.history_on, tuple(run.unsaved), attempts)
+
+
+# --- what came of it
+
+
+def _settle(run: Run, result: Result, ports: Ports) -> None:
+    if result.error:
+        _failed(run, result.error, ports)
+    elif result.output is None:
+        run.turn, run.end = None, End(run.instance.id, "cancelled", result="stopped before its next step")
+    else:
+        run.unsaved.clear()
+        _remember(run, result.work.outcome, result.work.step, result.output)
+        _go_on(run, result.work.outcome)
+
+
+def _done(run: Run, work: Work, output: Mapping[str, Any], ports: Ports) -> None:
+    run.unsaved.append(journal_row(work, ports, output))
+    _remember(run, work.outcome, work.step, output)
+    _go_on(run, work.outcome)
+
+
+def _skip(run: Run, step: Step, ports: Ports) -> None:
+    round_ = run.turn.round if run.turn else ""
+    run.unsaved.append(
+        StepRun(run.instance.id, step.path, round_, step.kind.word, "skipped", ports.clock.now())
+    )
+    _go_on(run, Outcome())
+
+
+def _remember(run: Run, outcome: Outcome, step: Step, output: Mapping[str, Any]) -> None:
+    run.names["outputs"][step.id] = output
+    run.names["vars"] |= outcome.set_vars
+
+
+def _go_on(run: Run, outcome: Outcome) -> None:
+    taken = Taken(outcome.branches, outcome.items or (), outcome.stop)
+    _proceed(run, lambda: run.walk.send(taken))
+
+
+def _failed(run: Run, error: ProcessionError, ports: Ports) -> None:
+    """Retry later, or let the definition handle it, or leave it to a person."""
+    if run.turn is None:
+        return
+    step, before = run.turn.step, run.step_run()
+    attempts = before.attempts + 1 if before and before.state == "retrying" else 1
+    told = _told(error, step.at, step.path)
+    if isinstance(error, (UnknownOutcome, ConfigurationError)):
+        run.turn, run.end = None, End(run.instance.id, "incident", error=told)
+        return
+    row = StepRun(run.instance.id, step.path, run.turn.round, step.kind.word, "retrying", ports.clock.now(),
+                  attempts=attempts, error=told)  # fmt: skip
+    run.unsaved.append(row)
+    if class_of(error) in step.retry.on and attempts < step.retry.max_attempts:
+        due = ports.clock.now() + pause(step.retry, attempts)
+        run.turn, run.end = None, End(run.instance.id, "ready", error=told, due=due)
+        return
+    _throw(run, told)
+
+
+def _throw(run: Run, told: Mapping[str, Any]) -> None:
+    """If something in the definition catches it, the step has failed and that is journalled; if nothing
+    does, its row stays open (with its tries forgotten), so that a resumed incident takes it again."""
+    row = run.unsaved.pop()
+    _proceed(run, lambda: run.walk.throw(StepFailed(told)))
+    caught = run.end is None or run.end.state != "incident"
+    run.unsaved.insert(0, replace(row, state="failed") if caught else replace(row, attempts=0))
+
+
+def _proceed(run: Run, move: Callable[[], Turn]) -> None:
+    """Move on to the next turn that the journal does not answer, or to the end."""
+    run.turn = None
+    try:
+        run.turn = move()
+        while (row := run.step_run()) and row.state in ("done", "skipped", "failed"):
+            run.turn = _replay(run, row)
+    except StopIteration as over:
+        state = "failed" if over.value else "completed"
+        run.turn, run.end = None, End(run.instance.id, state, error=over.value)  # type: ignore[arg-type]  # a narrowed literal
+    except Stopped as stopped:
+        run.turn, run.end = None, _stopped(run, stopped.stop)
+    except StepFailed as failure:
+        run.turn, run.end = None, End(run.instance.id, "incident", error=failure.error)
+
+
+def _replay(run: Run, row: StepRun) -> Turn:
+    """Answer a turn from its journal row."""
+    if row.state == "failed":
+        return run.walk.throw(StepFailed(row.error or {}))
+    kept = from_json(row.output)
+    stop = kept.get("stop")
+    outcome = Outcome(
+        branches=tuple(row.branch.split()), items=kept.get("items"), set_vars=kept.get("vars", {}),
+        stop=Stop(stop["result"], stop["error"]) if stop else None,
+    )  # fmt: skip
+    if run.turn and row.state == "done":
+        _remember(run, outcome, run.turn.step, kept.get("out", {}))
+    return run.walk.send(Taken(outcome.branches, outcome.items or (), outcome.stop))
+
+
+def _stopped(run: Run, stop: Stop) -> End:
+    if stop.error:
+        return End(run.instance.id, "failed", error={"message": stop.error, "class": "stopped"})
+    return End(run.instance.id, "stopped", result=stop.result)
+
+
+def _told(error: ProcessionError, at: object, path: str) -> dict[str, Any]:
+    """An error as the journal and `error.*` tell it."""
+    place = getattr(error, "at", None) or at
+    return {
+        "message": error.message, "class": class_of(error), "hint": error.hint, "place": str(place),
+        "step": path,
+    }  # fmt: skip
+
+
+def pause(retry: Retry, attempts: int) -> timedelta:
+    """How long to wait after so many tries: exponential, capped, with jitter."""
+    growth = retry.backoff ** min(attempts - 1, 30)
+    wait = min(retry.interval.total_seconds() * growth, retry.max_interval.total_seconds())
+    return timedelta(seconds=wait * (1 + random.uniform(-retry.jitter, retry.jitter)))  # noqa: S311  # not a secret

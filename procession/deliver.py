@@ -1,0 +1,139 @@
+"""Hands queued mail to the server, each at most once.
+
+The order of things for one mail (language.md, section 6):
+
+    1. queued     the row, its History and its MIME bytes are committed (`procession.perform`, or a person)
+    2. sending    claimed by compare-and-set, committed
+    3. hand-over  SMTP
+    4. sent       or queued again (deferred), failed (refused), unknown (no answer was read), committed
+
+The unit that settles one mail claims the next, so a crash leaves at most one mail per engine in doubt.
+`recover` finds that one: a person decides (`hold`), or the definition said `resend`.
+"""
+
+import logging
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from procession.errors import (
+    PermanentError,
+    ProcessionError,
+    TemporaryError,
+    TransportRefused,
+    UnknownOutcome,
+)
+from procession.ports import Delivery, Envelope, MailState, Ports, Unit
+
+log = logging.getLogger(__name__)
+
+OUTBOX_ATTEMPTS = 8
+"""Tries for a mail that no step looks after (by hand, undo, notify): about two hours in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of one mail. `error` is None if it was accepted by at least one server."""
+
+    envelope: Envelope
+    state: MailState
+    delivery: Delivery = field(default_factory=Delivery)
+    error: ProcessionError | None = None
+
+
+Note = Callable[[Unit, Settled], None]
+"""Called in the unit that settles a mail: what must be true exactly if the settlement is."""
+
+
+def deliver(mails: Sequence[Envelope], ports: Ports, note: Note) -> None:
+    """Hand over `mails` in order. Those that another engine claimed, or that are no longer queued, are passed over.
+
+    Raises:
+        StoreError, ConfigurationError: the store is gone; what was handed over last stays `sending`.
+    """
+    waiting = list(mails)
+    settled: Settled | None = None
+    while waiting or settled:
+        with ports.store.unit() as unit:
+            if settled:
+                _settle(unit, settled, ports.clock.now())
+                note(unit, settled)
+            if settled and isinstance(settled.error, ConfigurationError):
+                _give_up(unit, waiting, settled.error, note)
+            claimed = _claim_next(unit, waiting, ports)
+            unit.commit()
+        settled = _hand_over(claimed, ports) if claimed else None
+
+
+def deliver_due(ports: Ports, limit: int = 100) -> int:
+    """Send the mails that no step looks after and whose time has come; returns how many there were."""
+    with ports.store.unit(write=False) as unit:
+        due = unit.outbox.due(ports.clock.now(), limit)
+    deliver(due, ports, lambda _unit, _settled: None)
+    return len(due)
+
+
+def recover(ports: Ports, dead: Collection[str]) -> list[Envelope]:
+    """Mails that dead engines had in their hands: `unknown`, for a person, or queued again where the
+    definition says `on_unknown: resend`. Returns the held ones."""
+    held = []
+    with ports.store.unit() as unit:
+        for mail in unit.outbox.lost(dead):
+            now = ports.clock.now()
+            if mail.on_unknown == "resend":
+                again = None if mail.instance is not None and mail.not_before is None else now
+                unit.outbox.settle(mail.id, "queued", now, detail="sent again", not_before=again)
+            else:
+                unit.outbox.settle(
+                    mail.id, "unknown", now, detail="the engine died before it read the answer"
+                )
+                held.append(mail)
+        unit.commit()
+    return held
+
+
+def _give_up(unit: Unit, waiting: list[Envelope], error: ProcessionError, note: Note) -> None:
+    """Wrong credentials will not get better in this batch, and each try counts against the account."""
+    while waiting:
+        note(unit, Settled(waiting.pop(0), "queued", error=error))
+
+
+def _claim_next(unit: Unit, waiting: list[Envelope], ports: Ports) -> Envelope | None:
+    while waiting:
+        mail = waiting.pop(0)
+        if unit.outbox.claim([mail.id], ports.owner, ports.clock.now()):
+            return mail
+    return None
+
+
+def _hand_over(mail: Envelope, ports: Ports) -> Settled:
+    try:
+        delivery = ports.mail_out.send(mail.sender, mail.recipients, mail.mime)
+    except UnknownOutcome as error:
+        if mail.on_unknown == "resend":
+            return Settled(mail, "queued", error=TransportDeferred(error.message))
+        return Settled(mail, "unknown", error=error)
+    except TransportRefused as error:
+        return Settled(mail, "failed", error=error)
+    except (TemporaryError, ConfigurationError) as error:
+        return Settled(mail, "queued", error=error)
+    log.info("mail %s was accepted", mail.id)
+    return Settled(mail, "sent", delivery)
+
+
+def _settle(unit: Unit, settled: Settled, now: datetime) -> None:
+    mail, state, detail = settled.envelope, settled.state, settled.delivery.answer
+    if settled.error:
+        detail = settled.error.message
+        log.warning("mail %s was not accepted: %s", mail.id, type(settled.error).__name__)
+    again = None
+    if state == "queued" and mail.not_before is not None:
+        state, again = _next_try(mail, now)
+    unit.outbox.settle(mail.id, state, now, detail=detail, not_before=again)
+
+
+def _next_try(mail: Envelope, now: datetime) -> tuple[MailState, datetime | None]:
+    """A mail that no step looks after is tried again by the outbox itself, ever more rarely."""
+    if mail.attempts + 1 >= OUTBOX_ATTEMPTS:
+        return "failed", None
+    return "queued", now + timedelta(seconds=30 * 2**mail.attempts)

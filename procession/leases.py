@@ -1,0 +1,76 @@
+"""Who works on what: names of engines, leases kept alive, and what the dead left behind.
+
+An owner is `host:pid:start`. On the same host a dead one is recognised at once, so that an engine that
+was killed and started again goes on without waiting; elsewhere its leases run out.
+"""
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+import psutil
+
+from procession.deliver import recover
+from procession.errors import ConfigurationError
+from procession.ports import Ports
+
+log = logging.getLogger(__name__)
+
+
+def owner_name() -> str:
+    """This process as an owner of leases."""
+    return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
+
+
+@contextmanager
+def keep(ports: Ports) -> Iterator[None]:
+    """Renew this owner's leases in the background while the block runs."""
+    over = threading.Event()
+
+    def renew() -> None:
+        while not over.wait(ports.lease.total_seconds() / 3):
+            try:
+                with ports.store.unit() as unit:
+                    unit.journal.renew(ports.owner, ports.clock.now() + ports.lease)
+                    unit.commit()
+            except ConfigurationError as error:
+                log.warning("leases were not renewed: %s", error)
+
+    thread = threading.Thread(target=renew, name="leases", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def reclaim(ports: Ports) -> int:
+    """Take over from the dead: their instances are ready again, the mails they held are looked at
+    (`procession.deliver.recover`). Returns the number of instances."""
+    with ports.store.unit(write=False) as unit:
+        dead = dead_owners(unit.journal.owners() - {ports.owner})
+    recover(ports, dead)
+    with ports.store.unit() as unit:
+        released = unit.journal.release(dead, ports.clock.now())
+        unit.commit()
+    if released:
+        log.info("took over %d instances", released)
+    return released
+
+
+def dead_owners(owners: Collection[str]) -> set[str]:
+    """Those of this host whose process is gone, or is another one by now."""
+    here = socket.gethostname()
+    return {owner for owner in owners if owner.rsplit(":", 2)[0] == here and not _alive(owner)}
+
+
+def _alive(owner: str) -> bool:
+    _, pid, start = owner.rsplit(":", 2)
+    try:
+        return f"{psutil.Process(int(pid)).create_time():.2f}" == start
+    except (psutil.NoSuchProcess, ValueError):
+        return False

@@ -1,0 +1,319 @@
+"""Effects → receipts, through the ports: sixth and seventh stage of the line.
+
+`procession.advance` hands over the work of one step for many instances. One unit holds all of it: the
+effects on the store, the journal rows, the History. Mail is queued in that unit and handed to the server
+after its commit (`procession.deliver`); the unit that settles a mail closes its step.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from procession.deliver import Settled, deliver
+from procession.effects import (
+    CallFunction,
+    CreateRecord,
+    DeleteRecord,
+    Effect,
+    FindRecords,
+    LogHistory,
+    Notify,
+    Recipient,
+    SendMail,
+    UpdateRecord,
+)
+from procession.errors import PermanentError, ProcessionError, TransportDeferred, UnknownOutcome
+from procession.mail import compose
+from procession.plan import Step
+from procession.ports import Actor, Envelope, HistoryRow, Instance, Ports, QueuedMail, StepRun, Unit
+from procession.records import Record, Ref, fields_of
+from procession.steps.kind import Outcome
+from procession.values import to_json
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one step of one instance decided. `before` are journal rows of earlier steps that had no
+    effects of their own and are written along."""
+
+    instance: Instance
+    process_title: str
+    step: Step
+    round: str
+    outcome: Outcome
+    history_on: Ref | None = None
+    before: tuple[StepRun, ...] = ()
+    attempts: int = 1
+
+    @property
+    def actor(self) -> Actor:
+        i = self.instance
+        return Actor("process", self.process_title, process=i.process, instance=i.id, step=self.step.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """`output` is what later steps read; None if the lease was lost or the instance asked to stop, or on `error`."""
+
+    work: Work
+    output: Mapping[str, Any] | None = None
+    error: ProcessionError | None = None
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What has come of one work so far, while its unit is open."""
+
+    work: Work
+    output: dict[str, Any]
+    history: list[HistoryRow] = field(default_factory=list)
+    mail: Envelope | None = None
+
+
+def perform(works: Sequence[Work], ports: Ports) -> list[Result]:
+    """Do the work of one step for many instances, each with every guarantee by itself; order kept.
+
+    Errors of single instances are in their results.
+
+    Raises:
+        ConfigurationError: the store cannot be reached.
+    """
+    try:
+        progress = _commit(works, ports)
+    except ProcessionError as error:
+        if not isinstance(error, PermanentError):
+            raise
+        if len(works) == 1:
+            return [Result(works[0], error=error)]
+        return [result for work in works for result in perform([work], ports)]
+    settled = _send([p for p in progress.values() if p.mail], ports)
+    return [_result(work, progress.get(work.instance.id), settled) for work in works]
+
+
+def journal_row(work: Work, ports: Ports, output: Mapping[str, Any]) -> StepRun:
+    """The row of a finished step. What it decided for its children is kept beside its output."""
+    outcome = work.outcome
+    kept = {"out": to_json(output)}
+    if outcome.items is not None:
+        kept["items"] = to_json(outcome.items)
+    if outcome.set_vars:
+        kept["vars"] = to_json(outcome.set_vars)
+    if outcome.stop:
+        kept["stop"] = {"result": outcome.stop.result, "error": outcome.stop.error}
+    return StepRun(
+        work.instance.id, work.step.path, work.round, work.step.kind.word, "done", ports.clock.now(),
+        attempts=work.attempts, branch=" ".join(outcome.branches), output=kept,
+    )  # fmt: skip
+
+
+def _commit(works: Sequence[Work], ports: Ports) -> dict[int, _Progress]:
+    """One unit: fence, effects, journal, History. Returns the progress of those that were still ours."""
+    with ports.store.unit() as unit:
+        ids = {work.instance.id for work in works}
+        alive = unit.journal.fence(ids, ports.owner, ports.clock.now() + ports.lease)
+        progress = {
+            work.instance.id: _Progress(work, dict(work.outcome.output))
+            for work in works
+            if work.instance.id in alive
+        }
+        _apply(unit, list(progress.values()), ports)
+        unit.history.append([row for p in progress.values() for row in p.history])
+        unit.journal.record(
+            [row for p in progress.values() for row in (*p.work.before, _first_row(p, ports))]
+        )
+        unit.commit()
+    return progress
+
+
+def _first_row(progress: _Progress, ports: Ports) -> StepRun:
+    row = journal_row(progress.work, ports, progress.output)
+    return replace(row, state="sending") if _to_send(progress) else row
+
+
+def _to_send(progress: _Progress) -> bool:
+    mail = progress.mail
+    return mail is not None and mail.not_before is None and mail.state in ("queued", "sending", "unknown")
+
+
+def _apply(unit: Unit, progress: list[_Progress], ports: Ports) -> None:
+    """Effects in the order of each step, those of the same type for many instances at once."""
+    longest = max((len(p.work.outcome.effects) for p in progress), default=0)
+    for position in range(longest):
+        by_type: dict[type[Effect], list[_Progress]] = defaultdict(list)
+        for p in progress:
+            if position < len(p.work.outcome.effects):
+                by_type[type(p.work.outcome.effects[position])].append(p)
+        for kind, handler in HANDLERS:
+            if group := by_type.get(kind):
+                effects = [p.work.outcome.effects[position] for p in group]
+                handler(unit, group, effects, ports)
+
+
+def _create(unit: Unit, group: list[_Progress], effects: Sequence[Any], ports: Ports) -> None:
+    by_entity: dict[str, list[tuple[_Progress, CreateRecord]]] = defaultdict(list)
+    for p, effect in zip(group, effects, strict=True):
+        by_entity[effect.entity].append((p, effect))
+    for entity, pairs in by_entity.items():
+        actor = pairs[0][0].work.actor
+        rows, connected = [e.values for _, e in pairs], [e.connected_to for _, e in pairs]
+        refs = unit.records.create(entity, rows, actor, connected)
+        records = unit.records.fetch(refs, frozenset())
+        for (p, _), ref in zip(pairs, refs, strict=True):
+            what = records[ref]
+            p.output["record"] = what
+            _remember(p, ports, ref, "created", f"Created {_noun(what, ref)} “{what}”")
+
+
+def _noun(record: Record, ref: Ref) -> str:
+    """An activity is called by what it is: a call, a task, a meeting."""
+    fields = fields_of(record)
+    if ref.entity != "activity":
+        return ref.entity
+    return "meeting" if fields.get("is_meeting") else str(fields.get("type", ref.entity))
+
+
+def _update(unit: Unit, group: list[_Progress], effects: Sequence[Any], ports: Ports) -> None:
+    unit.records.update([(e.ref, e.values) for e in effects], group[0].work.actor)
+    for p, effect in zip(group, effects, strict=True):
+        fields = ", ".join(name.replace("_", " ") for name in effect.values)
+        _remember(p, ports, effect.ref, "changed", f"Changed {fields} of {effect.ref}")
+
+
+def _delete(unit: Unit, group: list[_Progress], effects: Sequence[Any], ports: Ports) -> None:
+    names = unit.records.fetch([e.ref for e in effects], frozenset())
+    unit.records.delete([e.ref for e in effects], group[0].work.actor)
+    for p, effect in zip(group, effects, strict=True):
+        _remember(
+            p, ports, None, "deleted", f"Deleted {effect.ref.entity} “{names.get(effect.ref, effect.ref)}”"
+        )
+
+
+def _find(unit: Unit, group: list[_Progress], effects: Sequence[Any], _ports: Ports) -> None:
+    for p, effect in zip(group, effects, strict=True):
+        found = unit.records.find(effect.entity, effect.where, order=effect.order, limit=effect.limit)
+        p.output |= {"records": tuple(found), "first": found[0] if found else None, "count": len(found)}
+
+
+def _call(_unit: Unit, group: list[_Progress], effects: Sequence[Any], ports: Ports) -> None:
+    for p, effect in zip(group, effects, strict=True):
+        try:
+            p.output["value"] = ports.functions[effect.function](**effect.args)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            raise PermanentError(f"function {effect.function!r} failed: {error}") from error
+
+
+def _log(_unit: Unit, group: list[_Progress], effects: Sequence[Any], ports: Ports) -> None:
+    for p, effect in zip(group, effects, strict=True):
+        p.history.append(HistoryRow(effect.on, ports.clock.now(), p.work.actor, "note", effect.text))
+
+
+def _queue(unit: Unit, group: list[_Progress], effects: Sequence[Any], ports: Ports) -> None:
+    now = ports.clock.now()
+    mails = [_queued(p, mail, ports) for p, mail in zip(group, effects, strict=True)]
+    for p, mail, envelope in zip(group, effects, unit.outbox.queue(mails, now), strict=True):
+        p.mail = envelope
+        record = Record(Ref("activity", envelope.activity), {"type": "email", "subject": mail.subject})
+        p.output |= {"message_id": mail.message_id, "state": envelope.state, "record": record}
+        if envelope.fresh:
+            names = ", ".join(to.name or to.address for to in mail.to)
+            _remember(
+                p, ports, Ref("activity", envelope.activity), "email", f"E-mail “{mail.subject}” to {names}"
+            )
+
+
+def _queued(p: _Progress, mail: SendMail, ports: Ports) -> QueuedMail:
+    mime = compose(mail, ports.clock.now())
+    state = "draft" if mail.draft else "queued"
+    work = p.work
+    return QueuedMail(mail, mime, work.actor, state, work.instance.id, work.step.path, work.round)  # type: ignore[arg-type]  # a narrowed literal
+
+
+def _notify(unit: Unit, group: list[_Progress], effects: Sequence[Any], ports: Ports) -> None:
+    now = ports.clock.now()
+    for p, effect in zip(group, effects, strict=True):
+        mails = [
+            SendMail(
+                message_id=effect.message_id.replace("@", f".{number}@"), sender=ports.default_sender,
+                to=(to,), subject=effect.subject, text=effect.text, not_before=now,
+            )
+            for number, to in enumerate(_colleagues(unit, effect.to))
+        ]  # fmt: skip
+        unit.outbox.queue([_queued(p, mail, ports) for mail in mails], now)
+
+
+def _colleagues(unit: Unit, to: Ref | str) -> list[Recipient]:
+    """The user, or everybody of that name or team.
+
+    Raises:
+        PermanentError: nobody is meant.
+    """
+    if isinstance(to, Ref):
+        users = list(unit.records.fetch([to], frozenset()).values())
+    else:
+        by_name = unit.records.find("user", {"name": to})
+        users = by_name or unit.records.find("user", {"team": to})
+    found = [Recipient(u.email, u.name, Ref("user", u.id)) for u in users if u.email]
+    if not found:
+        raise PermanentError(
+            f"nobody to notify: no user or team is called {str(to)!r}",
+            hint="Name a user, or a team that users belong to.",
+        )
+    return found
+
+
+Handler = Callable[[Unit, list[_Progress], Sequence[Any], Ports], None]
+HANDLERS: tuple[tuple[type[Effect], Handler], ...] = (
+    (CreateRecord, _create),
+    (UpdateRecord, _update),
+    (DeleteRecord, _delete),
+    (FindRecords, _find),
+    (CallFunction, _call),
+    (LogHistory, _log),
+    (SendMail, _queue),
+    (Notify, _notify),
+)
+
+
+def _remember(p: _Progress, ports: Ports, about: Ref | None, kind: str, text: str) -> None:
+    """One History row per effect: on the process's `history.on`, else on the record itself."""
+    on = p.work.history_on or about
+    if on is None:
+        return
+    activity = about.id if about and about.entity == "activity" else None
+    p.history.append(HistoryRow(on, ports.clock.now(), p.work.actor, kind, text, activity))
+
+
+def _send(progress: list[_Progress], ports: Ports) -> dict[int, Settled]:
+    """Hand over what was queued; the unit that settles a mail closes its step. Returns `{instance: settled}`."""
+    settled: dict[int, Settled] = {}
+    by_mail = {p.mail.id: p for p in progress if p.mail and _to_send(p)}
+
+    def close_step(unit: Unit, one: Settled) -> None:
+        p = by_mail[one.envelope.id]
+        settled[p.work.instance.id] = one
+        if one.state == "sent":
+            p.output |= {"state": "sent"} | (
+                {"refused": dict(one.delivery.refused)} if one.delivery.refused else {}
+            )
+            unit.journal.record([journal_row(p.work, ports, p.output)])
+
+    deliver([p.mail for p in by_mail.values() if p.mail and p.mail.state == "queued"], ports, close_step)
+    return settled
+
+
+def _result(work: Work, progress: _Progress | None, settled: Mapping[int, Settled]) -> Result:
+    if progress is None:
+        return Result(work)
+    one = settled.get(work.instance.id)
+    if one and one.error:
+        return Result(work, error=one.error)
+    if progress.mail and progress.mail.state in ("unknown", "sending") and one is None:
+        return Result(work, error=UnknownOutcome(HELD, hint=HELD_HINT))
+    if one is None and _to_send(progress):
+        return Result(work, error=TransportDeferred("somebody else is sending this mail just now"))
+    return Result(work, progress.output)
+
+
+HELD = "it is not known whether the mail server took this mail"
+HELD_HINT = "See `procession incidents`: mark it as sent, or send it again."
