@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from procession.errors import (
-    PermanentError,
+    ConfigurationError,
     ProcessionError,
     TemporaryError,
+    TransportDeferred,
     TransportRefused,
     UnknownOutcome,
 )

@@ -23,6 +23,8 @@ pickling and Prefect's result store.
 from dataclasses import dataclass
 from typing import Literal
 
+from typing_extensions import override
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -33,6 +35,7 @@ class Place:
     column: int
     excerpt: str = ""
 
+    @override
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
 
@@ -56,6 +59,7 @@ class ProcessError(ProcessionError):
         super().__init__(message, hint=hint)
         self.at, self.path = at, path
 
+    @override
     def __str__(self) -> str:
         """`file:line:column: path: what. hint`, then the line and a caret."""
         head = ": ".join(part for part in (str(self.at or ""), self.path, self.message) if part)
@@ -84,6 +88,7 @@ class ProcessErrors(ProcessionError):
         super().__init__(message)
         self.problems = tuple(sorted(problems, key=_by_place))
 
+    @override
     def __str__(self) -> str:
         return "\n".join([*map(str, self.problems), self.message])
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
+from typing_extensions import override
+
 from procession.errors import InputError
 
 type_names = (
@@ -24,6 +26,7 @@ class Type:
     of: str = ""
     item: "Type | None" = None
 
+    @override
     def __str__(self) -> str:
         if self.name == "record":
             return f"record of {self.of}"
@@ -84,6 +87,7 @@ class Ref:
     entity: str
     id: int
 
+    @override
     def __str__(self) -> str:
         return f"{self.entity}:{self.id}"
 
@@ -118,22 +122,28 @@ class Record:
         except KeyError:
             raise AttributeError(f"{self!r} has no field {name!r}") from None
 
+    @override
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("a record is a snapshot and cannot be changed")
 
+    @override
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Record) and ref_of(self) == ref_of(other)
 
+    @override
     def __hash__(self) -> int:
         return hash(ref_of(self))
 
+    @override
     def __repr__(self) -> str:
         return f"<{ref_of(self)}>"
 
+    @override
     def __str__(self) -> str:
         fields = fields_of(self)
         return str(fields.get("name") or fields.get("subject") or fields.get("title") or ref_of(self))
 
+    @override
     def __reduce__(self) -> tuple[type["Record"], tuple[Ref, Mapping[str, Any]]]:
         return Record, (ref_of(self), fields_of(self))
 
