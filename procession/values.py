@@ -5,16 +5,29 @@ Dates, moments, durations, decimals, records and refs are written as tagged obje
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from procession.records import Record, Ref, fields_of, ref_of
 
+
+@dataclass(frozen=True, slots=True, order=True)
+class BusinessDays:
+    """A duration that only a calendar can measure; `procession.times.add` does."""
+
+    days: int
+
+    def __str__(self) -> str:
+        return f"{self.days} business {'day' if abs(self.days) == 1 else 'days'}"
+
+
 TAGS: tuple[tuple[type, str, Callable[[Any], Any], Callable[[Any], Any]], ...] = (
     (datetime, "$datetime", datetime.isoformat, datetime.fromisoformat),  # before date, its base
     (date, "$date", date.isoformat, date.fromisoformat),
     (timedelta, "$duration", timedelta.total_seconds, lambda seconds: timedelta(seconds=seconds)),
+    (BusinessDays, "$business_days", lambda duration: duration.days, BusinessDays),
     (Decimal, "$decimal", str, Decimal),
     (Ref, "$ref", str, Ref.parse),
 )
