@@ -10,6 +10,8 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from typing_extensions import override
+
 from procession.records import Record, Ref, fields_of, ref_of
 
 
@@ -19,6 +21,7 @@ class BusinessDays:
 
     days: int
 
+    @override
     def __str__(self) -> str:
         return f"{self.days} business {'day' if abs(self.days) == 1 else 'days'}"
 
