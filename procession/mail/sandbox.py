@@ -1,0 +1,107 @@
+"""The Jinja environment that mail templates run in: what they may call, and how much they may do.
+
+A template reads plain data and writes text. It calls only macros, the filters listed here, `range` and
+the functions it was handed; it changes nothing, and it ends: loops run over lists of the data or over a
+`range`, and all ranges of a mail share one budget (`procession.mail.formats.budgeted_range`).
+"""
+
+from collections.abc import Callable, Mapping
+from types import BuiltinFunctionType, MethodType
+from typing import Any
+
+from jinja2 import FunctionLoader, StrictUndefined
+from jinja2.exceptions import SecurityError
+from jinja2.filters import FILTERS
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.tests import TESTS
+from markupsafe import Markup, escape
+from typing_extensions import override
+
+from procession.mail.formats import FORMATS, budgeted_range, spend
+from procession.records import Record, fields_of
+from procession.spelling import did_you_mean
+
+JINJA_FILTERS = (
+    "abs", "capitalize", "count", "d", "default", "e", "escape", "first", "float", "groupby", "int", "items",
+    "join", "last", "length", "list", "lower", "map", "max", "min", "reject", "rejectattr", "replace", "reverse",
+    "round", "select", "selectattr", "sort", "string", "striptags", "sum", "title", "trim", "truncate",
+    "unique", "upper", "urlencode", "wordcount",
+)  # fmt: skip
+"""Jinja's filters that write nothing unescaped, pad nothing and are the same every time."""
+
+MAX_POWER = 100
+
+
+class Missing(StrictUndefined):
+    """What a name or field that is not there gives: an error as soon as it is used, and in words."""
+
+    @property
+    @override
+    def _undefined_message(self) -> str:
+        name = str(self._undefined_name)
+        owner: Any = self._undefined_obj
+        if isinstance(owner, Record):
+            guess = did_you_mean(name, fields_of(owner))
+            return f"{owner!r} has no field {name!r}" + (f". {guess}" if guess else "")
+        if owner is None:
+            return f"there is no {name!r} here, since what it is read from is empty"
+        if self._undefined_hint:
+            return self._undefined_hint
+        if isinstance(owner, Mapping):
+            return f"there is no {name!r} here"
+        return f"{name!r} is not known here"
+
+
+class MailSandbox(ImmutableSandboxedEnvironment):
+    """An immutable sandbox with these filters, this budget and these errors."""
+
+    intercepted_binops = frozenset(("*", "**", "%"))
+
+    def __init__(self, load: Callable[[str], tuple[str, str, Callable[[], bool]] | None]) -> None:
+        super().__init__(
+            loader=FunctionLoader(load), autoescape=_is_html, undefined=Missing, auto_reload=False,
+            cache_size=-1, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False,
+        )  # fmt: skip
+        self.filters = {name: FILTERS[name] for name in JINJA_FILTERS} | {"lines": lines, **FORMATS}
+        self.tests = dict(TESTS)
+        self.globals = {"range": budgeted_range}
+
+    @override
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """A record has fields and nothing else; a name below a mapping (`outputs.items`) is its entry, never a method."""
+        entries = fields_of(obj) if isinstance(obj, Record) else obj
+        if isinstance(entries, Mapping):
+            return entries[attribute] if attribute in entries else self.undefined(obj=obj, name=attribute)
+        return super().getattr(obj, attribute)
+
+    @override
+    def is_safe_callable(self, obj: Any) -> bool:
+        """No method of a plain value: `'x'.ljust(10**9)` is a bomb, and the filters say all that is needed."""
+        if isinstance(obj, BuiltinFunctionType) and obj.__self__ is not None:
+            return False
+        if isinstance(obj, MethodType) and isinstance(obj.__self__, str | Mapping | Record):
+            return False
+        return super().is_safe_callable(obj)
+
+    @override
+    def call(self, context: Any, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Every call costs a round, so that a macro that calls itself ends too."""
+        spend(1)
+        return super().call(context, obj, *args, **kwargs)
+
+    @override
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        if any(isinstance(side, str | bytes | list | tuple) for side in (left, right)):
+            raise SecurityError(f"'{operator}' is for numbers")
+        if operator == "**" and (abs(left) > MAX_POWER or abs(right) > MAX_POWER):
+            raise SecurityError(f"'**' is for numbers up to {MAX_POWER}")
+        return super().call_binop(context, operator, left, right)
+
+
+def lines(text: str) -> Markup:
+    """Text of several lines in HTML: escaped, with a break for each line end."""
+    return Markup("<br>\n").join(escape(line) for line in str(text).splitlines())
+
+
+def _is_html(name: str | None) -> bool:
+    return bool(name and (name.endswith((".html.j2", ".html"))))
