@@ -1,0 +1,90 @@
+"""Mail out over SMTP (RFC 5321) on connections that are kept open.
+
+    smtp.py             settings, and which connection takes a mail
+    smtp_connection.py  one connection: opening it, handing over a mail, what each failure means
+    pace.py             how many mails a second
+
+A connection that was idle may have been closed by the server. That shows at the first command of the next
+mail, when nothing has been handed over yet: the mail then goes over a fresh connection.
+"""
+
+import threading
+from collections.abc import Sequence
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+from procession.ports import Delivery
+from procession.transports.pace import Pace
+from procession.transports.smtp_connection import Connection, SmtpSettings, StaleConnection, open_connection
+
+__all__ = ["SmtpMailOut", "SmtpSettings"]
+
+
+class SmtpMailOut:
+    """Implements `procession.ports.MailOut`; safe to call from several threads."""
+
+    def __init__(self, settings: SmtpSettings) -> None:
+        self._settings = settings
+        self._pace = Pace(settings.per_second)
+        self._idle: list[Connection] = []
+        self._lock = threading.Lock()
+        self._free = threading.BoundedSemaphore(settings.connections)
+
+    def send(self, sender: str, recipients: Sequence[str], mime: bytes) -> Delivery:
+        """See `procession.ports.MailOut.send`. Waits for a free connection, and for its turn if there is a pace."""
+        self._pace.wait()
+        with self._free:
+            while True:
+                connection = self._take()
+                try:
+                    return connection.hand_over(sender, recipients, mime)
+                except StaleConnection:
+                    continue
+                finally:
+                    self._give_back(connection)
+
+    def probe(self) -> str:
+        """What works, in one sentence, after opening a connection and signing in.
+
+        Raises:
+            TransportDeferred, ConfigurationError: what does not.
+        """
+        connection = open_connection(self._settings)
+        connection.quit()
+        return connection.described
+
+    def close(self) -> None:
+        """Say goodbye on every idle connection. A later `send` opens new ones."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.quit()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _take(self) -> Connection:
+        """The connection used last, if it is young enough; otherwise a new one."""
+        while True:
+            with self._lock:
+                connection = self._idle.pop() if self._idle else None
+            if connection is None:
+                return open_connection(self._settings)
+            if monotonic() - connection.used_at < self._settings.idle.total_seconds():
+                return connection
+            connection.quit()
+
+    def _give_back(self, connection: Connection) -> None:
+        if not connection.usable:
+            connection.close()
+        elif connection.mails >= self._settings.mails_per_connection:
+            connection.quit()
+        else:
+            with self._lock:
+                self._idle.append(connection)
