@@ -1,0 +1,160 @@
+"""What may be written into a field, and as what it is kept. Nothing here asks the database."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from difflib import get_close_matches
+from functools import cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from crm.schema import SCHEMA
+from procession.errors import StoreError
+from procession.records import Field, Record, Ref, Type, ref_of
+
+LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
+ADDRESS = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+")
+DEFAULTS: Mapping[str, dict[str, Any]] = {
+    "opportunity": {"stage": "qualification"},
+    "activity": {"status": "planned", "priority": "normal"},
+}
+
+
+def accept_new(entity: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a new record, every writable field among them.
+
+    Raises:
+        StoreError: an unknown, read-only or missing field, or a value it cannot have.
+    """
+    given = accept(entity, values)
+    fields = SCHEMA.entity(entity).fields
+    whole = {name: _nothing(field) for name, field in fields.items() if field.writable}
+    whole |= DEFAULTS.get(entity, {}) | given
+    for name, field in fields.items():
+        if field.required and not whole.get(name):
+            raise StoreError(f"A new {entity} needs a {field.title.lower()} ({name}).")
+    return whole
+
+
+def accept(entity: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values as they are kept: references as `Ref`, moments in UTC.
+
+    Raises:
+        StoreError: an unknown or read-only field, or a value it cannot have.
+    """
+    return {name: _accept_one(entity, name, value) for name, value in values.items()}
+
+
+def normal(kind: str, address: str) -> str:
+    """What e-mail addresses and phone numbers are compared by."""
+    if kind == "email":
+        return address.strip().casefold()
+    return re.sub(r"[^\d+]", "", address) or address.strip()
+
+
+def known_field(entity: str, name: str) -> Field:
+    """Raises:
+    StoreError: there is no such field.
+    """
+    field = SCHEMA.field(entity, name)
+    if field is None:
+        close = get_close_matches(name, SCHEMA.entity(entity).fields, n=1)
+        hint = f"Did you mean {close[0]!r}?" if close else ""
+        raise StoreError(f"{entity} has no field {name!r}.", hint=hint)
+    return field
+
+
+def _accept_one(entity: str, name: str, value: Any) -> Any:
+    field = known_field(entity, name)
+    if not field.writable:
+        raise StoreError(f"{entity}.{name} cannot be written: it follows from other fields.")
+    if value is None or value == "":
+        if field.required or field.options:
+            raise StoreError(f"{entity}.{name} cannot be empty.")
+        return _nothing(field)
+    kept = of_type(field.type, value, f"{entity}.{name}")
+    if field.options and kept not in field.options:
+        close = get_close_matches(str(kept), field.options, n=1)
+        hint = f"Did you mean {close[0]!r}?" if close else f"It can be {', '.join(field.options)}."
+        raise StoreError(f"{entity}.{name} cannot be {kept!r}.", hint=hint)
+    if check := _CHECKS.get(name):
+        check(kept, f"{entity}.{name}")
+    return kept
+
+
+def of_type(type_: Type, value: Any, where: str) -> Any:
+    """The value as a field of this type keeps it.
+
+    Raises:
+        StoreError: it is of another type.
+    """
+    match type_.name, value:
+        case "text", str():
+            return value.replace("\0", "")
+        case ("bool", bool()) | ("int", int()):
+            return value
+        case "number", int() | float() | Decimal() if not isinstance(value, bool):
+            return float(value)
+        case "date" | "datetime", date() | str():
+            return _time(type_, value, where)
+        case "record", Ref() | Record():
+            ref = value if isinstance(value, Ref) else ref_of(value)
+            if ref.entity == type_.of:
+                return ref
+            raise StoreError(f"{where} needs a {type_.of}, and {ref} is none.")
+    raise StoreError(f"{where} needs a {type_}, and got {_shown(value)}.")
+
+
+def _time(type_: Type, value: date | str, where: str) -> date:
+    """A moment in UTC, or a day; text is read as ISO 8601."""
+    if isinstance(value, str):
+        read = datetime.fromisoformat if type_.name == "datetime" else date.fromisoformat
+        try:
+            value = read(value)
+        except ValueError:
+            raise StoreError(f"{where} needs a {type_}, and {value!r} is none.") from None
+    if isinstance(value, datetime) is not (type_.name == "datetime"):
+        raise StoreError(f"{where} needs a {type_}, and got {_shown(value)}.")
+    if not isinstance(value, datetime):
+        return value
+    if value.tzinfo is None:
+        raise StoreError(f"{where}: the moment {value} has no time zone.")
+    return value.astimezone(UTC)
+
+
+def _nothing(field: Field) -> Any:
+    if field.type.name == "text":
+        return ""
+    return False if field.type.name == "bool" else None
+
+
+def _shown(value: Any) -> str:
+    return f"{type(value).__name__} {str(value)[:40]!r}"
+
+
+def _check_zone(name: str, where: str) -> None:
+    if not _is_zone(name):
+        raise StoreError(f"{where}: {name!r} is not a time zone.", hint="Write it as Europe/Berlin.")
+
+
+@cache
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError; a folder's name an OSError
+        return False
+    return True
+
+
+def _check_language(tag: str, where: str) -> None:
+    if not LANGUAGE.fullmatch(tag):
+        raise StoreError(f"{where}: {tag!r} is not a language.", hint="Write it as en or pt-BR.")
+
+
+def _check_email(address: str, where: str) -> None:
+    if not ADDRESS.fullmatch(address.strip()):
+        raise StoreError(f"{where}: {address[:60]!r} is not an e-mail address.")
+
+
+_CHECKS = {"timezone": _check_zone, "language": _check_language, "email": _check_email}

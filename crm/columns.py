@@ -1,0 +1,105 @@
+"""Column types that mean the same on SQLite and PostgreSQL, and the common base of all tables.
+
+Text is never NULL: a missing one is the empty text, so that a template shows nothing rather than "None".
+Moments go in and come out aware, in UTC. JSON keeps the order of its keys.
+"""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    Table,
+    Text,
+    TextClause,
+)
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import Field, SQLModel
+from typing_extensions import override
+
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+ID = BigInteger().with_variant(Integer(), "sqlite")
+MONEY = Numeric(18, 2, asdecimal=False)
+PLAIN_JSON = JSON(none_as_null=True)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment: `timestamptz` on PostgreSQL; on SQLite, which knows no zones, UTC without saying so."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    @override
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value} has no time zone")
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    @override
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+class Base(SQLModel):
+    metadata = METADATA
+
+
+def primary_key() -> Any:
+    """The primary key, given by the database (or taken beforehand, see `crm.ids`)."""
+    return Field(default=None, sa_type=ID, primary_key=True)
+
+
+def string(default: str = "") -> Any:
+    return Field(default=default, sa_type=Text)
+
+
+def moment(*, required: bool = False) -> Any:
+    if required:
+        return Field(sa_type=UtcDateTime)
+    return Field(default=None, sa_type=UtcDateTime)
+
+
+def plain_json() -> Any:
+    return Field(default=None, sa_type=PLAIN_JSON)
+
+
+def reference(table: str, *, on_delete: str | None = None, required: bool = False) -> Any:
+    """A foreign key. Without `on_delete` the row referred to cannot be deleted."""
+    options: dict[str, Any] = {"ondelete": on_delete} if on_delete else {}
+    if not required:
+        options["default"] = None
+    return Field(foreign_key=f"{table}.id", sa_type=ID, **options)
+
+
+def index(name: str, *columns: str, where: TextClause | None = None, unique: bool = False) -> Index:
+    """An index; `where` makes it partial on both databases."""
+    return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
+
+
+def table_of(model: type[SQLModel]) -> Table:
+    return METADATA.tables[str(model.__tablename__)]
+
+
+def dumps(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

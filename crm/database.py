@@ -1,0 +1,58 @@
+"""A database by its URL: SQLite through `sqlite3`, PostgreSQL through psycopg 3, each set up for the store."""
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+from crm.columns import dumps
+from crm.failures import translate
+from procession.errors import ConfigurationError
+
+BUSY_SECONDS = 30
+"""How long a writer waits for the others on SQLite."""
+
+
+def engine_of(url: str) -> Engine:
+    """Raises:
+    ConfigurationError: not the URL of a database this store can use.
+    """
+    try:
+        address = make_url(url)
+    except ArgumentError as error:
+        raise ConfigurationError(f"{url!r} is not the URL of a database.", hint=_URL_HINT) from error
+    if address.get_backend_name() == "sqlite":
+        return _sqlite(address)
+    if address.get_backend_name() in ("postgresql", "postgres"):
+        options: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 20}
+        return _prepared(create_engine(address.set(drivername="postgresql+psycopg"), **_SHARED, **options))
+    raise ConfigurationError(f"There is no store for {address.get_backend_name()!r}.", hint=_URL_HINT)
+
+
+_URL_HINT = "Write it as sqlite:///procession.sqlite or postgresql://user:password@host/name."
+_SHARED: dict[str, Any] = {"json_serializer": dumps}
+
+
+def _sqlite(address: URL) -> Engine:
+    if not address.database or address.database == ":memory:":
+        raise ConfigurationError("A store in memory would be another one for every thread.", hint=_URL_HINT)
+    Path(address.database).absolute().parent.mkdir(parents=True, exist_ok=True)
+    arguments = {"isolation_level": None, "timeout": BUSY_SECONDS, "check_same_thread": False}
+    engine = create_engine(address, connect_args=arguments, pool_size=10, max_overflow=20, **_SHARED)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "cache_size=-32000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN IMMEDIATE"))
+
+    return _prepared(engine)
+
+
+def _prepared(engine: Engine) -> Engine:
+    event.listen(engine, "handle_error", translate)
+    return engine

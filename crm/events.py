@@ -1,0 +1,115 @@
+"""The event log: what was saved, and what schedules and people asked for, until it is dispatched."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, cast
+
+from sqlalchemy import Connection, Row, bindparam, insert, select, text, update
+
+from crm import ids
+from crm import journal as j
+from crm.dialects import Upsert
+from crm.parameters import IDS, portions
+from crm.part import Part
+from procession.ports import Actor, Event, EventType
+from procession.records import Ref
+
+_INSERT = insert(j.event)
+_INSERT_NEW = Upsert(j.event)
+_NEW = select(j.event.c.id).where(j.event.c.id.in_(IDS))
+_ANY_PENDING = select(j.event.c.id).where(text("event.dispatched_at IS NULL")).limit(1)
+_PENDING = (
+    select(j.event)
+    .where(text("event.dispatched_at IS NULL"))
+    .order_by(j.event.c.id)
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True)
+)
+_DISPATCHED = (
+    update(j.event)
+    .where(j.event.c.id.in_(IDS))
+    .values(dispatched_at=bindparam("at", type_=j.event.c.dispatched_at.type))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """One save. `changed` names the fields of a modification, `payload` holds the last values of a deleted record."""
+
+    type: Literal["added", "modified", "deleted"]
+    ref: Ref
+    changed: tuple[str, ...] = ()
+    payload: Mapping[str, Any] = field(default_factory=dict)
+
+
+def tell(connection: Connection, saves: Iterable[Saved], actor: Actor, at: datetime) -> None:
+    """Write one event for each save. Those of a process never start that process (`origin`)."""
+    rows = [
+        _row(Event(0, at, save.type, save.ref, save.changed, origin=actor.process, payload=save.payload))
+        for save in saves
+    ]
+    if rows:
+        connection.execute(_INSERT, rows)
+
+
+class EventLog(Part):
+    """See `procession.ports.Journal`."""
+
+    def append(self, events: Sequence[Event]) -> list[int | None]:
+        numbers = ids.take(self._connection, j.event, len(events))
+        rows = [_row(event) | {"id": number} for number, event in zip(numbers, events, strict=True)]
+        if not rows:
+            return []
+        # In the order of their keys: two engines that tell of the same moments do not wait for each other.
+        self._connection.execute(_INSERT_NEW.on(self._connection), sorted(rows, key=_dedupe_key))
+        new = {
+            number
+            for some in portions(numbers)
+            for number in self._connection.execute(_NEW, {"ids": some}).scalars()
+        }
+        return [number if number in new else None for number in numbers]
+
+    def any_pending(self) -> bool:
+        return self._connection.execute(_ANY_PENDING).first() is not None
+
+    def pending(self, limit: int) -> list[Event]:
+        return [_event(row) for row in self._connection.execute(_PENDING, {"limit": limit})]
+
+    def dispatched(self, events: Collection[int], at: datetime) -> None:
+        for some in portions(events):
+            self._connection.execute(_DISPATCHED, {"ids": some, "at": at})
+
+
+def _dedupe_key(row: Mapping[str, Any]) -> str:
+    return row["dedupe_key"] or ""
+
+
+def _row(event: Event) -> dict[str, Any]:
+    return {
+        "at": event.at,
+        "type": event.type,
+        "entity": event.ref.entity if event.ref else "",
+        "record_id": event.ref.id if event.ref else None,
+        "changed": event.changed or None,
+        "process": event.process,
+        "trigger": event.trigger,
+        "origin": event.origin,
+        "payload": event.payload or None,
+        "dedupe_key": event.dedupe_key or None,
+    }
+
+
+def _event(row: Row[Any]) -> Event:
+    return Event(
+        id=row.id,
+        at=row.at,
+        type=cast(EventType, row.type),
+        ref=Ref(row.entity, row.record_id) if row.record_id is not None else None,
+        changed=tuple(row.changed or ()),
+        process=row.process,
+        trigger=row.trigger,
+        origin=row.origin,
+        payload=row.payload or {},
+        dedupe_key=row.dedupe_key or "",
+    )

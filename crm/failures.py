@@ -1,0 +1,98 @@
+"""What the database says, in our words: the one table of foreign errors of this package.
+
+SQLAlchemy calls `translate` for every error of a driver; our error is raised in its place, from it.
+"""
+
+import re
+
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, exc
+from sqlalchemy.engine import ExceptionContext
+
+from crm.columns import METADATA
+from procession.errors import ConfigurationError, ProcessionError, StoreError, TemporaryError
+
+BUSY = {
+    "40001",  # serialization_failure
+    "40P01",  # deadlock_detected
+    "55P03",  # lock_not_available
+    "SQLITE_BUSY",
+    "SQLITE_BUSY_SNAPSHOT",
+    "SQLITE_LOCKED",
+}
+NO_SUCH_TABLE = {"42P01", "42703"}
+INIT = "Run `procession init`."
+
+
+def translate(context: ExceptionContext) -> None:
+    """Raises:
+    StoreError: a constraint does not hold, or a value does not fit its column.
+    TemporaryError: somebody else had the rows, or the whole file, for too long.
+    ConfigurationError: the database cannot be reached or used, or its tables are not up to date.
+    """
+    original = context.original_exception
+    ours = _ours(context.sqlalchemy_exception, original)
+    if ours is not None:
+        raise ours from original
+
+
+def _ours(error: exc.SQLAlchemyError | None, original: BaseException) -> ProcessionError | None:
+    code = getattr(original, "sqlstate", None) or getattr(original, "sqlite_errorname", "")
+    if code in BUSY:
+        return TemporaryError("The database was busy for too long.", hint="Try again.")
+    if code in NO_SUCH_TABLE or "no such table" in str(original) or "no such column" in str(original):
+        return out_of_date(str(original).splitlines()[0])
+    match error:
+        case exc.IntegrityError():
+            return StoreError(_sentence(original))
+        case exc.DataError():
+            return StoreError(f"The database refused a value: {str(original).splitlines()[0]}")
+        case exc.OperationalError() | exc.InterfaceError() | exc.DatabaseError():
+            return unreachable(str(original).splitlines()[0] if str(original) else type(original).__name__)
+    return None
+
+
+def unreachable(why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"The database cannot be used: {why}",
+        hint="Check that the database setting is right and that the server runs, or the disk has room.",
+    )
+
+
+def out_of_date(why: str) -> ConfigurationError:
+    return ConfigurationError(f"The tables of the database are not up to date: {why}", hint=INIT)
+
+
+def _sentence(original: BaseException) -> str:
+    said = str(original).splitlines()[0]
+    diagnosis = getattr(original, "diag", None)
+    name = (diagnosis.constraint_name if diagnosis else said.partition("failed: ")[2]) or ""
+    if name in _UNIQUE:
+        return _UNIQUE[name]
+    if name in _CHECKS:
+        return _CHECKS[name]
+    if "FOREIGN KEY" in said or name.startswith("fk_"):
+        return "A record that this one refers to does not exist, or a record is still needed by another."
+    return f"The database refused the change: {said}"
+
+
+def _constraints() -> tuple[dict[str, str], dict[str, str]]:
+    """Sentences by constraint name (PostgreSQL) and by what SQLite says in its place."""
+    unique, checks = {}, {}
+    for table in METADATA.tables.values():
+        uniques: list[UniqueConstraint | Index] = [
+            c for c in table.constraints if isinstance(c, UniqueConstraint)
+        ]
+        uniques += [index for index in table.indexes if index.unique]
+        for rule in uniques:
+            names = [column.name for column in rule.columns]
+            words = " and ".join(re.sub("_id$", "", name).replace("_", " ") for name in names)
+            sentence = f"Another {table.name.replace('_', ' ')} has the same {words}."
+            unique[str(rule.name)] = unique[", ".join(f"{table.name}.{name}" for name in names)] = sentence
+        for check in table.constraints:
+            if isinstance(check, CheckConstraint):
+                words = str(check.name).replace("_", " ")
+                checks[str(check.name)] = f"{table.name.replace('_', ' ')}: the rule {words!r} does not hold."
+    return unique, checks
+
+
+_UNIQUE, _CHECKS = _constraints()

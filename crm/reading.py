@@ -1,0 +1,205 @@
+"""Read records as snapshots: set-wise, by levels of the references that are followed.
+
+A level costs one statement per entity on it, and one more for what a contact's or an activity's row does not hold
+(addresses; links and participants), whatever the number of records.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from email.utils import quote
+from typing import Any
+
+from sqlalchemy import Connection, Select, select
+
+from crm import tables as t
+from crm.mapping import LAYOUTS, LINKED
+from crm.parameters import IDS, portions
+from crm.schema import OPEN_STAGES
+from procession.records import Paths, Record, Ref, ref_of
+
+Fields = dict[str, Any]
+Tree = dict[str, "Tree"]
+"""References to follow: `{"opportunity": {"account": {}}}`."""
+
+_SPECIAL = re.compile(r'[]\\[()<>@,:;".]')
+"""What a name must be quoted for in an address (RFC 5322, section 3.2.3)."""
+
+_BY_ID = {entity: layout.select.where(layout.table.c.id.in_(IDS)) for entity, layout in LAYOUTS.items()}
+_ADDRESSES = (
+    select(t.contact_address.c.contact_id, t.contact_address.c.kind, t.contact_address.c.value)
+    .where(t.contact_address.c.contact_id.in_(IDS))
+    .order_by(t.contact_address.c.position, t.contact_address.c.id)
+)
+_LINKS = (
+    select(
+        t.activity_link.c.activity_id,
+        t.activity_link.c.contact_id,
+        t.contact.c.name,
+        t.activity_link.c.account_id,
+        t.account.c.name,
+        t.activity_link.c.opportunity_id,
+        t.opportunity.c.name,
+    )
+    .select_from(
+        t.activity_link.outerjoin(t.contact, t.activity_link.c.contact_id == t.contact.c.id)
+        .outerjoin(t.account, t.activity_link.c.account_id == t.account.c.id)
+        .outerjoin(t.opportunity, t.activity_link.c.opportunity_id == t.opportunity.c.id)
+    )
+    .where(t.activity_link.c.activity_id.in_(IDS))
+    .order_by(t.activity_link.c.id)
+)
+_PARTICIPANTS = (
+    select(t.participant.c.activity_id, t.contact.c.id, t.contact.c.name)
+    .select_from(t.participant.join(t.contact))
+    .where(t.participant.c.activity_id.in_(IDS))
+    .order_by(t.participant.c.id)
+)
+
+
+def fetch(connection: Connection, refs: Collection[Ref], paths: Paths) -> dict[Ref, Record]:
+    """See `procession.ports.Records.fetch`."""
+    tree = _tree(paths)
+    loaded: dict[Ref, Fields] = {}
+    level: list[tuple[Collection[Ref], Tree]] = [(refs, tree)]
+    while level:
+        _load_missing(connection, (ref for group, _ in level for ref in group), loaded)
+        level = list(_next_level(level, loaded))
+    made: dict[tuple[Ref, int], Record] = {}
+    return {ref: _assemble(ref, tree, loaded, made) for ref in refs if ref in loaded}
+
+
+def load(
+    connection: Connection, entity: str, query: Select[Any], values: Mapping[str, Any]
+) -> dict[int, Fields]:
+    """The fields of the records that a statement of the entity's layout finds, in its order."""
+    layout = LAYOUTS[entity]
+    rows = connection.execute(query, values).all()
+    found = {row[0]: _fields(layout.plain, layout.references, row) for row in rows}
+    if found:
+        _complete(connection, entity, found)
+    return found
+
+
+def load_by_id(connection: Connection, entity: str, ids: Collection[int]) -> dict[int, Fields]:
+    found: dict[int, Fields] = {}
+    for some in portions(ids):
+        found |= load(connection, entity, _BY_ID[entity], {"ids": some})
+    return found
+
+
+def _tree(paths: Paths) -> Tree:
+    root: Tree = {}
+    for path in paths:
+        node = root
+        for name in path:
+            node = node.setdefault(name, {})
+    return root
+
+
+def _load_missing(connection: Connection, refs: Iterable[Ref], loaded: dict[Ref, Fields]) -> None:
+    wanted: dict[str, set[int]] = {}
+    for ref in refs:
+        if ref not in loaded and ref.entity in LAYOUTS:
+            wanted.setdefault(ref.entity, set()).add(ref.id)
+    for entity, ids in wanted.items():
+        for number, fields in load_by_id(connection, entity, sorted(ids)).items():
+            loaded[Ref(entity, number)] = fields
+
+
+def _next_level(
+    level: Iterable[tuple[Collection[Ref], Tree]], loaded: Mapping[Ref, Fields]
+) -> Iterator[tuple[Collection[Ref], Tree]]:
+    for refs, tree in level:
+        for name, below in tree.items():
+            values = (loaded[ref].get(name) for ref in refs if ref in loaded)
+            followed = {ref_of(record) for value in values for record in _records_in(value)}
+            if followed:
+                yield followed, below
+
+
+def _records_in(value: Any) -> Sequence[Record]:
+    if isinstance(value, Record):
+        return (value,)
+    return value if isinstance(value, tuple) and value and isinstance(value[0], Record) else ()
+
+
+def _assemble(
+    ref: Ref, tree: Tree, loaded: Mapping[Ref, Fields], made: dict[tuple[Ref, int], Record]
+) -> Record:
+    """A record is shared by all that refer to it along the same path."""
+    place = (ref, id(tree))
+    if place not in made:
+        fields = dict(loaded[ref])
+        for name, below in tree.items():
+            value = fields.get(name)
+            whole = tuple(
+                _assemble(ref_of(part), below, loaded, made) if ref_of(part) in loaded else part
+                for part in _records_in(value)
+            )
+            if whole:
+                fields[name] = whole if isinstance(value, tuple) else whole[0]
+        made[place] = Record(ref, fields)
+    return made[place]
+
+
+def _fields(plain: tuple[str, ...], references: Mapping[str, str], row: Sequence[Any]) -> Fields:
+    fields: Fields = dict(zip(plain, row[1:], strict=False))
+    at = len(plain) + 1
+    for name, entity in references.items():
+        fields[name] = _stub(entity, row[at], row[at + 1])
+        at += 2
+    return fields
+
+
+def _stub(entity: str, number: int | None, name: str) -> Record | None:
+    return None if number is None else Record(Ref(entity, number), {"name": name})
+
+
+def _complete(connection: Connection, entity: str, found: dict[int, Fields]) -> None:
+    match entity:
+        case "user":
+            for fields in found.values():
+                fields["mailbox"] = _mailbox(fields["name"], fields["email"])
+        case "opportunity":
+            for fields in found.values():
+                fields["is_open"] = fields["stage"] in OPEN_STAGES
+        case "contact":
+            _add_addresses(connection, found)
+        case "activity":
+            _add_links(connection, found)
+
+
+def _mailbox(name: str, address: str) -> str:
+    """`Ann Lee <ann@us.example>` for people to read; `email.utils.formataddr` would encode an umlaut."""
+    shown = f'"{quote(name)}"' if _SPECIAL.search(name) else name
+    return f"{shown} <{address}>"
+
+
+def _add_addresses(connection: Connection, found: dict[int, Fields]) -> None:
+    for fields in found.values():
+        fields.update(email="", phone="", emails=())
+    for some in portions(found):
+        for number, kind, value in connection.execute(_ADDRESSES, {"ids": some}):
+            fields = found[number]
+            fields[kind] = fields[kind] or value
+            if kind == "email":
+                fields["emails"] += (value,)
+
+
+def _add_links(connection: Connection, found: dict[int, Fields]) -> None:
+    """The first link of each kind is the activity's own; all linked contacts take part."""
+    taking_part: dict[int, dict[int, Record]] = {number: {} for number in found}
+    for fields in found.values():
+        fields.update(contact=None, account=None, opportunity=None)
+    for some in portions(found):
+        for number, *targets in connection.execute(_LINKS, {"ids": some}):
+            for at, entity in enumerate(LINKED):
+                record = _stub(entity, targets[2 * at], targets[2 * at + 1])
+                if record is not None:
+                    found[number][entity] = found[number][entity] or record
+                    if entity == "contact":
+                        taking_part[number][record.id] = record
+        for number, contact, name in connection.execute(_PARTICIPANTS, {"ids": some}):
+            taking_part[number].setdefault(contact, Record(Ref("contact", contact), {"name": name}))
+    for number, fields in found.items():
+        fields["participants"] = tuple(taking_part[number].values())

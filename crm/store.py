@@ -1,0 +1,93 @@
+"""The store: a database by its URL, and units of work on it.
+
+SQLite (in WAL mode) in one file is the default; `postgresql://…` the alternative. A write unit on SQLite takes
+the write lock when it begins, so what it reads stays true until it commits; on PostgreSQL the statements
+lock the rows they decide on.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import UTC, datetime
+
+from sqlalchemy import Engine, inspect
+
+from crm import migrate
+from crm.database import BUSY_SECONDS, engine_of
+from crm.failures import INIT, out_of_date
+from crm.schema import SCHEMA
+from crm.unit import CrmUnit
+from procession.errors import ConfigurationError, TemporaryError
+from procession.ports import Clock
+from procession.records import Schema
+
+
+def open_store(url: str, clock: Clock | None = None) -> "CrmStore":
+    """Open the store at `url` (`sqlite:///path` or `postgresql://…`).
+
+    A SQLite file that is new or empty gets its tables; any other database must have them.
+
+    Raises:
+        ConfigurationError: the database cannot be reached, or its tables are missing or not up to date.
+    """
+    engine = engine_of(url)
+    if migrate.current(engine) != migrate.HEAD:
+        _bring_up(engine)
+    return CrmStore(engine, clock or SystemClock())
+
+
+class SystemClock:
+    """The time of the machine."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)  # noqa: TID251 - this is the Clock
+
+
+class CrmStore:
+    """Implements `procession.ports.Store`."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._reading = engine.execution_options(begin="BEGIN")
+        self._writing = engine.execution_options(begin="BEGIN IMMEDIATE")
+        self._one_writer = threading.Lock() if engine.dialect.name == "sqlite" else None
+
+    @property
+    def schema(self) -> Schema:
+        return SCHEMA
+
+    @contextmanager
+    def unit(self, *, write: bool = True) -> Iterator[CrmUnit]:
+        turn = self._turn() if write else nullcontext()
+        engine = self._writing if write else self._reading
+        with turn, engine.connect() as connection:
+            connection.begin()
+            yield CrmUnit(connection, self._clock)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def _turn(self) -> AbstractContextManager[None]:
+        return self._wait_for_turn(self._one_writer) if self._one_writer else nullcontext()
+
+    @staticmethod
+    @contextmanager
+    def _wait_for_turn(lock: threading.Lock) -> Iterator[None]:
+        """Threads of one process queue here: SQLite's own waiting polls, up to a tenth of a second each time."""
+        if not lock.acquire(timeout=BUSY_SECONDS):
+            raise TemporaryError("The database was busy for too long.", hint="Try again.")
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def _bring_up(engine: Engine) -> None:
+    found = migrate.current(engine)
+    if engine.dialect.name == "sqlite" and not inspect(engine).get_table_names():
+        migrate.run(engine)
+    elif found is None:
+        raise ConfigurationError("The database has no tables of Procession.", hint=INIT)
+    elif found != migrate.HEAD:
+        raise out_of_date(f"they are of version {found}, this program needs {migrate.HEAD}")

@@ -1,0 +1,262 @@
+"""Create, change and delete records: set-wise, each save with its event."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from difflib import get_close_matches
+from typing import Any
+
+from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
+
+from crm import addresses, ids, links
+from crm import tables as t
+from crm.checks import accept, accept_new
+from crm.columns import MONEY
+from crm.events import Saved, tell
+from crm.links import Link
+from crm.mapping import LAYOUTS, LINKED, TABLES
+from crm.parameters import IDS, portions
+from crm.reading import load_by_id
+from procession.errors import StoreError
+from procession.ports import Actor
+from procession.records import Record, Ref, ref_of
+from procession.values import to_json
+
+Values = Mapping[str, Any]
+Change = tuple[Ref, Values]
+
+
+def create(
+    connection: Connection,
+    entity: str,
+    rows: Sequence[Values],
+    connected_to: Sequence[Sequence[Ref]],
+    by: tuple[Actor, datetime],
+) -> list[Ref]:
+    """See `procession.ports.Records.create`; `by` is who and when."""
+    actor, now = by
+    _known_entity(entity)
+    wholes = [accept_new(entity, row) for row in rows]
+    _check_links(entity, connected_to, len(rows))
+    _must_exist(connection, [*_refs_in(wholes), *(ref for refs in connected_to for ref in refs)])
+    numbers = ids.take(connection, TABLES[entity], len(rows))
+    if not rows:
+        return []
+    categories = _categories(connection, wholes)
+    extra = {"created_at": now, "modified_at": now, "external": False} if entity == "activity" else {}
+    values = [
+        {"id": number, **_columns(entity, whole, categories), **extra}
+        for number, whole in zip(numbers, wholes, strict=True)
+    ]
+    connection.execute(insert(TABLES[entity]), values)
+    _add_belongings(connection, entity, dict(zip(numbers, wholes, strict=True)), connected_to)
+    refs = [Ref(entity, number) for number in numbers]
+    tell(connection, (Saved("added", ref) for ref in refs), actor, now)
+    return refs
+
+
+def update_records(connection: Connection, changes: Sequence[Change], actor: Actor, now: datetime) -> None:
+    """See `procession.ports.Records.update`."""
+    by_entity: dict[str, list[Change]] = {}
+    for ref, values in changes:
+        _known_entity(ref.entity)
+        by_entity.setdefault(ref.entity, []).append((ref, accept(ref.entity, values)))
+    for entity, some in by_entity.items():
+        _must_exist(connection, _refs_in(values for _, values in some))
+        before = _locked(connection, entity, [ref for ref, _ in some])
+        changed = _differences(some, before)
+        _write_changes(connection, entity, changed, now)
+        saves = (Saved("modified", ref, tuple(values)) for ref, values in changed.items())
+        tell(connection, saves, actor, now)
+
+
+def delete_records(connection: Connection, refs: Sequence[Ref], actor: Actor, now: datetime) -> None:
+    """See `procession.ports.Records.delete`."""
+    by_entity: dict[str, list[Ref]] = {}
+    for ref in dict.fromkeys(refs):
+        _known_entity(ref.entity)
+        by_entity.setdefault(ref.entity, []).append(ref)
+    for entity, some in by_entity.items():
+        last = _locked(connection, entity, some)
+        _nobody_needs(connection, entity, [ref.id for ref in some])
+        saves = [
+            Saved("deleted", ref, payload={k: to_json(v) for k, v in last[ref.id].items()}) for ref in some
+        ]
+        for portion in portions(ref.id for ref in some):
+            table = TABLES[entity]
+            connection.execute(delete(table).where(table.c.id.in_(IDS)), {"ids": portion})
+        tell(connection, saves, actor, now)
+
+
+def _known_entity(entity: str) -> None:
+    if entity not in TABLES:
+        close = get_close_matches(entity, TABLES, n=1)
+        hint = f"Did you mean {close[0]!r}?" if close else ""
+        raise StoreError(f"There are no records called {entity!r}.", hint=hint)
+
+
+def _check_links(entity: str, connected_to: Sequence[Sequence[Ref]], rows: int) -> None:
+    if connected_to and entity != "activity":
+        raise StoreError(f"Only activities are connected to records, a {entity} is not.")
+    if connected_to and len(connected_to) != rows:
+        raise StoreError(f"{rows} records cannot be connected to {len(connected_to)} lists of records.")
+    for refs in connected_to:
+        for ref in refs:
+            links.check_target(ref)
+
+
+def _refs_in(rows: Iterable[Values]) -> list[Ref]:
+    return [value for row in rows for value in row.values() if isinstance(value, Ref)]
+
+
+def _must_exist(connection: Connection, refs: Iterable[Ref]) -> None:
+    by_entity: dict[str, set[int]] = {}
+    for ref in refs:
+        by_entity.setdefault(ref.entity, set()).add(ref.id)
+    for entity, wanted in by_entity.items():
+        table = TABLES[entity]
+        found: set[int] = set()
+        for some in portions(wanted):
+            found.update(
+                connection.execute(select(table.c.id).where(table.c.id.in_(IDS)), {"ids": some}).scalars()
+            )
+        if missing := wanted - found:
+            raise StoreError(f"{Ref(entity, min(missing))} does not exist.")
+
+
+def _categories(connection: Connection, rows: Iterable[Values]) -> dict[str, int]:
+    """`{name: number}` of the categories that the rows name.
+
+    Raises:
+        StoreError: there is no such category.
+    """
+    wanted = {row["category"] for row in rows if row.get("category")}
+    if not wanted:
+        return {}
+    known = dict(connection.execute(select(t.category.c.name, t.category.c.id)).all())
+    for name in sorted(wanted - known.keys()):
+        close = get_close_matches(name, known, n=1)
+        hint = f"Did you mean {close[0]!r}?" if close else f"There are {', '.join(sorted(known))}."
+        raise StoreError(f"There is no category {name!r}.", hint=hint)
+    return known
+
+
+def _columns(entity: str, values: Values, categories: Mapping[str, int]) -> dict[str, Any]:
+    """The part of the values that stands in the table of the entity."""
+    layout = LAYOUTS[entity]
+    columns: dict[str, Any] = {}
+    for name, value in values.items():
+        if name in layout.references:
+            columns[f"{name}_id"] = value.id if value is not None else None
+        elif name == "category":
+            columns["category_id"] = categories[value] if value else None
+        elif name in layout.table.c:
+            columns[name] = value
+    return columns
+
+
+def _add_belongings(
+    connection: Connection, entity: str, rows: Mapping[int, Values], connected_to: Sequence[Sequence[Ref]]
+) -> None:
+    if entity == "contact":
+        kinds = addresses.KINDS
+        addresses.add(
+            connection,
+            ((n, kind, [row[kind]]) for n, row in rows.items() for kind in kinds if row[kind]),
+        )
+    if entity == "activity":
+        own = [Link(n, row[kind]) for n, row in rows.items() for kind in LINKED if row[kind]]
+        more = [
+            Link(n, ref, "connected") for n, refs in zip(rows, connected_to, strict=False) for ref in refs
+        ]
+        links.add(connection, own + more)
+
+
+def _locked(connection: Connection, entity: str, refs: Sequence[Ref]) -> dict[int, dict[str, Any]]:
+    """The records as they are; on PostgreSQL nobody else changes them before this unit ends.
+
+    Raises:
+        StoreError: a record is gone.
+    """
+    numbers = sorted({ref.id for ref in refs})
+    table = TABLES[entity]
+    if connection.dialect.name == "postgresql":
+        for some in portions(numbers):
+            lock = select(table.c.id).where(table.c.id.in_(IDS)).order_by(table.c.id).with_for_update()
+            connection.execute(lock, {"ids": some})
+    found = load_by_id(connection, entity, numbers)
+    for number in numbers:
+        if number not in found:
+            raise StoreError(f"{Ref(entity, number)} does not exist any more.")
+    return found
+
+
+def _differences(changes: Iterable[Change], before: Mapping[int, Values]) -> dict[Ref, dict[str, Any]]:
+    """What is different after all changes; a later one of the same field counts."""
+    wanted: dict[Ref, dict[str, Any]] = {}
+    for ref, values in changes:
+        wanted.setdefault(ref, {}).update(values)
+    changed = {
+        ref: {name: new for name, new in values.items() if not _same(name, before[ref.id][name], new)}
+        for ref, values in wanted.items()
+    }
+    return {ref: values for ref, values in changed.items() if values}
+
+
+def _same(name: str, old: Any, new: Any) -> bool:
+    if isinstance(old, Record):
+        return bool(ref_of(old) == new)
+    if name == "amount" and None not in (old, new):
+        return round(float(old), MONEY.scale or 0) == round(float(new), MONEY.scale or 0)
+    return bool(old == new)
+
+
+def _write_changes(connection: Connection, entity: str, changed: Mapping[Ref, Values], now: datetime) -> None:
+    """Records of which the same fields change go into one statement."""
+    categories = _categories(connection, changed.values())
+    table = TABLES[entity]
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for ref, values in changed.items():
+        columns = _columns(entity, values, categories)
+        if entity == "activity":
+            columns["modified_at"] = now
+        if columns:
+            row = {f"new_{name}": value for name, value in columns.items()}
+            groups.setdefault(tuple(columns), []).append({"number": ref.id, **row})
+        _change_belongings(connection, ref, values)
+    for names, rows in groups.items():
+        connection.execute(_update(table, names), rows)
+
+
+def _update(table: Table, names: Sequence[str]) -> Any:
+    """The statement that sets these columns of the record `number` to `new_<column>`."""
+    new = {name: bindparam(f"new_{name}", type_=table.c[name].type) for name in names}
+    return update(table).where(table.c.id == bindparam("number")).values(new)
+
+
+def _change_belongings(connection: Connection, ref: Ref, values: Values) -> None:
+    match ref.entity:
+        case "contact":
+            for kind in addresses.KINDS:
+                if kind in values:
+                    addresses.make_primary(connection, ref.id, kind, values[kind])
+        case "activity":
+            for entity in LINKED:
+                if entity in values:
+                    links.point(connection, ref.id, entity, values[entity])
+
+
+def _nobody_needs(connection: Connection, entity: str, numbers: Collection[int]) -> None:
+    """Raises:
+    StoreError: a record that stays refers to one of these.
+    """
+    for other, layout in LAYOUTS.items():
+        for name, target in layout.references.items():
+            if target != entity:
+                continue
+            column = layout.table.c[f"{name}_id"]
+            query = select(layout.table.c.id, column).where(column.in_(IDS)).limit(1)
+            for some in portions(numbers):
+                if row := connection.execute(query, {"ids": some}).first():
+                    raise StoreError(
+                        f"{Ref(entity, row[1])} cannot be deleted: it is the {name} of {Ref(other, row[0])}."
+                    )
