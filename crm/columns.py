@@ -21,7 +21,7 @@ from sqlalchemy import (
     Text,
     TextClause,
 )
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 from sqlmodel import Field, SQLModel
 from typing_extensions import override
 
@@ -40,25 +40,33 @@ PLAIN_JSON = JSON(none_as_null=True)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment: `timestamptz` on PostgreSQL; on SQLite, which knows no zones, UTC without saying so."""
+    """A moment: `timestamptz` on PostgreSQL; on SQLite, which has no such type, ISO 8601 text of one width in
+    UTC, so that its order is the order of time."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     @override
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else DateTime(timezone=True))
+
+    @override
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None:
             return None
         if value.tzinfo is None:
             raise ValueError(f"{value} has no time zone")
         moment = value.astimezone(UTC)
-        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+        return moment.isoformat(timespec="microseconds") if dialect.name == "sqlite" else moment
 
     @override
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
-        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+        moment: datetime = (
+            datetime.fromisoformat(value) if dialect.name == "sqlite" else value.astimezone(UTC)
+        )
+        return moment
 
 
 class Base(SQLModel):

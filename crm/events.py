@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, select, text, update
 from crm import ids
 from crm import journal as j
 from crm.dialects import Upsert
-from crm.parameters import IDS, portions
+from crm.parameters import IDS, NOW, portions
 from crm.part import Part
 from procession.ports import Actor, Event, EventType
 from procession.records import Ref
@@ -26,11 +26,7 @@ _PENDING = (
     .limit(bindparam("limit"))
     .with_for_update(skip_locked=True)
 )
-_DISPATCHED = (
-    update(j.event)
-    .where(j.event.c.id.in_(IDS))
-    .values(dispatched_at=bindparam("at", type_=j.event.c.dispatched_at.type))
-)
+_DISPATCHED = update(j.event).where(j.event.c.id.in_(IDS)).values(dispatched_at=NOW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +74,7 @@ class EventLog(Part):
 
     def dispatched(self, events: Collection[int], at: datetime) -> None:
         for some in portions(events):
-            self._connection.execute(_DISPATCHED, {"ids": some, "at": at})
+            self._connection.execute(_DISPATCHED, {"ids": some, "now": at})
 
 
 def _dedupe_key(row: Mapping[str, Any]) -> str:
