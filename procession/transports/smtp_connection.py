@@ -47,8 +47,9 @@ LOST = (smtplib.SMTPServerDisconnected, smtplib.SMTPResponseException, OSError)
 
 @dataclass(frozen=True, slots=True)
 class SmtpSettings:
-    """A mail server and how to speak to it. `per_second` 0 is no limit; `ca_file` holds the certificates
-    to trust besides those of the system; `password` looks the password up when it is needed; `ehlo_name` is this machine's full name unless given."""
+    """A mail server and how to speak to it. `password` looks the password up when it is needed; `ca_file` holds
+    certificates to trust besides those of the system; `ehlo_name` is this machine's full name unless given;
+    `per_second` 0 is no limit."""
 
     host: str
     port: int = 587
@@ -270,7 +271,9 @@ def _trust(ca_file: Path | None) -> ssl.SSLContext:
         try:
             context.load_verify_locations(ca_file)
         except OSError as error:
-            raise ConfigurationError(f"the certificates in {ca_file} cannot be read: {error}") from error
+            raise ConfigurationError(
+                f"the certificates in {ca_file} cannot be read: {error.strerror}"
+            ) from error
     return context
 
 
