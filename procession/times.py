@@ -59,7 +59,9 @@ def parse_duration(value: object) -> timedelta:
     duration = parse_any_duration(value)
     if isinstance(duration, timedelta):
         return duration
-    raise ValueError(f"{value!r} depends on the calendar; here the length must be fixed. Write 2 days or 48h.")
+    raise ValueError(
+        f"{value!r} depends on the calendar; here the length must be fixed. Write 2 days or 48h."
+    )
 
 
 def parse_any_duration(value: object) -> Duration:
