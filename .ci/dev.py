@@ -185,7 +185,8 @@ def show_progress(process: subprocess.Popen, what: str, total: int, before: int)
 
 def installed() -> int:
     """How many packages are in `.venv`."""
-    return sum(1 for _ in VENV.glob("[Ll]ib*/**/site-packages/*.dist-info"))
+    folders = [*VENV.glob("lib/python*/site-packages"), VENV / "Lib" / "site-packages"]
+    return sum(1 for folder in folders for _ in folder.glob("*.dist-info"))
 
 
 def explain(log: str) -> str:

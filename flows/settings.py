@@ -76,6 +76,8 @@ class Smtp(BaseModel):
     )
     user: str = Field("", description="Who logs in; empty for a server that asks nobody.")
     password: Secret = Field("", description="Where the password is: env:NAME or file:/path.")
+    ca_file: str = Field("", description="Certificates to trust besides the system's, a PEM file.")
+    per_second: float = Field(0, ge=0, description="At most so many mails a second; 0 is no limit.")
     connections: int = Field(
         4, ge=1, le=50, description="How many connections are kept open at the same time."
     )
@@ -124,6 +126,7 @@ class Settings(BaseSettings):
         "Procession <procession@localhost>",
         description="From whom mails are that name no sender: Name <address>.",
     )
+    user: str = Field("", description="Your name in History; empty: the one you are logged in with.")
     prefect: Prefect = Prefect()
     executor: Literal["in_process"] = Field(
         "in_process", description="Where runs happen; this version knows in_process only."

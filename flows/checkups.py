@@ -1,0 +1,135 @@
+"""What `procession doctor` looks at: each connection is really tried, and told of in words."""
+
+import socket
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from flows.server import HOST, api_url, healthy, named_server
+from flows.settings import FILE
+from procession.cli.application import Checkup
+from procession.cli.output import count
+from procession.errors import ProcessErrors, ProcessionError
+
+if TYPE_CHECKING:
+    from flows.wiring import Application
+
+
+def checkups(application: "Application") -> Iterator[Checkup]:
+    """One after the other, so that a slow one does not hold up the words about those before it."""
+    yield _settings(application)
+    yield _database(application)
+    yield _mail(application)
+    yield _prefect(application)
+    yield _templates(application)
+    yield _processes(application)
+    yield from _incidents(application)
+
+
+def _settings(application: "Application") -> Checkup:
+    file = application.project / FILE
+    found = (
+        f"project {application.project}, {f'with {FILE}' if file.exists() else f'without {FILE} (defaults)'}"
+    )
+    if application.settings.mail_domain.endswith(".localhost"):
+        mend = "Set mail_domain to a domain of yours: it stands in the Message-ID of every mail."
+        return Checkup("settings", "not set up", found, mend)
+    return Checkup("settings", "well", found)
+
+
+def _database(application: "Application") -> Checkup:
+    shown = application.settings.database
+    try:
+        with application.store.unit(write=False) as unit:
+            users = len(unit.records.find("user", {}, limit=1000))
+    except ProcessionError as error:
+        return Checkup("database", "unwell", f"{shown}: {error.message}", error.hint)
+    return Checkup("database", "well", f"{shown}, tables up to date, {count(users, 'user')}")
+
+
+def _mail(application: "Application") -> Checkup:
+    from procession.transports.smtp import SmtpMailOut
+
+    server = application.mail_out
+    if not isinstance(server, SmtpMailOut):
+        mend = f"Set PROCESSION_SMTP_HOST, or host below [smtp] in {FILE}. Until then no mail can be sent."
+        return Checkup("mail server", "not set up", "none is set", mend)
+    smtp = application.settings.smtp
+    try:
+        return Checkup("mail server", "well", server.probe())
+    except ProcessionError as error:
+        return Checkup("mail server", "unwell", f"{smtp.host}:{smtp.port}: {error.message}", error.hint)
+
+
+def _prefect(application: "Application") -> Checkup:
+    named = named_server(application.settings.prefect.api_url)
+    if named:
+        if healthy(named, timeout_seconds=application.settings.prefect.patience_seconds):
+            return Checkup("Prefect", "well", f"{named} answers")
+        mend = "Start that server, or unset PREFECT_API_URL to let `procession serve` start one. Processes run without it."
+        return Checkup("Prefect", "unwell", f"{named} does not answer", mend)
+    port = application.settings.prefect.port
+    if port and healthy(api_url(port)):
+        return Checkup("Prefect", "well", f"a server answers at {_ui(api_url(port))}")
+    if port and not _is_free(port):
+        mend = "Stop that program, or choose another port with PROCESSION_PREFECT_PORT."
+        return Checkup("Prefect", "unwell", f"port {port} is taken by another program", mend)
+    return Checkup("Prefect", "well", f"`procession serve` starts a server on port {port or 'any free one'}")
+
+
+def _templates(application: "Application") -> Checkup:
+    try:
+        names = application.templates.names()
+    except ProcessionError as error:
+        return Checkup("templates", "unwell", error.message, error.hint)
+    return Checkup(
+        "templates", "well", f"{count(len(names), 'mail')}: {', '.join(names)}" if names else "none yet"
+    )
+
+
+def _processes(application: "Application") -> Checkup:
+    try:
+        plans = application.plans()
+    except ProcessErrors as error:
+        return Checkup(
+            "processes",
+            "unwell",
+            count(len(error.problems), "problem"),
+            "See them all with: procession check",
+        )
+    except ProcessionError as error:
+        return Checkup("processes", "unwell", error.message, error.hint)
+    return Checkup(
+        "processes",
+        "well",
+        f"{count(len(plans), 'process')}: {', '.join(sorted(plans))}" if plans else "none yet",
+    )
+
+
+def _incidents(application: "Application") -> Iterator[Checkup]:
+    try:
+        with application.store.unit(write=False) as unit:
+            stopped = len(unit.journal.instances(states=["incident"], limit=1000))
+            held = len(unit.outbox.in_state(["unknown"], limit=1000))
+    except ProcessionError:
+        return
+    found = f"{count(stopped, 'stopped instance')}, {count(held, 'mail')} of unknown fate"
+    if stopped or held:
+        yield Checkup("incidents", "unwell", found, "See what to do with: procession incidents")
+    else:
+        yield Checkup("incidents", "well", "none")
+
+
+def _ui(api: str) -> str:
+    parts = urlsplit(api)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True

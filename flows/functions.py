@@ -1,0 +1,11 @@
+"""What `call` steps may call, by name: the customer's own Python, one line for each function.
+
+A function takes the step's `args` by keyword and returns plain data. It may be called again after a crash, so
+it must not mind. An `ArithmeticError`, `LookupError`, `TypeError` or `ValueError` fails the step for good;
+`procession.errors.TemporaryError` is worth another try.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+FUNCTIONS: Mapping[str, Callable[..., Any]] = {}

@@ -1,0 +1,220 @@
+"""Settings → ports: the composition root, the only place that knows which parts the application is made of.
+
+application(project)   settings are read; nothing is opened yet
+.templates .plans()    content, for those who only check or show it
+.store .mail_out       connections, made when they are first used
+.ports()               all of it, for the engine
+.serve() .deploy()     Prefect, imported when it is first used
+"""
+
+import functools
+import getpass
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from email.utils import parseaddr
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crm.schema import SCHEMA
+from flows.functions import FUNCTIONS
+from flows.settings import FILE, Settings, read
+from procession.effects import Recipient
+from procession.errors import ConfigurationError
+from procession.records import Schema
+
+if TYPE_CHECKING:
+    from crm.store import CrmStore
+    from procession.cli.application import Checkup
+    from procession.mail import Templates
+    from procession.plan import Plan
+    from procession.ports import Clock, Delivery, MailOut, Ports, Renderer, Store
+
+SHIPPED = Path(__file__).parent.parent
+"""Where the processes and templates that come along are, in a checkout."""
+
+
+def application(project: Path | None = None) -> "Application":
+    """The application on a project folder; without one, on that of PROCESSION_PROJECT, else on the nearest
+    folder upwards from here that has a `procession.toml` or a folder `processes`.
+
+    Raises:
+        ConfigurationError: there is no such folder, or a setting is wrong.
+    """
+    return Application(read(project or _nearest()))
+
+
+def _nearest() -> Path:
+    if named := os.environ.get("PROCESSION_PROJECT"):
+        return Path(named)
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / FILE).is_file() or (folder / "processes").is_dir():
+            return folder
+    raise ConfigurationError(
+        f"there is no project in {here} or above it",
+        hint="Make one with `procession init my-project`, or name one with --project DIR.",
+    )
+
+
+@dataclass(frozen=True)
+class Application:
+    """Implements `procession.cli.application.Application`. What is opened is opened once."""
+
+    settings: Settings
+
+    @property
+    def project(self) -> Path:
+        return self.settings.project
+
+    @property
+    def processes(self) -> Path:
+        return self.settings.folder("processes")
+
+    @property
+    def template_folder(self) -> Path:
+        return self.settings.folder("templates")
+
+    @property
+    def data(self) -> Path:
+        return self.settings.folder("data")
+
+    @property
+    def shipped(self) -> Path:
+        return SHIPPED
+
+    @property
+    def user(self) -> str:
+        return self.settings.user or getpass.getuser()
+
+    @property
+    def schema(self) -> Schema:
+        return SCHEMA
+
+    @property
+    def functions(self) -> Mapping[str, Callable[..., Any]]:
+        return FUNCTIONS
+
+    @cached_property
+    def clock(self) -> "Clock":
+        from crm.store import SystemClock
+
+        return SystemClock()
+
+    @cached_property
+    def templates(self) -> "Templates":
+        from procession.mail import Templates
+
+        return Templates(self.template_folder)
+
+    def plans(self) -> "Mapping[str, Plan]":
+        return self._plans
+
+    @cached_property
+    def _plans(self) -> "dict[str, Plan]":
+        from procession.compile import load
+
+        return load(self.processes, self.templates, SCHEMA, FUNCTIONS)
+
+    @cached_property
+    def store(self) -> "CrmStore":
+        from crm.store import open_store
+
+        return open_store(self.settings.database_url())
+
+    @cached_property
+    def mail_out(self) -> "MailOut":
+        from procession.transports.smtp import SmtpMailOut, SmtpSettings
+
+        smtp = self.settings.smtp
+        if not smtp.host:
+            return NoMailServer()
+        return SmtpMailOut(SmtpSettings(
+            smtp.host, smtp.port, smtp.security, smtp.user, self.settings.smtp_password if smtp.password else None,
+            ca_file=self.project / smtp.ca_file if smtp.ca_file else None, connections=smtp.connections,
+            timeout=timedelta(seconds=smtp.timeout_seconds), per_second=smtp.per_second,
+        ))  # fmt: skip
+
+    def ports(self, *, store: "Store | None" = None, mail_out: "MailOut | None" = None) -> "Ports":
+        from procession.leases import owner_name
+        from procession.ports import Ports
+
+        name, address = parseaddr(self.settings.default_sender)
+        return Ports(
+            store=store or self.store, mail_out=mail_out or self.mail_out, clock=self.clock,
+            renderer=renderer, owner=owner_name(), mail_domain=self.settings.mail_domain,
+            default_sender=Recipient(address, name), functions=FUNCTIONS,
+        )  # fmt: skip
+
+    def publish(self) -> None:
+        """Keep the current version of every process in the store, for the instances that start with it."""
+        from procession.ports import Definition
+
+        with self.store.unit() as unit:
+            for plan in self.plans().values():
+                unit.journal.publish(Definition(plan.process, plan.digest, files=plan.files))
+            unit.commit()
+
+    def pinned(self, process: str, digest: str) -> "Plan | None":
+        """An older version of a process, as instances that started with it go on with it; None if it cannot be read."""
+        with self.store.unit(write=False) as unit:
+            definition = unit.journal.definition(process, digest)
+        return compiled(definition.files) if definition else None
+
+    def upgrade(self) -> None:
+        from crm.migrate import upgrade
+
+        upgrade(self.settings.database_url())
+
+    def load_sample(self) -> Mapping[str, int]:
+        from crm.sample import load
+
+        counts = Counter(ref.entity for ref in load(self.store, self.clock.now()).values())
+        self.forget_events()
+        return counts
+
+    def forget_events(self) -> None:
+        """Let the saves so far start nothing: they are sample data, not news."""
+        with self.store.unit() as unit:
+            while events := unit.journal.pending(1000):
+                unit.journal.dispatched([event.id for event in events], self.clock.now())
+            unit.commit()
+
+    def checkups(self) -> "Iterator[Checkup]":
+        from flows.checkups import checkups
+
+        return checkups(self)
+
+
+class NoMailServer:
+    """Implements `procession.ports.MailOut` where none is set: whatever needs no mail works all the same."""
+
+    def send(self, sender: str, recipients: Sequence[str], mime: bytes) -> "Delivery":
+        del sender, recipients, mime
+        raise ConfigurationError(
+            "no mail server is set, so nothing can be sent",
+            hint=f"Set PROCESSION_SMTP_HOST, or host below [smtp] in {FILE}.",
+        )
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def renderer(digest: str, files: Mapping[str, str]) -> "Renderer":
+    """The templates of one version of a process, kept for the next instances of it."""
+    return _templates(digest, tuple(sorted(files.items())))
+
+
+@functools.lru_cache(maxsize=256)
+def _templates(_digest: str, files: tuple[tuple[str, str], ...]) -> "Templates":
+    from procession.mail import Templates
+
+    return Templates.of_files(dict(files))
+
+
+def compiled(files: Mapping[str, str]) -> "Plan | None":
+    """The plan of a version that was pinned; None if this program reads it no more."""
+    return None

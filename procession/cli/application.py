@@ -1,0 +1,184 @@
+"""What the command line needs of the application, and how it finds it.
+
+The application is the customer's: it says where the project is, opens the store, and starts servers. It
+registers a function `application(project: Path | None) -> Application` as the entry point `application` of
+the group `procession`; `flows.wiring` is ours. So the engine imports no table and no Prefect, and
+`procession check` does not wait for either.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from procession.errors import ConfigurationError
+from procession.ports import Actor, Clock, MailOut, Ports, Store
+from procession.records import Schema
+
+if TYPE_CHECKING:  # these read templates and expressions: half a second that `--help` need not wait for
+    from procession.mail import Templates
+    from procession.plan import Plan
+
+Progress = Callable[[int, int], None]
+"""Called with (done, of how many) while something long goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did, or would do: how many records, and every wrong row as (row, sentence)."""
+
+    entity: str
+    rows: int
+    problems: tuple[tuple[int, str], ...] = ()
+    saved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """What `deploy` wrote to `prefect.yaml`: the processes there, and which of them are new, changed or gone."""
+
+    file: Path
+    processes: tuple[str, ...]
+    changes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """One thing the doctor looked at. `mend` says what to do if it is not well."""
+
+    what: str
+    state: Literal["well", "unwell", "not set up"]
+    found: str
+    mend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A running engine: where the Prefect UI is ("" without Prefect), the address of a flow run in it, and
+    how to wait until it is told to stop."""
+
+    wait: Callable[[], None]
+    ui_url: str = ""
+    flow_run_url: Callable[[str], str] = field(default=lambda _flow_run: "")
+
+
+class Application(Protocol):
+    """A project, opened as far as it is used: reading a property opens what it names, once."""
+
+    @property
+    def project(self) -> Path: ...
+    @property
+    def processes(self) -> Path: ...
+    @property
+    def template_folder(self) -> Path: ...
+    @property
+    def data(self) -> Path:
+        """The folder for what is made while running."""
+        ...
+
+    @property
+    def shipped(self) -> Path:
+        """The folder with the processes and templates that come along."""
+        ...
+
+    @property
+    def user(self) -> str:
+        """Who sits here, as History calls them."""
+        ...
+
+    @property
+    def schema(self) -> Schema: ...
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def functions(self) -> Mapping[str, Callable[..., Any]]:
+        """What `call` steps may call, by name."""
+        ...
+
+    @property
+    def templates(self) -> "Templates":
+        """Raises:
+        ConfigurationError: the folder of templates cannot be read.
+        """
+        ...
+
+    def plans(self) -> "Mapping[str, Plan]":
+        """All processes of the project, compiled.
+
+        Raises:
+            ProcessErrors: all problems of all definitions.
+        """
+        ...
+
+    @property
+    def store(self) -> Store:
+        """Raises:
+        ConfigurationError: the database cannot be reached or is not up to date.
+        """
+        ...
+
+    @property
+    def mail_out(self) -> MailOut:
+        """Where no mail server is set, sending raises a ConfigurationError."""
+        ...
+
+    def ports(self, *, store: Store | None = None, mail_out: MailOut | None = None) -> Ports:
+        """The world for the engine, with other parts in place of the project's own where given."""
+        ...
+
+    def publish(self) -> None:
+        """Keep the current version of every process in the store, for the instances that start with it."""
+        ...
+
+    def upgrade(self) -> None:
+        """Make the tables of the database, or bring them up to date."""
+        ...
+
+    def load_sample(self) -> Mapping[str, int]:
+        """Fill an empty store with sample records, which start nothing; returns how many of each entity.
+
+        Raises:
+            InputError: the store holds records already.
+        """
+        ...
+
+    def import_csv(
+        self, entity: str, file: Path, actor: Actor, *, dry_run: bool, progress: Progress
+    ) -> Imported:
+        """Import records from a CSV file, all or none of them.
+
+        Raises:
+            InputError: the file or its header line cannot be read.
+        """
+        ...
+
+    def checkups(self) -> Iterator[Checkup]:
+        """Try every connection, one after the other."""
+        ...
+
+    def deploy(self) -> Deployed:
+        """Keep `prefect.yaml` in step with the processes."""
+        ...
+
+    def serve(self, *, once: bool = False) -> AbstractContextManager[Running]:
+        """The engine, with a Prefect server unless the settings name one; it works while the context is open."""
+        ...
+
+
+def load(project: Path | None, names: Collection[str] = ("application",)) -> Application:
+    """Open the installed application on a project folder.
+
+    Raises:
+        ConfigurationError: no application is installed, or its settings are wrong.
+    """
+    found = [entry for entry in entry_points(group="procession") if entry.name in names]
+    if not found:
+        raise ConfigurationError(
+            "no application is installed: nothing says which store and which settings to use",
+            hint="Install this checkout: python3 .ci/dev.py run --help",
+        )
+    application: Application = found[0].load()(project)
+    return application

@@ -1,0 +1,140 @@
+"""`check`, `schema`: what an author needs while writing. Nothing here opens a database or a server."""
+
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from procession.cli import output
+from procession.cli.session import session
+from procession.errors import ProcessError, ProcessErrors
+
+if TYPE_CHECKING:
+    from procession.plan import Plan, Trigger
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+def add(app: typer.Typer) -> None:
+    app.command(rich_help_panel="Writing processes")(check)
+    app.command(rich_help_panel="Writing processes")(schema)
+
+
+def check(
+    context: typer.Context,
+    files: Annotated[list[Path] | None, typer.Argument(metavar="FILE", show_default=False)] = None,
+    json: Json = False,
+) -> None:
+    """Find every mistake in the processes and their templates, without running anything.
+
+    All of them at once, each with file, line and column. FILE limits what is shown to these files.
+    Exit code 1 if there is a mistake.
+
+    Examples:
+
+      procession check
+      procession check processes/notify_contact_of_meeting.yaml
+      procession check --json
+    """
+    application = session(context).application
+    plans: Mapping[str, Plan] = {}
+    problems: tuple[ProcessError, ...] = ()
+    try:
+        plans = application.plans()
+    except ProcessErrors as found:
+        problems = _of(found.problems, files or [])
+    if json:
+        output.emit({"processes": [_described(plan) for plan in plans.values()],
+                     "problems": [_problem(problem) for problem in problems]})  # fmt: skip
+    else:
+        _show(plans, problems)
+    if problems:
+        raise typer.Exit(1)
+
+
+def _of(problems: Iterable[ProcessError], files: list[Path]) -> tuple[ProcessError, ...]:
+    """The problems in these files, all if none is named.
+
+    Raises:
+        FileNotFoundError: a file is not there.
+    """
+    wanted = {file.resolve(strict=True) for file in files}
+    return tuple(p for p in problems if not wanted or (p.at and Path(p.at.file).resolve() in wanted))
+
+
+def _show(plans: "Mapping[str, Plan]", problems: tuple[ProcessError, ...]) -> None:
+    if problems:
+        output.say("\n\n".join(str(problem) for problem in problems))
+        files = len({problem.at.file for problem in problems if problem.at})
+        output.note(f"\n{output.count(len(problems), 'problem')} in {output.count(files, 'file')}.", "red")
+        return
+    rows = [
+        (plan.process, plan.title, "; ".join(in_words(trigger) for trigger in plan.triggers))
+        for plan in plans.values()
+    ]
+    if rows:
+        output.table(("process", "title", "starts"), rows)
+    output.note(f"{output.count(len(plans), 'process')}, no problem.", "green")
+
+
+def in_words(trigger: "Trigger") -> str:
+    """When a trigger fires, for people."""
+    if trigger.cron:
+        return f"at {trigger.cron} ({trigger.timezone})"
+    if trigger.every:
+        return f"every {trigger.every}"
+    if "manual" in trigger.events:
+        return f"by hand on {trigger.entity}" if trigger.entity else "by hand"
+    return f"{trigger.entity} {' or '.join(trigger.events)}"
+
+
+def _described(plan: "Plan") -> dict[str, Any]:
+    from procession.plan import every_step
+
+    return {
+        "process": plan.process,
+        "title": plan.title,
+        "file": plan.at.file,
+        "triggers": [in_words(trigger) for trigger in plan.triggers],
+        "steps": [step.path for step in every_step(plan)],
+        "digest": plan.digest,
+    }
+
+
+def _problem(problem: ProcessError) -> dict[str, Any]:
+    at = problem.at
+    return {
+        "file": at.file if at else "", "line": at.line if at else 0, "column": at.column if at else 0,
+        "path": problem.path, "message": problem.message, "hint": problem.hint,
+    }  # fmt: skip
+
+
+def schema(
+    output_file: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write it there instead of standard output."),
+    ] = None,
+) -> None:
+    """Print the JSON Schema of process files, for editors that complete and check while typing.
+
+    Examples:
+
+      procession schema > process.schema.json
+      procession schema --output .procession/process.schema.json
+
+    An editor with a YAML language server reads it from the first line of a process:
+
+      # yaml-language-server: $schema=../.procession/process.schema.json
+    """
+    from json import dumps
+
+    from procession.editor_schema import editor_schema
+
+    text = dumps(editor_schema(), indent=2, ensure_ascii=False) + "\n"
+    if output_file is None:
+        sys.stdout.write(text)
+    else:
+        output_file.write_text(text, encoding="utf-8")
+        output.note(f"Wrote {output_file}.")

@@ -1,0 +1,293 @@
+"""`email`: a mail written by hand takes the way of every other: the same outbox, the same History.
+
+`new` writes a draft with the same `decide` as the step `send_email`; `send` hands it over as the engine would.
+"""
+
+import sys
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated, Any
+
+import typer
+
+from procession.cli import mails, output, records, typed
+from procession.cli.content import Json
+from procession.cli.session import Session, session
+from procession.effects import SendMail
+from procession.errors import InputError, Place
+from procession.ports import Envelope, HistoryRow, QueuedMail
+from procession.records import Record, Ref
+from procession.spelling import did_you_mean, one_of
+
+app = typer.Typer(help="Mails: write one by hand, see what went out, send a draft.", no_args_is_help=True)
+
+STATES = ("draft", "queued", "sending", "sent", "failed", "unknown", "cancelled")
+Number = Annotated[int, typer.Argument(metavar="N", help="The number shown by `procession email list`")]
+
+
+@app.command("new")
+def new(
+    context: typer.Context,
+    to: Annotated[list[str], typer.Option("--to", help="A contact, a user, or an address; may be given again.")],
+    subject: Annotated[str | None, typer.Option("--subject", help="With --text, in place of a template.")] = None,
+    text: Annotated[str | None, typer.Option("--text", help="The mail as plain text; - reads it from standard input.")] = None,
+    template: Annotated[str | None, typer.Option("--template", help="A mail template; see `procession template list`.")] = None,
+    with_: Annotated[list[str] | None, typer.Option("--with", metavar="NAME=VALUE", help="A name for the template: a record or text.")] = None,
+    connected_to: Annotated[list[str] | None, typer.Option("--connected-to", metavar="RECORD", help="What the mail is connected to.")] = None,
+    from_: Annotated[str | None, typer.Option("--from", help="A user, or a mailbox; otherwise the default sender.")] = None,
+    cc: Annotated[list[str] | None, typer.Option("--cc", help="As --to.")] = None,
+    language: Annotated[str | None, typer.Option("--language", help="Otherwise that of the contact.")] = None,
+    reply_to: Annotated[int | None, typer.Option("--reply-to", metavar="N", help="The mail this one answers: same thread.")] = None,
+    ignore_opt_out: Annotated[bool, typer.Option("--ignore-opt-out", help="Write even to contacts that want no mail.")] = False,
+    json: Json = False,
+) -> None:  # fmt: skip
+    """Write a mail and keep it as a draft, to be looked at and sent with `email send`.
+
+    Examples:
+
+      procession email new --to contact:3 --template meeting_new --with meeting=activity:17
+      procession email new --to ann@acme.example --subject Hello --text "See you on Friday."
+    """
+    now = session(context)
+    fields = {
+        "to": [_person(now, one) for one in to], "cc": [_person(now, one) for one in cc or ()],
+        "from": _person(now, from_) if from_ else None, "template": _template(now, template),
+        "subject": subject, "text": sys.stdin.read() if text == "-" else text, "language": language,
+        "connected_to": [records.read_record(now, now.ref(one)) for one in connected_to or ()],
+        "opt_out": "ignore" if ignore_opt_out else "respect", "reply_to": "answered" if reply_to else "", "send": "draft",
+    }  # fmt: skip
+    if template is None and (subject is None or text is None):
+        raise InputError("a mail needs a --template, or a --subject and a --text")
+    if template is not None and (subject is not None or text is not None):
+        raise InputError("a mail has a --template, or a --subject and a --text, not both")
+    draft = _keep(now, _written(now, fields, typed.pairs(with_ or (), "--with"), reply_to))
+    if json:
+        output.emit(mails.document(draft))
+    else:
+        output.say(f"Mail {draft.id} is a draft, to {', '.join(draft.recipients)}.")
+        output.note(
+            f"Look at it: procession email show {draft.id}   Send it: procession email send {draft.id}"
+        )
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    state: Annotated[list[str] | None, typer.Option("--state", "-s", help=f"Only these: {', '.join(STATES)}.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most so many.")] = 50,
+    json: Json = False,
+) -> None:  # fmt: skip
+    """List mails that are not sent yet, or those in the states you name.
+
+    Examples:
+
+      procession email list
+      procession email list --state sent --limit 10
+      procession email list --state draft --json
+    """
+    for word in state or ():
+        if word not in STATES:
+            raise InputError(
+                f"there is no state {word!r}", hint=did_you_mean(word, STATES) or f"It is {one_of(STATES)}."
+            )
+    wanted = state or [word for word in STATES if word not in ("sent", "cancelled")]
+    with session(context).application.store.unit(write=False) as unit:
+        found = unit.outbox.in_state(wanted, limit)  # type: ignore[arg-type]  # checked above
+    if json:
+        output.emit([mails.document(mail) for mail in found])
+        return
+    if not found:
+        output.note("None.")
+        return
+    output.table(("#", "state", "to", "subject"), [_line(mail) for mail in found])
+    output.note(f"{output.count(len(found), 'mail')}.")
+
+
+@app.command("show")
+def show(context: typer.Context, number: Number, json: Json = False) -> None:
+    """Show a mail as its receiver sees it: headers, text, attachments.
+
+    Examples:
+
+      procession email show 21
+      procession email show 21 --json
+    """
+    mail = mails.read(session(context), number)
+    read_back = mails.written(mail.mime)
+    if json:
+        output.emit(
+            {
+                **mails.document(mail),
+                "headers": read_back.headers,
+                "text": read_back.text,
+                "html": read_back.html,
+            }
+        )
+        return
+    output.say(f"mail {mail.id}: {mail.state}{f' ({mail.error})' if mail.error else ''}", "bold")
+    show_written(read_back)
+
+
+def show_written(mail: mails.Written) -> None:
+    """Headers, text and attachments."""
+    for name, value in mail.headers.items():
+        output.say(f"{name}: {value}", "dim")
+    output.say()
+    output.say(mail.text)
+    for name, media_type, size in mail.attachments:
+        output.say(f"\n[attached: {name}, {media_type}, {size:,} bytes]")
+
+
+@app.command("send")
+def send(context: typer.Context, number: Number, json: Json = False) -> None:
+    """Send a draft, or a mail that is held back, now and from here.
+
+    Exit code 1 if the mail server did not take it.
+
+    Examples:
+
+      procession email send 21
+    """
+    now = session(context)
+    application = now.application
+    ports = application.ports()
+    mails.move(now, number, ["draft", "queued"], "queued", "sent by hand", not_before=application.clock.now())
+    from procession.deliver import deliver
+
+    deliver([mails.read(now, number)], ports, lambda _unit, _settled: None)
+    mail = mails.read(now, number)
+    if json:
+        output.emit(mails.document(mail))
+    elif mail.state == "sent":
+        output.say(f"Sent to {', '.join(mail.recipients)}.")
+    else:
+        output.note(_not_sent(mail), "red")
+    if mail.state != "sent":
+        raise typer.Exit(1)
+
+
+@app.command("cancel")
+def cancel(context: typer.Context, number: Number) -> None:
+    """Give up a mail that did not go out: a draft, one that is held back, or one that failed.
+
+    Examples:
+
+      procession email cancel 21
+    """
+    mails.move(session(context), number, ["draft", "queued", "failed"], "cancelled", "cancelled")
+    output.say(f"Mail {number} is cancelled.")
+
+
+def _written(
+    now: Session, fields: Mapping[str, Any], names: Mapping[str, str], reply_to: int | None
+) -> SendMail:
+    """The mail, as the step `send_email` writes it; a person's, so not marked as automatic.
+
+    Raises:
+        InputError: the recipient wants no mail.
+        PermanentError: no address, or the template failed.
+    """
+    from procession.steps.kind import Context
+    from procession.steps.send_email import decide
+
+    application = now.application
+    ports = application.ports(mail_out=NO_MAIL)
+    given: dict[str, Any] = template_names(now, str(fields["template"] or ""), names)
+    if reply_to:
+        given["outputs"] = {"answered": {"message_id": mails.read(now, reply_to).message_id}}
+    outcome = decide(fields, Context(
+        names=given, now=application.clock.now(), process="", title="", at=Place("command line", 1, 1),
+        message_id=f"<{uuid.uuid4().hex}@{ports.mail_domain}>", mail_domain=ports.mail_domain,
+        default_sender=ports.default_sender, history_on=None, renderer=application.templates,
+        schema=application.schema, functions=application.functions,
+    ))  # fmt: skip
+    for effect in outcome.effects:
+        if isinstance(effect, SendMail):
+            return replace(effect, automatic=False)
+    raise InputError("whoever this is to wants no mail", hint="Write all the same with --ignore-opt-out.")
+
+
+def _keep(now: Session, mail: SendMail) -> Envelope:
+    """Put the draft into the outbox, with its line of History."""
+    from procession.mail import compose
+
+    at = now.application.clock.now()
+    with now.application.store.unit() as unit:
+        (draft,) = unit.outbox.queue([QueuedMail(mail, compose(mail, at), now.actor, "draft")], at)
+        about = Ref("activity", draft.activity)
+        names = ", ".join(one.name or one.address for one in mail.to)
+        text = f"Drafted e-mail “{mail.subject}” to {names}"
+        unit.history.append([HistoryRow(about, at, now.actor, "email", text, draft.activity)])
+        unit.commit()
+    return draft
+
+
+def template_names(now: Session, template: str, written: Mapping[str, str]) -> dict[str, Any]:
+    """`--with` values for a template: records with everything the template follows, or plain text."""
+    from procession.expressions import Scope
+    from procession.records import TEXT, record_of
+
+    application = now.application
+    schema = application.schema
+    refs = {
+        name: now.ref(text) for name, text in written.items() if text.partition(":")[0] in schema.entities
+    }
+    types = {name: record_of(refs[name].entity) if name in refs else TEXT for name in written}
+    reads = application.templates.reads(template, Scope(types, schema)) if template and refs else frozenset()
+    values: dict[str, Any] = dict(written)
+    with application.store.unit(write=False) as unit:
+        for name, ref in refs.items():
+            paths = frozenset(path[1:] for path in reads if path[0] == name and path[1:])
+            found: Mapping[Ref, Record] = unit.records.fetch([ref], paths)
+            if ref not in found:
+                raise InputError(
+                    f"--with {name}: there is no {ref}", hint=f"See: procession crm list {ref.entity}"
+                )
+            values[name] = found[ref]
+    return values
+
+
+def _person(now: Session, text: str) -> Record | str:
+    if "@" in text:
+        return text
+    return records.read_record(now, now.ref(text, of=("contact", "user")))
+
+
+def _template(now: Session, name: str | None) -> str | None:
+    names: Sequence[str] = now.application.templates.names() if name else ()
+    if name and name not in names:
+        hint = did_you_mean(name, names) or "See: procession template list"
+        raise InputError(f"there is no mail template {name!r}", hint=hint)
+    return name
+
+
+def _line(mail: Envelope) -> tuple[Any, ...]:
+    read_back = mails.written(mail.mime)
+    return str(mail.id), output.state(mail.state), ", ".join(mail.recipients), read_back.subject
+
+
+def _not_sent(mail: Envelope) -> str:
+    match mail.state:
+        case "queued":
+            again = f" It is tried again after {output.short_time(mail.not_before)} while `procession serve` runs."
+            return f"Not accepted yet: {mail.error}.{again}"
+        case "unknown":
+            return f"It is not known whether the mail server took it: {mail.error}. See: procession incidents"
+        case "sending":
+            return "A running engine is sending it."
+        case _:
+            return f"Not sent ({mail.state}): {mail.error}."
+
+
+class _NoMail:
+    """Writing a draft needs no mail server."""
+
+    def send(self, sender: str, recipients: Sequence[str], mime: bytes) -> Any:
+        raise AssertionError((sender, recipients, mime))
+
+    def close(self) -> None:
+        pass
+
+
+NO_MAIL = _NoMail()

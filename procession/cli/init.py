@@ -1,0 +1,101 @@
+"""`init`: a new project that works at once, or the database of an old one brought up to date.
+
+It makes what is missing and changes no file that is there.
+"""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from procession.cli import output
+from procession.cli.application import Application, load
+from procession.errors import ConfigurationError, InputError
+
+SETTINGS = """\
+# Settings of this project; every one of them, with its default: docs/reference/settings.md
+# Each may be given as an environment variable instead: PROCESSION_SMTP_HOST for host below [smtp].
+
+# database = "postgresql://procession@localhost/procession"
+# database_password = "env:PROCESSION_DB_SECRET"
+
+mail_domain = "example.com"
+default_sender = "Sales <sales@example.com>"
+
+[smtp]
+host = ""
+port = 587
+security = "starttls"
+user = ""
+password = ""  # env:NAME or file:/path, never the password itself
+"""
+
+IGNORED = ".procession/\n"
+
+
+def add(app: typer.Typer) -> None:
+    app.command(rich_help_panel="Start here")(init)
+
+
+def init(
+    context: typer.Context,
+    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="The project's folder, made if it is missing.")] = None,
+    empty: Annotated[bool, typer.Option("--empty", help="Without sample data.")] = False,
+) -> None:  # fmt: skip
+    """Make a project: settings, processes, mail templates, and a database with sample data.
+
+    In a project that is there already it makes what is missing, and brings the database up to date. No file
+    is overwritten, and data is never added to a database that holds some.
+
+    Examples:
+
+      procession init my-project
+      procession init my-project --empty
+      procession init
+    """
+    target = (folder or context.find_root().obj.project or Path()).absolute()
+    if target.exists() and not target.is_dir():
+        raise ConfigurationError(f"{target} is a file, no folder")
+    fresh = not (target / "procession.toml").exists()
+    for made in write_project(target):
+        output.note(f"  made {made.relative_to(target)}")
+    application = load(target)
+    if fresh:
+        for made in copy_content(application.shipped, target):
+            output.note(f"  made {made.relative_to(target)}")
+    application.upgrade()
+    output.note("  the database is up to date")
+    if fresh and not empty:
+        _sample(application)
+    output.say(f"The project is in {target}.")
+    output.note(f"Next: cd {target} && procession check && procession crm list contacts")
+
+
+def write_project(target: Path, settings: str = SETTINGS) -> Iterator[Path]:
+    """Make the folder and its settings file; yields what was made."""
+    target.mkdir(parents=True, exist_ok=True)
+    for name, text in (("procession.toml", settings), (".gitignore", IGNORED)):
+        if not (target / name).exists():
+            (target / name).write_text(text, encoding="utf-8")
+            yield target / name
+
+
+def copy_content(shipped: Path, target: Path) -> Iterator[Path]:
+    """Copy the processes and templates that come along, where the project has none; yields what was made."""
+    for name in ("processes", "templates"):
+        if not (target / name).exists() and (shipped / name).is_dir():
+            shutil.copytree(shipped / name, target / name)
+            yield target / name
+
+
+def _sample(application: Application) -> None:
+    try:
+        counts = application.load_sample()
+    except InputError:
+        output.note("  the database holds data already: no sample data was added")
+        return
+    output.note(
+        "  sample data: " + ", ".join(output.count(number, entity) for entity, number in counts.items())
+    )

@@ -1,0 +1,198 @@
+"""`instances`: what runs, what ran, and each step of it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from procession.cli import output
+from procession.cli.content import Json
+from procession.cli.session import Session, session
+from procession.errors import InputError
+from procession.ports import Instance, StepRun
+from procession.spelling import did_you_mean, one_of
+from procession.values import from_json
+
+app = typer.Typer(help="What runs and what ran: instances of processes and their steps.")
+
+STATES = ("ready", "running", "completed", "stopped", "failed", "cancelled", "incident")
+OUTPUT_WIDTH = 60
+
+
+@app.callback(invoke_without_command=True)
+def instances(
+    context: typer.Context,
+    state: Annotated[list[str] | None, typer.Option("--state", "-s", help=f"Only these: {', '.join(STATES)}.")] = None,
+    process: Annotated[str, typer.Option("--process", "-p", help="Only of this process.")] = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most so many.")] = 30,
+    json: Json = False,
+) -> None:  # fmt: skip
+    """List instances of processes, newest first.
+
+    Examples:
+
+      procession instances
+      procession instances --state incident --state failed
+      procession instances show 12
+      procession instances cancel 12
+    """
+    if context.invoked_subcommand:
+        return
+    for word in state or ():
+        if word not in STATES:
+            hint = did_you_mean(word, STATES) or f"It is {one_of(STATES)}."
+            raise InputError(f"there is no state {word!r}", hint=hint)
+    with session(context).application.store.unit(write=False) as unit:
+        found = unit.journal.instances(states=state or (), process=process, limit=limit)
+    if json:
+        output.emit([document(instance) for instance in found])
+        return
+    if not found:
+        output.note("None.")
+        return
+    output.table(("#", "what", "state", "started", "result"), [_line(instance) for instance in found])
+    output.note(f"{output.count(len(found), 'instance')}.")
+
+
+@app.command("show")
+def show(
+    context: typer.Context,
+    number: Annotated[int, typer.Argument(metavar="N", help="The number of an instance")],
+    json: Json = False,
+) -> None:
+    """Show one instance: what started it, and each step with its time, state and output.
+
+    Examples:
+
+      procession instances show 12
+      procession instances show 12 --json
+    """
+    instance, steps = read(session(context), number)
+    if json:
+        output.emit({**document(instance), "steps": [step_document(step) for step in steps]})
+        return
+    output.say(f"#{instance.id} {instance.title}", "bold")
+    output.table(("", ""), [(name, value) for name, value in _facts(instance) if value])
+    if steps:
+        output.say()
+        output.table(("step", "state", "when", "output"), [_step_line(step) for step in steps])
+    if instance.error:
+        output.say()
+        tell_error(instance.error)
+
+
+@app.command("cancel")
+def cancel(
+    context: typer.Context,
+    number: Annotated[int, typer.Argument(metavar="N", help="The number of an instance")],
+) -> None:
+    """Stop an instance before its next step. What it did stays done.
+
+    Examples:
+
+      procession instances cancel 12
+    """
+    now = session(context)
+    application = now.application
+    read(now, number)
+    with application.store.unit() as unit:
+        asked = unit.journal.ask_to_stop(
+            [number], f"cancelled by {application.user}", application.clock.now()
+        )
+        unit.commit()
+    instance, _ = read(now, number)
+    if instance.state == "cancelled":
+        output.say(f"Instance {number} is cancelled.")
+    elif asked:
+        output.say(f"Instance {number} will stop before its next step.")
+    else:
+        raise InputError(f"instance {number} cannot be cancelled: it is {instance.state}")
+
+
+def read(now: Session, number: int) -> tuple[Instance, list[StepRun]]:
+    """An instance with its journal.
+
+    Raises:
+        InputError: there is none of this number.
+    """
+    with now.application.store.unit(write=False) as unit:
+        found = unit.journal.instances(ids=[number])
+        steps = unit.journal.steps([number]).get(number, [])
+    if not found:
+        raise InputError(f"there is no instance {number}", hint="See: procession instances")
+    return found[0], steps
+
+
+def document(instance: Instance) -> dict[str, Any]:
+    told = asdict(instance)
+    for name in ("inputs", "trigger"):
+        told[name] = from_json(told[name])
+    return told
+
+
+def step_document(step: StepRun) -> dict[str, Any]:
+    told = asdict(step)
+    kept = from_json(told["output"])
+    told["output"] = kept.get("out", {})
+    return told
+
+
+def tell_error(error: Mapping[str, Any]) -> None:
+    """An error of the journal: where, what, and what to do."""
+    place = " ".join(part for part in (str(error.get("place", "")), str(error.get("step", ""))) if part)
+    output.say(f"{place}: {error.get('message', '')}" if place else str(error.get("message", "")), "red")
+    if error.get("hint"):
+        output.say(f"  {error['hint']}")
+
+
+def _line(instance: Instance) -> tuple[str, str, Text, str, str]:
+    result = instance.result or str((instance.error or {}).get("message", ""))
+    return (
+        str(instance.id), instance.title, output.state(instance.state), output.short_time(instance.started_at),
+        result,
+    )  # fmt: skip
+
+
+def _facts(instance: Instance) -> list[tuple[str, str | Text]]:
+    trigger = instance.trigger
+    started_by = " ".join(str(trigger.get(part, "")) for part in ("id", "record", "event", "by")).split()
+    took = instance.ended_at - instance.started_at if instance.ended_at else None
+    return [
+        ("process", f"{instance.process} ({instance.digest[:8]})"),
+        ("state", output.state(instance.state)),
+        ("started", f"{output.moment(instance.started_at)}, by {' '.join(started_by)}"),
+        ("ended", f"{output.moment(instance.ended_at)}, after {output.lasting(took)}" if took else ""),
+        ("due", output.moment(instance.due) if instance.state == "ready" else ""),
+        ("result", instance.result),
+        ("key", instance.key),
+        ("inputs", brief(from_json(instance.inputs))),
+        ("flow run", instance.flow_run_id),
+    ]
+
+
+def _step_line(step: StepRun) -> tuple[str, Text, str, str]:
+    said = brief(from_json(step.output).get("out", {}))
+    if step.error:
+        said = str(step.error.get("message", ""))
+    elif step.branch:
+        said = f"→ {step.branch}"
+    path = f"{step.path} [{step.round}]" if step.round else step.path
+    word = f"{step.state} (try {step.attempts})" if step.attempts > 1 else step.state
+    return (
+        path,
+        Text(word, style=output.STATES.get(step.state, "")),
+        step.at.astimezone().strftime("%H:%M:%S"),
+        said,
+    )
+
+
+def brief(values: Any) -> str:
+    """`name: value` pairs in a line, long ones cut."""
+    text = ", ".join(
+        f"{name}: {output.plain(value)}"
+        for name, value in dict(values).items()
+        if value not in ("", None, ())
+    )
+    return text if len(text) <= 2 * OUTPUT_WIDTH else text[: 2 * OUTPUT_WIDTH - 1] + "…"

@@ -1,0 +1,132 @@
+"""How the command line speaks: tables and words for people, one JSON document for programs.
+
+Standard output carries what was asked for; words about the work (progress, hints, errors) go to standard
+error. Colour only where somebody looks at it (rich honours NO_COLOR), and never as the only carrier of
+meaning.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from procession.values import to_json
+
+WIDEST = 120
+STATES = {
+    "completed": "green", "sent": "green", "done": "green", "well": "green",
+    "failed": "red", "incident": "red", "unknown": "red", "unwell": "red",
+    "cancelled": "yellow", "stopped": "yellow", "draft": "yellow", "retrying": "yellow", "not set up": "yellow",
+    "running": "cyan", "ready": "cyan", "queued": "cyan", "sending": "cyan",
+    "skipped": "dim",
+}  # fmt: skip
+
+
+def out() -> Console:
+    """Standard output, as it is now."""
+    return _console(stderr=False)
+
+
+def words() -> Console:
+    """Standard error: words about the work."""
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    console = Console(stderr=stderr, highlight=False, emoji=False, markup=False)
+    console.width = min(console.width, WIDEST)
+    return console
+
+
+def say(text: str | Text = "", style: str = "") -> None:
+    """A line on standard output; long ones are left to the terminal to wrap, so that they can be copied."""
+    out().print(text, style=style or None, soft_wrap=True)
+
+
+def note(text: str, style: str = "") -> None:
+    """A line on standard error."""
+    words().print(text, style=style or None, soft_wrap=True)
+
+
+def emit(document: Any) -> None:
+    """The one JSON document of `--json`. Moments, durations and records are written as people write them."""
+    sys.stdout.write(json.dumps(plain(document), ensure_ascii=False, indent=2) + "\n")
+
+
+def plain(value: Any) -> Any:
+    """As JSON for other programs: moments in ISO 8601, records as `contact:17`, durations in seconds."""
+    match value:
+        case datetime():
+            return value.isoformat()
+        case dict():
+            return {str(key): plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [plain(item) for item in value]
+    written = to_json(value)
+    if isinstance(written, dict) and len(written) <= 2:  # noqa: PLR2004  {"$record": …, "fields": …}
+        return next(iter(written.values()))
+    return written
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, title: str = "") -> None:
+    """A table that fits the width: cells wrap, the first column never does. A column named `>…` is right-aligned."""
+    drawn = Table(
+        box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False, show_edge=False
+    )
+    for number, column in enumerate(columns):
+        right = column.startswith(">")
+        drawn.add_column(
+            column.removeprefix(">"), justify="right" if right else "left", no_wrap=number == 0 or right,
+            overflow="fold",
+        )  # fmt: skip
+    for row in rows:
+        drawn.add_row(*row)
+    out().print(drawn)
+
+
+def state(word: str) -> Text:
+    """A state in its colour."""
+    return Text(word, style=STATES.get(word, ""))
+
+
+def moment(at: datetime | None) -> str:
+    """In the zone of this machine, to the second."""
+    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else ""
+
+
+def short_time(at: datetime | None) -> str:
+    """In the zone of this machine, to the minute."""
+    return at.astimezone().strftime("%Y-%m-%d %H:%M") if at else ""
+
+
+def lasting(duration: timedelta) -> str:
+    """`0.12 s`, `3 min`, `2 h`: the largest unit that says something."""
+    seconds = duration.total_seconds()
+    if seconds < 60:  # noqa: PLR2004
+        return f"{seconds:.2f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"  # noqa: PLR2004
+
+
+def progress() -> Progress:
+    """A bar on standard error; nothing where nobody watches."""
+    console = words()
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn(),
+        console=console, transient=True, disable=not console.is_terminal,
+    )  # fmt: skip
+
+
+def count(number: int, noun: str) -> str:
+    """`1 process`, `3 processes`."""
+    if number == 1:
+        return f"1 {noun}"
+    if noun.endswith("y") and noun[-2] not in "aeiou":
+        return f"{number:,} {noun[:-1]}ies"
+    return f"{number:,} {noun}{'es' if noun.endswith(('s', 'x', 'ch', 'sh')) else 's'}"

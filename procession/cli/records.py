@@ -1,0 +1,329 @@
+"""`crm`: the records of the activity store, for people at a terminal and for scripts."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from procession.cli import output, typed
+from procession.cli.content import Json
+from procession.cli.session import Session, entity_of, session
+from procession.errors import InputError
+from procession.records import Field, Record, Ref, fields_of, ref_of
+from procession.spelling import did_you_mean, one_of
+
+app = typer.Typer(help="Accounts, contacts, opportunities, users and activities.", no_args_is_help=True)
+
+KINDS: Mapping[str, Mapping[str, Any]] = {
+    "meeting": {"type": "task", "category": "meeting", "status": "planned"},
+    "task": {"type": "task", "status": "planned"},
+    "call": {"type": "call", "status": "planned"},
+}
+"""Words for activities that say what the activity is."""
+
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "account": ("name", "industry", "country"),
+    "contact": ("name", "email", "account"),
+    "opportunity": ("name", "stage", "amount", "account"),
+    "user": ("name", "email", "team"),
+    "activity": ("subject", "type", "status", "start", "contact"),
+}
+
+
+@app.command("import")
+def import_(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file with a header line, in UTF-8.")],
+    entity: Annotated[
+        str, typer.Option("--entity", help="What the rows are; otherwise the file's name says it.")
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be imported.")] = False,
+    json: Json = False,
+) -> None:
+    """Import contacts, accounts, opportunities or activities from a CSV file, all rows or none.
+
+    Every wrong row is named with its number. Exit code 1 if there is one.
+
+    Examples:
+
+      procession crm import contacts.csv --dry-run
+      procession crm import contacts.csv
+      procession crm import people.csv --entity contact
+    """
+    now = session(context)
+    name = entity_of(entity or file.stem, now.application.schema)
+    with output.progress() as bar:
+        task = bar.add_task(f"Importing {name} rows", total=None)
+        report = now.application.import_csv(
+            name,
+            file,
+            now.actor,
+            dry_run=dry_run,
+            progress=lambda done, of: bar.update(task, completed=done, total=of),
+        )
+    if json:
+        problems = [{"row": row, "message": text} for row, text in report.problems]
+        output.emit({"entity": name, "rows": report.rows, "saved": report.saved, "problems": problems})
+    else:
+        for row, text in report.problems:
+            output.say(f"{file}, row {row}: {text}")
+        rows = output.count(report.rows, name)
+        if report.problems:
+            wrong = output.count(len(report.problems), "problem")
+            output.note(f"Nothing was imported: {wrong} in {output.count(report.rows, 'row')}.", "red")
+        else:
+            output.note(
+                f"Imported {rows}." if report.saved else f"Would import {rows}; nothing was saved.", "green"
+            )
+    if report.problems:
+        raise typer.Exit(1)
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    entity: Annotated[
+        str, typer.Argument(metavar="ENTITY", help="contacts, accounts, opportunities, users or activities")
+    ],
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", "-w", metavar="FIELD=VALUE", help="Only those with this value."),
+    ] = None,
+    order: Annotated[
+        str, typer.Option("--order", help="A field to sort by; -field for the other way round.")
+    ] = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")] = 50,
+    json: Json = False,
+) -> None:
+    """List records.
+
+    Examples:
+
+      procession crm list contacts
+      procession crm list opportunities --where stage=proposal --order -amount
+      procession crm list activities --where opportunity=opportunity:2 --json
+    """
+    now = session(context)
+    application = now.application
+    name = entity_of(entity, application.schema)
+    fields = application.schema.entity(name).fields
+    wanted = _typed(now, name, typed.pairs(where or (), "--where"), "--where")
+    if order:
+        _field(order.removeprefix("-"), fields, name)
+    with application.store.unit(write=False) as unit:
+        found = unit.records.find(name, wanted, order=order, limit=limit)
+        paths = frozenset((field,) for field in fields if fields[field].type.name == "record")
+        records = unit.records.fetch([ref_of(record) for record in found], paths)
+    rows = [records[ref_of(record)] for record in found]
+    if json:
+        output.emit([_document(record) for record in rows])
+        return
+    if not rows:
+        output.note("None.")
+        return
+    columns = COLUMNS[name]
+    output.table(
+        (name, *columns),
+        [(str(ref_of(r)), *(_cell(fields_of(r).get(c), ref=False) for c in columns)) for r in rows],
+    )
+    output.note(
+        f"{output.count(len(rows), name)}{' (there may be more: --limit)' if len(rows) == limit else ''}."
+    )
+
+
+@app.command("show")
+def show(
+    context: typer.Context,
+    record: Annotated[str, typer.Argument(metavar="RECORD", help="For example contact:3")],
+    json: Json = False,
+) -> None:
+    """Show one record with all its fields.
+
+    Examples:
+
+      procession crm show contact:3
+      procession crm show opportunity:2 --json
+    """
+    now = session(context)
+    found = read_record(now, now.ref(record))
+    if json:
+        output.emit(_document(found))
+        return
+    entity = now.application.schema.entity(ref_of(found).entity)
+    rows = [
+        (entity.fields[name].title, _cell(value))
+        for name, value in fields_of(found).items()
+        if name in entity.fields
+    ]
+    output.say(f"{entity.title} {ref_of(found).id}: {found}", "bold")
+    output.table(("field", "value"), [row for row in rows if row[1]])
+
+
+@app.command("save", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+def save(
+    context: typer.Context,
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="WHAT",
+            help="meeting, call, task, contact, account, opportunity, user; or a record to change",
+        ),
+    ],
+    connected_to: Annotated[
+        list[str] | None,
+        typer.Option("--connected-to", metavar="RECORD", help="What a new activity is connected to."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Make a record, or change one: every field of it is an option. Processes that wait for it start.
+
+    Examples:
+
+      procession crm save meeting --subject "First talk" --contact contact:3 --start "+2 days"
+      procession crm save call --subject "Call back" --due 2026-03-06T10:00 --owner user:1
+      procession crm save contact --name "Ann Lee" --email ann@acme.example
+      procession crm save activity:17 --status cancelled
+      procession crm save opportunity:2 --stage won --json
+
+    A moment without a zone is one of this machine's zone; +2 days counts from now.
+    """
+    now = session(context)
+    ref = now.ref(what) if ":" in what else None
+    entity = ref.entity if ref else "activity" if what in KINDS else _entity_to_save(what, now)
+    values = _typed(now, entity, options(context.args), "")
+    if not ref:
+        values = {**KINDS.get(what, {}), **values}
+    saved = _save(now, entity, ref, values, [now.ref(text) for text in connected_to or ()])
+    if json:
+        output.emit(_document(read_record(now, saved)))
+    else:
+        output.say(f"{'Changed' if ref else 'Saved'} {saved}: {read_record(now, saved)}")
+
+
+@app.command("delete")
+def delete(
+    context: typer.Context,
+    record: Annotated[str, typer.Argument(metavar="RECORD", help="For example activity:17")],
+) -> None:
+    """Delete a record. The History of what it was connected to stays.
+
+    Examples:
+
+      procession crm delete activity:17
+    """
+    now = session(context)
+    found = read_record(now, now.ref(record))
+    with now.application.store.unit() as unit:
+        unit.records.delete([ref_of(found)], now.actor)
+        unit.commit()
+    output.say(f"Deleted {ref_of(found)}: {found}")
+
+
+def read_record(now: Session, ref: Ref) -> Record:
+    """A record with what it refers to.
+
+    Raises:
+        InputError: there is no such record.
+    """
+    fields = now.application.schema.entity(ref.entity).fields
+    paths = frozenset((name,) for name, field in fields.items() if field.type.name in ("record", "list"))
+    with now.application.store.unit(write=False) as unit:
+        found = unit.records.fetch([ref], paths)
+    if ref not in found:
+        raise InputError(f"there is no {ref}", hint=f"See: procession crm list {ref.entity}")
+    return found[ref]
+
+
+def options(words: list[str]) -> dict[str, str]:
+    """`--field value` and `--field=value` as `{field: value}`.
+
+    Raises:
+        InputError: a word is no option, or an option has no value.
+    """
+    found = {}
+    rest = iter(words)
+    for word in rest:
+        if not word.startswith("--"):
+            raise InputError(
+                f"{word!r} is no field",
+                hint='Write --field value, with quotes around blanks: --subject "First talk".',
+            )
+        name, equals, value = word.removeprefix("--").partition("=")
+        if not equals and (value := next(rest, None)) is None:  # type: ignore[assignment]  # None is refused here
+            raise InputError(f"--{name} needs a value")
+        found[name.replace("-", "_")] = value
+    return found
+
+
+def _entity_to_save(what: str, now: Session) -> str:
+    entities = now.application.schema.entities
+    if what not in entities or what == "activity":
+        known = [*KINDS, *(name for name in entities if name != "activity")]
+        raise InputError(
+            f"{what!r} cannot be saved", hint=did_you_mean(what, known) or f"It is {one_of(known)}."
+        )
+    return what
+
+
+def _save(
+    now: Session, entity: str, ref: Ref | None, values: Mapping[str, Any], connected_to: list[Ref]
+) -> Ref:
+    with now.application.store.unit() as unit:
+        if ref is None:
+            (saved,) = unit.records.create(entity, [values], now.actor, [connected_to])
+        elif connected_to:
+            raise InputError(
+                "--connected-to is for new activities", hint="Change --contact, --opportunity or --account."
+            )
+        else:
+            saved = ref
+            if ref not in unit.records.fetch([ref], frozenset()):
+                raise InputError(f"there is no {ref}", hint=f"See: procession crm list {entity}")
+            unit.records.update([(ref, values)], now.actor)
+        unit.commit()
+    return saved
+
+
+def _typed(now: Session, entity: str, written: Mapping[str, str], option: str) -> dict[str, Any]:
+    fields = now.application.schema.entity(entity).fields
+    values = {}
+    for name, text in written.items():
+        field = _field(name, fields, entity)
+        where = f"{option} {name}" if option else f"--{name.replace('_', '-')}"
+        if not option and not field.writable:
+            raise InputError(f"{where} cannot be written: the store works it out")
+        values[name] = (
+            typed.read(text, field.type, where, now.application.clock, field.options) if text else None
+        )
+    return values
+
+
+def _field(name: str, fields: Mapping[str, Field], entity: str) -> Field:
+    if name not in fields:
+        hint = did_you_mean(name, fields) or f"There is {one_of(fields)}."
+        raise InputError(f"{entity} has no field {name!r}", hint=hint)
+    return fields[name]
+
+
+def _cell(value: Any, *, ref: bool = True) -> str:
+    match value:
+        case None | "":
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case tuple() | list():
+            return ", ".join(_cell(item) for item in value)
+        case Record():
+            return f"{value} ({ref_of(value)})" if ref else str(value)
+    return output.short_time(value) if hasattr(value, "tzinfo") else str(value)
+
+
+def _document(record: Record) -> dict[str, Any]:
+    return {"ref": str(ref_of(record)), **{name: _plain(value) for name, value in fields_of(record).items()}}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Record):
+        return {"ref": str(ref_of(value)), "name": str(value)}
+    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value

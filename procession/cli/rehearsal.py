@@ -1,0 +1,86 @@
+"""A store in which everything happens and nothing stays: one unit that is never committed.
+
+`simulate` hands it to the engine. What the engine believes to be many transactions are one; reading sees what
+was written before, the real records are underneath, and in the end all of it is rolled back.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from procession.ports import Delivery, History, HistoryRow, Journal, Outbox, Records, Store, Unit
+from procession.records import Ref, Schema
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedHistory:
+    """Implements `procession.ports.History`, and remembers what was appended."""
+
+    inner: History
+    rows: list[HistoryRow]
+
+    def append(self, rows: Sequence[HistoryRow]) -> None:
+        self.rows.extend(rows)
+        self.inner.append(rows)
+
+    def of(self, ref: Ref, limit: int = 1000) -> list[HistoryRow]:
+        return self.inner.of(ref, limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Uncommitted:
+    """Implements `procession.ports.Unit` on a unit that somebody else will roll back."""
+
+    inner: Unit
+    rows: list[HistoryRow]
+
+    @property
+    def records(self) -> Records:
+        return self.inner.records
+
+    @property
+    def journal(self) -> Journal:
+        return self.inner.journal
+
+    @property
+    def outbox(self) -> Outbox:
+        return self.inner.outbox
+
+    @property
+    def history(self) -> RecordedHistory:
+        return RecordedHistory(self.inner.history, self.rows)
+
+    def commit(self) -> None:
+        """Nothing stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """Implements `procession.ports.Store` inside one unit. `rows` are the lines of History it wrote."""
+
+    inner: Unit
+    schema: Schema
+    rows: list[HistoryRow] = field(default_factory=list)
+
+    @contextmanager
+    def unit(self, *, write: bool = True) -> Iterator[Uncommitted]:
+        del write  # one and the same for both
+        yield Uncommitted(self.inner, self.rows)
+
+
+@contextmanager
+def rehearse(store: Store) -> Iterator[Rehearsal]:
+    """While the block runs the database's write lock is held; then everything is undone."""
+    with store.unit() as unit:
+        yield Rehearsal(unit, store.schema)
+
+
+class NobodyPosts:
+    """Implements `procession.ports.MailOut`: takes every mail and sends none."""
+
+    def send(self, sender: str, recipients: Sequence[str], mime: bytes) -> Delivery:
+        del sender, recipients, mime
+        return Delivery("not sent: this is a simulation")
+
+    def close(self) -> None:
+        """Nothing is open."""

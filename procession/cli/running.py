@@ -1,0 +1,180 @@
+"""`run`, `serve`, `deploy`: the engine, started by hand in this process or kept running."""
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from procession.cli import instances, output, typed
+from procession.cli.content import Json
+from procession.cli.session import Session, session
+from procession.errors import InputError
+from procession.ports import Instance, Ports
+from procession.spelling import did_you_mean, one_of
+
+if TYPE_CHECKING:
+    from procession.plan import Plan, Step
+
+GIVEN = typer.Option(
+    "--input", "-i", metavar="NAME=VALUE", help="An input of the process; a record as activity:17."
+)
+LOOK = timedelta(seconds=0.2)
+
+
+def add(app: typer.Typer) -> None:
+    app.command(rich_help_panel="Running")(run)
+    app.command(rich_help_panel="Running")(serve)
+    app.command(rich_help_panel="Running")(deploy)
+
+
+def run(
+    context: typer.Context,
+    process: Annotated[str, typer.Argument(metavar="PROCESS", help="The id of a process")],
+    given: Annotated[list[str] | None, GIVEN] = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Run it here to its end, or leave it to a running engine.")] = True,
+    json: Json = False,
+) -> None:  # fmt: skip
+    """Start a process by hand, and run it to its end in this process.
+
+    Exit code 1 if it failed, or stopped at an error that a person must look at.
+
+    Examples:
+
+      procession run notify_contact_of_meeting --input meeting=activity:17
+      procession run notify_contact_of_meeting --input meeting=activity:17 --no-wait
+    """
+    now = session(context)
+    from procession.dispatch import start_by_hand
+
+    plan = now.plan(process)
+    inputs = read_inputs(now, plan, typed.pairs(given or (), "--input"))
+    ports = now.application.ports()
+    now.application.publish()
+    number = start_by_hand(ports, plan, inputs, actor=now.actor)
+    if number is None:
+        raise InputError(
+            f"{process} runs for this already, and it runs once at a time", hint="See: procession instances"
+        )
+    if wait:
+        _to_its_end(plan, number, ports, quiet=json)
+    instance, steps = instances.read(now, number)
+    if json:
+        output.emit(
+            {**instances.document(instance), "steps": [instances.step_document(step) for step in steps]}
+        )
+    elif wait:
+        output.say(f"Instance {number}: {instance.state}{f', {instance.result}' if instance.result else ''}.")
+        if instance.error:
+            instances.tell_error(instance.error)
+        output.note(f"See: procession instances show {number}")
+    else:
+        output.say(f"Instance {number} is ready; `procession serve` takes it up.")
+    if instance.state in ("failed", "incident"):
+        raise typer.Exit(1)
+
+
+def read_inputs(now: Session, plan: "Plan", written: Mapping[str, str]) -> dict[str, Any]:
+    """The inputs of a process from text.
+
+    Raises:
+        InputError: an input is unknown, missing or of another type.
+    """
+    known = {declared.name: declared for declared in plan.inputs}
+    values = {}
+    for name, text in written.items():
+        if name not in known:
+            hint = did_you_mean(name, known) or (f"It has {one_of(known)}." if known else "It has none.")
+            raise InputError(f"{plan.process} has no input {name!r}", hint=hint)
+        declared = known[name]
+        values[name] = typed.read(
+            text, declared.type, f"input {name}", now.application.clock, declared.options
+        )
+    for name, declared in known.items():
+        if declared.required and declared.default is None and name not in values:
+            example = f"{declared.type.of}:17" if declared.type.name == "record" else "…"
+            raise InputError(
+                f"input {name!r} of {plan.process} is missing", hint=f"Give it as --input {name}={example}"
+            )
+    return values
+
+
+def serve(context: typer.Context) -> None:
+    """Run the engine: every saved record, due schedule and manual start does what the processes say.
+
+    It starts a Prefect server to look at the runs, unless PREFECT_API_URL names one. Stop it with Ctrl-C: what
+    runs is finished or goes on at the next start; nothing is lost.
+
+    Examples:
+
+      procession serve
+      PREFECT_API_URL=http://127.0.0.1:4200/api procession serve
+    """
+    application = session(context).application
+    plans = application.plans()
+    output.note("Starting …")
+    with application.serve() as engine:
+        output.say(f"Serving {output.count(len(plans), 'process')}: {', '.join(sorted(plans))}")
+        if engine.ui_url:
+            output.say(f"Runs: {engine.ui_url}")
+        output.note("Stop with Ctrl-C.")
+        engine.wait()
+    output.note("Stopped.")
+
+
+def deploy(context: typer.Context, json: Json = False) -> None:
+    """Keep prefect.yaml in step with the processes: a deployment for each, with its schedules and form.
+
+    `prefect deploy --all` then tells a Prefect server.
+
+    Examples:
+
+      procession deploy
+      procession deploy && prefect deploy --all
+    """
+    done = session(context).application.deploy()
+    if json:
+        output.emit({"file": str(done.file), "processes": done.processes, "changes": done.changes})
+        return
+    for change in done.changes:
+        output.say(change)
+    state = "written" if done.changes else "as it was"
+    output.note(f"{done.file} is {state}: {output.count(len(done.processes), 'deployment')}.")
+
+
+def _to_its_end(plan: "Plan", number: int, ports: Ports, *, quiet: bool) -> None:
+    """Run one instance until it is neither ready nor running, here or in an engine that was faster."""
+    from procession import leases
+    from procession.advance import advance
+    from procession.dispatch import claim
+
+    def around(step: "Step", _count: int, do: Callable[[], Any]) -> Any:
+        if not quiet:
+            output.note(f"  {step.path}: {step.title}")
+        return do()
+
+    with leases.keep(ports):
+        while (instance := _instance(number, ports)).state in ("ready", "running"):
+            if mine := claim(ports, 1, [number]):
+                advance(plan, mine, ports, around)
+            else:
+                _wait(instance, ports)
+
+
+def _instance(number: int, ports: Ports) -> Instance:
+    with ports.store.unit(write=False) as unit:
+        return unit.journal.instances(ids=[number])[0]
+
+
+def _wait(instance: Instance, ports: Ports) -> None:
+    """Until its next try, which is announced; or for an engine that has it."""
+    pause = instance.due - ports.clock.now()
+    if pause > LOOK:
+        why = (instance.error or {}).get("message", "")
+        output.note(
+            f"  {why + '; ' if why else ''}tries again at {output.moment(instance.due)} (Ctrl-C leaves that to an engine)"
+        )
+        time.sleep(min(pause, timedelta(minutes=1)).total_seconds())
+    else:
+        time.sleep(LOOK.total_seconds())

@@ -1,0 +1,244 @@
+"""`simulate`: a process on real records, as it would go, without any effect.
+
+The real engine runs in a unit that is never committed (`procession.cli.rehearsal`). What it did is read from
+its journal, its outbox and its History; for every way not taken the condition is told with the values it saw.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from procession.cli import email, history, instances, mails, output, typed
+from procession.cli.content import Json
+from procession.cli.rehearsal import NobodyPosts, Rehearsal, rehearse
+from procession.cli.running import GIVEN, read_inputs
+from procession.cli.session import Session, session
+from procession.errors import InputError
+from procession.ports import Envelope, HistoryRow, Instance, Ports, StepRun
+from procession.values import from_json
+
+if TYPE_CHECKING:
+    from procession.expressions import Expression
+    from procession.plan import Plan, Step
+
+MOST_ROUNDS = 25
+"""Retries of one simulated instance; each is taken at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotTaken:
+    """A step or branch that was not taken, its condition, and the values that decided it."""
+
+    path: str
+    because: str
+    saw: str
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """What would have happened."""
+
+    instance: Instance
+    steps: list[StepRun]
+    mails: list[Envelope]
+    history: list[HistoryRow]
+    not_taken: list[NotTaken]
+
+
+def add(app: typer.Typer) -> None:
+    app.command(rich_help_panel="Writing processes")(simulate)
+
+
+def simulate(
+    context: typer.Context,
+    process: Annotated[str, typer.Argument(metavar="PROCESS", help="The id of a process")],
+    given: Annotated[list[str] | None, GIVEN] = None,
+    json: Json = False,
+) -> None:
+    """Run a process on real records without any effect: nothing is sent, nothing is saved.
+
+    Shows each step, the mails as they would be, the lines of History, and why each branch was not taken.
+
+    Examples:
+
+      procession simulate notify_contact_of_meeting --input meeting=activity:17
+      procession simulate notify_contact_of_meeting --input meeting=activity:17 --json
+    """
+    now = session(context)
+    plan = now.plan(process)
+    inputs = read_inputs(now, plan, typed.pairs(given or (), "--input"))
+    with rehearse(now.application.store) as store:
+        ports = now.application.ports(store=store, mail_out=NobodyPosts())
+        done = _simulated(now, plan, inputs, store, ports)
+    if json:
+        output.emit(_document(done))
+    else:
+        _show(done)
+    if done.instance.state in ("failed", "incident"):
+        raise typer.Exit(1)
+
+
+def _simulated(
+    now: Session, plan: "Plan", inputs: Mapping[str, Any], store: Rehearsal, ports: Ports
+) -> Simulated:
+    from procession.advance import advance
+    from procession.dispatch import start_by_hand
+
+    number = start_by_hand(ports, plan, inputs, actor=now.actor)
+    if number is None:
+        raise InputError(
+            f"{plan.process} runs for this already, and it runs once at a time",
+            hint="See: procession instances --state running --state ready",
+        )
+    journal, at = store.inner.journal, ports.clock.now()
+    for _ in range(MOST_ROUNDS):
+        (instance,) = journal.instances(ids=[number])
+        if instance.state != "ready":
+            break
+        advance(plan, journal.claim(ports.owner, max(at, instance.due), at + ports.lease, 1, [number]), ports)
+    (instance,) = journal.instances(ids=[number])
+    steps = journal.steps([number]).get(number, [])
+    outgoing = store.inner.outbox.in_state(
+        ["draft", "queued", "sending", "sent", "failed", "unknown"], 10_000
+    )
+    return Simulated(
+        instance, _in_order(plan, steps), [mail for mail in outgoing if mail.instance == number], store.rows,
+        list(_not_taken(plan, instance, steps, store, ports)),
+    )  # fmt: skip
+
+
+def _in_order(plan: "Plan", steps: list[StepRun]) -> list[StepRun]:
+    from procession.plan import every_step
+
+    order = {step.path: number for number, step in enumerate(every_step(plan))}
+    return sorted(steps, key=lambda row: (row.at, row.round, order.get(row.path, 0)))
+
+
+def _not_taken(
+    plan: "Plan", instance: Instance, rows: list[StepRun], store: Rehearsal, ports: Ports
+) -> Iterator[NotTaken]:
+    """The reason for every step and branch that was reached and not taken."""
+    from procession.plan import every_step
+
+    names = _names(plan, instance, rows, store, ports)
+    by_path = {row.path: row for row in rows}
+    for step in every_step(plan):
+        row = by_path.get(step.path)
+        if row is None:
+            continue
+        if row.state == "skipped" and step.guard:
+            yield _because(step.path, "if", step.guard, names)
+        elif row.state == "done":
+            yield from _branches(step, row, names)
+
+
+def _branches(step: "Step", row: StepRun, names: Mapping[str, Any]) -> Iterator[NotTaken]:
+    """The branches of an `if` or a `choose` that were passed by."""
+    from procession.expressions import Expression
+
+    taken = row.branch.split()
+    for slot in step.slots:
+        if slot in taken or not taken:
+            continue
+        condition = _condition(step, slot)
+        if isinstance(condition, Expression):
+            yield _because(f"{step.path}/{slot}", "when" if "/" in slot else "if", condition, names)
+        elif slot == "else":
+            yield NotTaken(f"{step.path}/else", f"{taken[0]} was taken", "")
+
+
+def _condition(step: "Step", slot: str) -> Any:
+    """The condition of a branch, as the plan keeps it; None for `else`."""
+    if slot == "then":
+        return step.fields.get("if")
+    branches = step.fields.get("branches")
+    number = slot.rpartition("/")[2]
+    if (
+        isinstance(branches, tuple)
+        and number.isdigit()
+        and isinstance(branch := branches[int(number)], Mapping)
+    ):
+        return branch.get("when")
+    return None
+
+
+def _because(path: str, word: str, condition: "Expression", names: Mapping[str, Any]) -> NotTaken:
+    from procession.errors import ExpressionError
+    from procession.expressions import evaluate
+    from procession.expressions.seen import seen
+
+    source = " ".join(condition.source.split())
+    try:
+        holds = bool(evaluate(condition, names))
+    except ExpressionError as error:
+        return NotTaken(path, error.message, "")
+    why = f"{word}: {source}"
+    return NotTaken(
+        path,
+        f"an earlier branch was taken ({why} holds too)" if holds else why,
+        seen(condition.source, names),
+    )
+
+
+def _names(
+    plan: "Plan", instance: Instance, rows: list[StepRun], store: Rehearsal, ports: Ports
+) -> dict[str, Any]:
+    """The scope as it was in the end: inputs, and what every step left."""
+    from procession.plan import every_step
+    from procession.scope import names_of, read_inputs
+
+    with store.unit(write=False) as unit:
+        given = read_inputs(plan, [instance], unit)[instance.id] or {}
+    names = names_of(plan, instance, given, ports.clock)
+    ids = {step.path: step.id for step in every_step(plan)}
+    for row in rows:
+        kept = from_json(row.output)
+        names["outputs"][ids.get(row.path, row.path)] = kept.get("out", {})
+        names["vars"] |= kept.get("vars", {})
+    return names
+
+
+def _show(done: Simulated) -> None:
+    output.say(done.instance.title, "bold")
+    output.table(("step", "state", "output"), [_line(row) for row in done.steps])
+    for reason in done.not_taken:
+        output.say(Text.assemble(("  not taken: ", "yellow"), (reason.path, "bold"), f", {reason.because}"))
+        if reason.saw:
+            output.say(f"    it saw {reason.saw}", "dim")
+    for mail in done.mails:
+        output.say(f"\n── mail, {'a draft' if mail.state == 'draft' else 'not sent'} " + "─" * 50)
+        email.show_written(mails.written(mail.mime))
+    if done.history:
+        output.say("\n── History " + "─" * 60)
+        for row in done.history:
+            output.say(f"  {row.on}: {row.text}")
+    result = f", {done.instance.result}" if done.instance.result else ""
+    output.say(f"\nIt would end {done.instance.state}{result}.", output.STATES.get(done.instance.state, ""))
+    if done.instance.error:
+        instances.tell_error(done.instance.error)
+    output.note("Nothing was sent or saved.")
+
+
+def _line(row: StepRun) -> tuple[str, Text, str]:
+    kept = from_json(row.output)
+    said = f"→ {row.branch}" if row.branch else instances.brief(kept.get("out", {}))
+    path = f"{row.path} [{row.round}]" if row.round else row.path
+    return path, output.state(row.state), str((row.error or {}).get("message", said))
+
+
+def _document(done: Simulated) -> dict[str, Any]:
+    read_back = [mails.written(mail.mime) for mail in done.mails]
+    return {
+        **instances.document(done.instance),
+        "steps": [instances.step_document(row) for row in done.steps],
+        "emails": [
+            {"to": list(mail.recipients), "subject": text.subject, "text": text.text, "html": text.html,
+             "message_id": mail.message_id, "draft": mail.state == "draft"}
+            for mail, text in zip(done.mails, read_back, strict=True)
+        ],
+        "history": [history.document(row) for row in done.history],
+        "not_taken": [{"path": n.path, "because": n.because, "saw": n.saw} for n in done.not_taken],
+    }  # fmt: skip
