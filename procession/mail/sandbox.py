@@ -71,7 +71,10 @@ class MailSandbox(ImmutableSandboxedEnvironment):
         """A record has fields and nothing else; a name below a mapping (`outputs.items`) is its entry, never a method."""
         entries = fields_of(obj) if isinstance(obj, Record) else obj
         if isinstance(entries, Mapping):
-            return entries[attribute] if attribute in entries else self.undefined(obj=obj, name=attribute)
+            try:
+                return entries[attribute]
+            except KeyError:
+                return self.undefined(obj=obj, name=attribute)
         return super().getattr(obj, attribute)
 
     @override
