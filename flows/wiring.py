@@ -56,7 +56,7 @@ def _nearest() -> Path:
             return folder
     raise ConfigurationError(
         f"there is no project in {here} or above it",
-        hint="Make one with `procession init my-project`, or name one with --project DIR.",
+        hint="Make one with `procession init my-project`, or name one with --project DIR",
     )
 
 
@@ -148,6 +148,11 @@ class Application:
             renderer=renderer, owner=owner_name(), mail_domain=self.settings.mail_domain,
             default_sender=Recipient(address, name), functions=FUNCTIONS,
         )  # fmt: skip
+
+    def close(self) -> None:
+        for name in ("mail_out", "store"):
+            if opened := self.__dict__.pop(name, None):
+                opened.close()
 
     def publish(self) -> None:
         """Keep the current version of every process in the store, for the instances that start with it."""

@@ -155,6 +155,10 @@ class Application(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Close what was opened; it opens again when it is used again."""
+        ...
+
     def checkups(self) -> Iterator[Checkup]:
         """Try every connection, one after the other."""
         ...

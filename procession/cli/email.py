@@ -205,7 +205,7 @@ def _written(
     for effect in outcome.effects:
         if isinstance(effect, SendMail):
             return replace(effect, automatic=False)
-    raise InputError("whoever this is to wants no mail", hint="Write all the same with --ignore-opt-out.")
+    raise InputError("whoever this is to wants no mail", hint="Write all the same with --ignore-opt-out")
 
 
 def _keep(now: Session, mail: SendMail) -> Envelope:

@@ -62,6 +62,7 @@ def init(
     for made in write_project(target):
         output.note(f"  made {made.relative_to(target)}")
     application = load(target)
+    context.call_on_close(application.close)
     if fresh:
         for made in copy_content(application.shipped, target):
             output.note(f"  made {made.relative_to(target)}")

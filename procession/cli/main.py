@@ -66,6 +66,7 @@ def procession(
     `procession COMMAND --help` shows examples of each command.
     """
     context.obj = Session(project, debug)
+    context.call_on_close(context.obj.close)
     if version:
         from importlib.metadata import version as installed
 
@@ -99,7 +100,7 @@ def main(args: Sequence[str]) -> int:
         return _told("stopped", code=INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 1
     except (ProcessionError, OSError) as error:
         if "--debug" in words:
             raise
@@ -155,7 +156,7 @@ def sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?", "…")) or _COMMAND.search(text) else f"{text}."
 
 
-_COMMAND = re.compile(r"(: procession|--\w)[^.]*$")
+_COMMAND = re.compile(r"(procession [^.`]*|(with|as|write) --[^.]*)$", re.IGNORECASE)
 """A command at the end of a text is for copying, without a stop."""
 
 

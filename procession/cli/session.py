@@ -28,6 +28,11 @@ class Session:
     def application(self) -> Application:
         return load(self.project)
 
+    def close(self) -> None:
+        """Close what was opened."""
+        if "application" in self.__dict__:
+            self.application.close()
+
     @property
     def actor(self) -> Actor:
         """Who sits here, for History."""

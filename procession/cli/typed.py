@@ -24,7 +24,7 @@ def pairs(written: Iterable[str], option: str) -> dict[str, str]:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
             raise InputError(
-                f"{option} {text!r} is not of the form name=value", hint=f"Write {option} name=value."
+                f"{option} {text!r} is not of the form name=value", hint=f"Write {option} name=value"
             )
         found[name.strip()] = value
     return found

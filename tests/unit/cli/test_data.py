@@ -1,0 +1,213 @@
+"""Records, History and mail from the command line, on a real store."""
+
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from procession.testing.inbox import Inbox
+
+from .conftest import Call
+
+
+@pytest.fixture
+def inbox(monkeypatch: pytest.MonkeyPatch) -> Inbox:
+    with Inbox() as server:
+        monkeypatch.setenv("PROCESSION_SMTP_HOST", server.host)
+        monkeypatch.setenv("PROCESSION_SMTP_PORT", str(server.port))
+        monkeypatch.setenv("PROCESSION_SMTP_SECURITY", "none")
+        yield server
+
+
+def test_a_meeting_is_saved_with_its_fields_typed(project: Path, call: Call) -> None:
+    said = call(
+        "crm", "save", "meeting", "--subject=First talk", "--contact", "contact:1", "--opportunity", "2",
+        "--start", "2026-03-06T10:00+01:00", "--all-day", "no", "--json",
+    )  # fmt: skip
+
+    assert said.code == 0
+    assert {name: said.json[name] for name in ("type", "is_meeting", "status", "start", "contact", "all_day")} == {
+        "type": "task", "is_meeting": True, "status": "planned", "start": "2026-03-06T09:00:00+00:00",
+        "contact": {"ref": "contact:1", "name": "Ann Becker"}, "all_day": False,
+    }  # fmt: skip
+
+
+def test_a_moment_may_be_counted_from_now(project: Path, call: Call) -> None:
+    saved = call("crm", "save", "call", "--subject", "Call back", "--due", "+2 days", "--json").json
+
+    away = datetime.fromisoformat(saved["due"]) - datetime.fromisoformat(saved["created_at"])
+    assert abs(away.total_seconds() - 2 * 86400) < 60
+
+
+def test_a_record_is_changed_and_deleted(project: Path, call: Call) -> None:
+    assert call("crm", "save", "opportunity:2", "--stage", "won").out.startswith("Changed opportunity:2: ")
+    assert call("crm", "show", "opportunity:2", "--json").json["stage"] == "won"
+    assert call("crm", "save", "opportunity:2", "--amount", "").code == 0
+    assert call("crm", "show", "opportunity:2", "--json").json["amount"] is None
+
+    assert call("crm", "delete", "activity:1").out.startswith("Deleted activity:1: ")
+
+    assert call("crm", "show", "activity:1").code == 2
+
+
+def test_lists_are_filtered_and_sorted(project: Path, call: Call) -> None:
+    rows = call("crm", "list", "opportunities", "-w", "stage=proposal", "--order", "-amount", "--json").json
+
+    assert [row["amount"] for row in rows] == sorted((row["amount"] for row in rows), reverse=True)
+    assert {row["stage"] for row in rows} == {"proposal"}
+
+
+def test_sample_data_starts_no_process(project: Path) -> None:
+    from flows.wiring import application
+
+    with application(project).store.unit(write=False) as unit:
+        assert not unit.journal.any_pending()
+
+
+def test_a_mail_by_hand_is_a_draft_until_it_is_sent(project: Path, call: Call, inbox: Inbox) -> None:
+    draft = call(
+        "email", "new", "--to", "contact:1", "--connected-to", "opportunity:1", "--subject", "Grüße",
+        "--text", "See you on Friday.", "--from", "user:1", "--json",
+    ).json  # fmt: skip
+    assert (draft["state"], inbox.mails) == ("draft", [])
+
+    said = call("email", "send", str(draft["mail"]))
+
+    assert said.out == "Sent to ann.becker@acme.example.\n"
+    (mail,) = inbox.mails
+    assert (mail.subject, mail.text.strip(), mail.message_id) == (
+        "Grüße",
+        "See you on Friday.",
+        draft["message_id"],
+    )
+    assert mail.message["Auto-Submitted"] is None
+    rows = call("history", "opportunity:1", "--json").json
+    assert [(row["text"], row["actor"]["name"], row["delivery"]) for row in rows] == [
+        ("E-mail “Grüße” sent by hand", "anna", "sent"),
+        ("Drafted e-mail “Grüße” to Ann Becker", "anna", "sent"),
+    ]
+
+
+def test_a_mail_is_sent_once_however_often_one_asks(project: Path, call: Call, inbox: Inbox) -> None:
+    number = str(
+        call("email", "new", "--to", "contact:1", "--subject", "a", "--text", "b", "--json").json["mail"]
+    )
+    call("email", "send", number)
+
+    said = call("email", "send", number)
+
+    assert (
+        said.err == f"Mail {number} cannot be sent by hand: it is sent. See: procession email show {number}\n"
+    )
+    assert len(inbox.mails) == 1
+
+
+def test_a_mail_that_was_put_off_says_when_it_is_tried_again(project: Path, call: Call, inbox: Inbox) -> None:
+    inbox.refuse_next("451 4.3.0 later")
+    number = str(
+        call("email", "new", "--to", "contact:1", "--subject", "a", "--text", "b", "--json").json["mail"]
+    )
+
+    said = call("email", "send", number)
+
+    assert said.code == 1
+    assert "Not accepted yet: " in said.err
+    assert "451 4.3.0 later" in said.err
+    assert "tried again after" in said.err
+
+
+def test_a_refused_mail_is_an_incident_and_can_be_sent_again(project: Path, call: Call, inbox: Inbox) -> None:
+    inbox.refuse_next("550 5.7.1 no", times=2)
+    number = str(
+        call("email", "new", "--to", "contact:1", "--subject", "a", "--text", "b", "--json").json["mail"]
+    )
+    assert call("email", "send", number).code == 1
+    told = call("incidents").out
+    assert f"mail {number}  “a”" in told
+    assert "550 5.7.1 no" in told
+    assert f"procession incidents resend {number}" in told
+
+    said = call("incidents", "resend", number)
+
+    assert said.out == f"Mail {number} is queued; `procession serve` sends it.\n"
+    assert call("email", "cancel", number).out == f"Mail {number} is cancelled.\n"
+    assert call("incidents").err == "Nothing to look at.\n"
+
+
+def test_a_mail_of_unknown_fate_is_held_for_a_person(project: Path, call: Call, inbox: Inbox) -> None:
+    inbox.drop_next(accepted=True)
+    number = str(
+        call("email", "new", "--to", "contact:1", "--subject", "a", "--text", "b", "--json").json["mail"]
+    )
+    said = call("email", "send", number)
+    assert said.code == 1
+    assert said.err.startswith("It is not known whether the mail server took it: ")
+
+    assert call("incidents", "mark-sent", number).out == f"Mail {number} counts as sent.\n"
+
+    assert call("email", "show", number, "--json").json["state"] == "sent"
+    assert len(inbox.mails) == 1
+
+
+def test_without_a_mail_server_a_draft_stays_and_the_reason_is_told(project: Path, call: Call) -> None:
+    number = str(
+        call("email", "new", "--to", "contact:1", "--subject", "a", "--text", "b", "--json").json["mail"]
+    )
+
+    said = call("email", "send", number)
+
+    assert said.code == 1
+    assert "no mail server is set" in said.err
+
+
+def test_whoever_wants_no_mail_gets_one_only_on_purpose(project: Path, call: Call) -> None:
+    line = ("email", "new", "--to", "contact:3", "--subject", "a", "--text", "b")
+
+    said = call(*line)
+
+    assert said.err == "Whoever this is to wants no mail. Write all the same with --ignore-opt-out\n"
+    assert call(*line, "--ignore-opt-out").code == 0
+
+
+def test_a_contact_without_an_address_is_named(project: Path, call: Call) -> None:
+    said = call("email", "new", "--to", "contact:8", "--subject", "a", "--text", "b")
+
+    assert said.err.startswith("Contact Pat Murphy has no e-mail address ('to').")
+    assert said.code == 2
+
+
+def test_a_mail_answers_another_in_its_thread(project: Path, call: Call) -> None:
+    first = call("email", "new", "--to", "contact:1", "--subject", "a", "--text", "b", "--json").json
+
+    second = call(
+        "email",
+        "new",
+        "--to",
+        "contact:1",
+        "--subject",
+        "a",
+        "--text",
+        "c",
+        "--reply-to",
+        str(first["mail"]),
+        "--json",
+    ).json
+
+    headers = call("email", "show", str(second["mail"]), "--json").json["headers"]
+    assert headers["In-Reply-To"] == first["message_id"]
+
+
+def test_a_mail_is_shown_as_its_reader_sees_it(project: Path, call: Call) -> None:
+    number = str(
+        call(
+            "email", "new", "--to", "contact:1", "--subject", "Grüße", "--text", "Bis Freitag.", "--json"
+        ).json["mail"]
+    )
+
+    said = call("email", "show", number).out
+
+    assert f"mail {number}: draft\n" in said
+    assert "Subject: Grüße\n" in said
+    assert "To: Ann Becker <ann.becker@acme.example>\n" in said
+    assert "Bis Freitag." in said
+    assert call("email", "list").out.splitlines()[-1].split()[:2] == [number, "draft"]
