@@ -32,6 +32,7 @@ USAGE = """Usage:
   python3 .ci/dev.py demo [--count N] [--keep-open] [--json]   show the main job, from a saved meeting to the mail
   python3 .ci/dev.py test                                      all checks: style, types, imports, content, tests
   python3 .ci/dev.py test ARGS...                              only pytest, with these arguments
+  python3 .ci/dev.py docs                                      write docs/reference anew
   python3 .ci/dev.py run ARGS...                               any procession command, for example: run check
 
 The first call installs what is needed into .venv (a few minutes); later ones start at once."""
@@ -51,7 +52,7 @@ class SetupError(Exception):
 
 def main(args: list[str]) -> int:
     """Returns the exit code of what was asked for."""
-    if not args or args[0] not in ("demo", "test", "run"):
+    if not args or args[0] not in ("demo", "test", "docs", "run"):
         print(USAGE, file=sys.stderr if args and args[0] not in ("-h", "--help") else sys.stdout)
         return 0 if not args or args[0] in ("-h", "--help") else 2
     try:
@@ -62,6 +63,8 @@ def main(args: list[str]) -> int:
         return 2
     if args[0] == "test":
         return all_checks() if not args[1:] else call(["pytest", *args[1:]])
+    if args[0] == "docs":
+        return call(["python", str(ROOT / ".ci" / "reference.py")])
     return become(["procession", *args[1:]] if args[0] == "run" else ["procession", *args])
 
 

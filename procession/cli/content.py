@@ -24,7 +24,10 @@ def add(app: typer.Typer) -> None:
 
 def check(
     context: typer.Context,
-    files: Annotated[list[Path] | None, typer.Argument(metavar="FILE", show_default=False)] = None,
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="FILE", show_default=False, help="Show only what is in these files."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Find every mistake in the processes and their templates, without running anything.

@@ -111,11 +111,7 @@ def list_(
     wanted = _typed(now, name, typed.pairs(where or (), "--where"), "--where")
     if order:
         _field(order.removeprefix("-"), fields, name)
-    with application.store.unit(write=False) as unit:
-        found = unit.records.find(name, wanted, order=order, limit=limit)
-        paths = frozenset((field,) for field in fields if fields[field].type.name == "record")
-        records = unit.records.fetch([ref_of(record) for record in found], paths)
-    rows = [records[ref_of(record)] for record in found]
+    rows = _found(now, name, wanted, order, limit)
     if json:
         output.emit([_document(record) for record in rows])
         return
@@ -130,6 +126,16 @@ def list_(
     output.note(
         f"{output.count(len(rows), name)}{' (there may be more: --limit)' if len(rows) == limit else ''}."
     )
+
+
+def _found(now: Session, entity: str, where: Mapping[str, Any], order: str, limit: int) -> list[Record]:
+    """Records with the names of those they refer to, in order."""
+    fields = now.application.schema.entity(entity).fields
+    paths = frozenset((name,) for name, field in fields.items() if field.type.name == "record")
+    with now.application.store.unit(write=False) as unit:
+        found = [ref_of(record) for record in unit.records.find(entity, where, order=order, limit=limit)]
+        records = unit.records.fetch(found, paths)
+    return [records[ref] for ref in found]
 
 
 @app.command("show")
