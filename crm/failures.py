@@ -8,6 +8,8 @@ import re
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint, exc
 from sqlalchemy.engine import ExceptionContext
 
+import crm.journal
+import crm.tables  # noqa: F401 - the sentences are made from all tables
 from crm.columns import METADATA
 from procession.errors import ConfigurationError, ProcessionError, StoreError, TemporaryError
 

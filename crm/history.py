@@ -1,14 +1,17 @@
 """The History of records: append-only, and read together with that of the activities connected to a record."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, bindparam, insert, or_, select
+from sqlalchemy import BindParameter, Connection, Row, Select, and_, bindparam, insert, or_, select, union
 
+from crm import links
 from crm import tables as t
 from crm.mapping import LINKED
+from crm.parameters import IDS, portions
 from crm.part import Part
-from procession.ports import Actor, HistoryRow
+from procession.ports import Actor, HistoryRow, MailState
 from procession.records import Ref
 
 _H = t.history.c
@@ -16,25 +19,61 @@ _INSERT = insert(t.history)
 
 
 def _query(entity: str) -> Select[Any]:
-    """The record's own lines, and those about activities connected to it, or about itself if it is one."""
-    mine: Any = and_(_H.entity == entity, _H.record_id == bindparam("number"))
+    """The record's own lines, those of the activities connected to it, and those about them. By numbers first:
+    so each part goes by an index of its own, and a line that is there for two reasons counts once."""
+    number: BindParameter[int] = bindparam("number")
+    parts = [select(_H.id).where(_H.entity == entity, _H.record_id == number)]
     if entity == "activity":
-        mine = or_(mine, _H.activity_id == bindparam("number"))
+        parts.append(select(_H.id).where(_H.activity_id == number))
     if entity in LINKED:
         link = t.activity_link.c
-        connected = select(link.activity_id).where(link[f"{entity}_id"] == bindparam("number"))
-        mine = or_(mine, _H.activity_id.in_(connected))
+        connected = t.activity_link.join(t.history, link.activity_id == _H.activity_id)
+        theirs = t.activity_link.join(
+            t.history, and_(_H.entity == "activity", _H.record_id == link.activity_id)
+        )
+        parts += [
+            select(_H.id).select_from(way).where(link[f"{entity}_id"] == number)
+            for way in (connected, theirs)
+        ]
     lines = t.history.outerjoin(t.email_message, _H.activity_id == t.email_message.c.activity_id)
     return (
         select(t.history, t.email_message.c.state.label("delivery"))
         .select_from(lines)
-        .where(mine)
+        .where(_H.id.in_(union(*parts)))
         .order_by(_H.at.desc(), _H.id.desc())
         .limit(bindparam("limit"))
     )
 
 
 _QUERIES = {entity: _query(entity) for entity in (*LINKED, "activity", "user")}
+
+
+_ABOUT_ACTIVITIES = select(t.history).where(
+    or_(
+        _H.activity_id.in_(IDS),
+        and_(_H.entity == "activity", _H.record_id.in_(IDS), _H.activity_id.is_(None)),
+    )
+)
+
+
+def keep_for_connected(connection: Connection, activities: Collection[int]) -> None:
+    """Before activities are deleted: give what their lines say to the records they are connected to, each a
+    line of its own."""
+    connected: dict[int, list[Ref]] = {}
+    for number, ref in links.targets(connection, activities):
+        connected.setdefault(number, []).append(ref)
+    copies = []
+    for some in portions(activities):
+        for row in connection.execute(_ABOUT_ACTIVITIES, {"ids": some}).all():
+            line = _line(row)
+            about = row.activity_id or row.record_id
+            copies += [
+                _row(replace(line, on=ref, activity=None))
+                for ref in connected.get(about, ())
+                if ref != line.on
+            ]
+    if copies:
+        connection.execute(_INSERT, copies)
 
 
 class CrmHistory(Part):
@@ -48,7 +87,7 @@ class CrmHistory(Part):
         if ref.entity not in _QUERIES:
             return []
         values = {"number": ref.id, "limit": limit}
-        return [_line(row) for row in self._connection.execute(_QUERIES[ref.entity], values)]
+        return [_line(row, row.delivery) for row in self._connection.execute(_QUERIES[ref.entity], values)]
 
 
 def _row(row: HistoryRow) -> dict[str, Any]:
@@ -67,7 +106,7 @@ def _row(row: HistoryRow) -> dict[str, Any]:
     }
 
 
-def _line(row: Row[Any]) -> HistoryRow:
+def _line(row: Row[Any], delivery: MailState | None = None) -> HistoryRow:
     return HistoryRow(
         on=Ref(row.entity, row.record_id),
         at=row.at,
@@ -76,5 +115,5 @@ def _line(row: Row[Any]) -> HistoryRow:
         text=row.text,
         activity=row.activity_id,
         id=row.id,
-        delivery=row.delivery,
+        delivery=delivery,
     )

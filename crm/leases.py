@@ -3,14 +3,15 @@
 Statements over many instances lock them in the order of their numbers, so that two units cannot wait for each other.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CTE, Boolean, Select, and_, bindparam, case, func, null, or_, select, text, update
+from sqlalchemy import CTE, Boolean, Row, Select, and_, bindparam, case, func, null, or_, select, text, update
 
 from crm import journal as j
 from crm import tables as t
+from crm.cancelling import cancel_mails
 from crm.parameters import IDS, NOW, UNTIL, portions
 from crm.part import Part
 from crm.rows import instance_of
@@ -57,7 +58,7 @@ _FENCE = (
         lease_until=case((_ASKED, null()), else_=UNTIL),
         lease_owner=case((_ASKED, ""), else_=_I.lease_owner),
     )
-    .returning(_I.id, _I.state)
+    .returning(_I.id, _I.state, _I.result)
 )
 _RENEW = (
     update(j.instance)
@@ -81,7 +82,7 @@ _RELEASE = (
         live_key=case((_ASKED, null()), else_=_I.live_key),
         **_NO_LEASE,
     )
-    .returning(_I.id)
+    .returning(_I.id, _I.state, _I.result)
 )
 _OWNERS = (
     select(_I.lease_owner)
@@ -137,19 +138,22 @@ class Leases(Part):
 
     def fence(self, instances: Collection[int], owner: str, until: datetime) -> set[int]:
         """One that was asked to stop is cancelled here, between two of its steps."""
-        return {
-            row.id
+        rows = [
+            row
             for some in portions(instances)
             for row in self._connection.execute(_FENCE, {"ids": some, "owner": owner, "until": until})
-            if row.state == "running"
-        }
+        ]
+        self._cancel_mails(rows)
+        return {row.id for row in rows if row.state == "running"}
 
     def renew(self, owner: str, until: datetime) -> int:
         return len(self._connection.execute(_RENEW, {"owner": owner, "until": until}).all())
 
     def release(self, dead: Collection[str], now: datetime) -> int:
         """Mails that the dead had claimed stay claimed, for `Outbox.lost` to find."""
-        return len(self._connection.execute(_RELEASE, {"dead": list(dead), "now": now}).all())
+        rows = self._connection.execute(_RELEASE, {"dead": list(dead), "now": now}).all()
+        self._cancel_mails(rows)
+        return len(rows)
 
     def owners(self) -> set[str]:
         """Owners of claimed mails that nobody settled, too: they count until somebody has."""
@@ -167,7 +171,7 @@ class Leases(Part):
                 "owner": owner,
                 "now": now,
             }
-            for end in ends
+            for end in sorted(ends, key=lambda end: end.instance)
         ]
         if rows:
             self._connection.execute(_END, rows)
@@ -176,9 +180,16 @@ class Leases(Part):
         count = 0
         for some in portions(instances):
             values = {"ids": some, "reason": reason, "now": now}
-            count += len(self._connection.execute(_CANCEL, values).all())
+            cancelled = self._connection.execute(_CANCEL, values).scalars().all()
+            cancel_mails(self._connection, cancelled, reason)
+            count += len(cancelled)
             count += len(self._connection.execute(_ASK, values).all())
         return count
 
     def resume(self, instance: int, now: datetime) -> bool:
         return self._connection.execute(_RESUME, {"number": instance, "now": now}).first() is not None
+
+    def _cancel_mails(self, rows: Iterable[Row[Any]]) -> None:
+        for row in rows:
+            if row.state == "cancelled":
+                cancel_mails(self._connection, [row.id], row.result)

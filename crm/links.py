@@ -1,8 +1,9 @@
 """What activities are connected to. The first link of each kind is the activity's own contact, account or
 opportunity; writing these fields moves links."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
@@ -19,9 +20,11 @@ _OF_ACTIVITY = (
     .where(activity_link.c.activity_id == bindparam("activity"))
     .order_by(activity_link.c.id)
 )
-_OF_ACTIVITIES = select(
-    activity_link.c.activity_id, *(activity_link.c[f"{entity}_id"] for entity in LINKED)
-).where(activity_link.c.activity_id.in_(IDS))
+_OF_ACTIVITIES = (
+    select(activity_link.c.activity_id, *(activity_link.c[f"{entity}_id"] for entity in LINKED))
+    .where(activity_link.c.activity_id.in_(IDS))
+    .order_by(activity_link.c.id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +35,26 @@ class Link:
     confidence: float = 1.0
 
 
-def check_target(ref: Ref) -> None:
-    """Raises:
-    StoreError: an activity cannot be connected to such a record.
+def resolve(connection: Connection, wanted: Sequence[Sequence[Ref]]) -> list[list[Ref]]:
+    """What activities are to be connected to, list by list; an activity stands for all it is connected to.
+
+    Raises:
+        StoreError: a record that nothing can be connected to.
     """
-    if ref.entity not in LINKED:
-        raise StoreError(f"An activity cannot be connected to {ref}.", hint=f"Only to {', '.join(LINKED)}.")
+    for ref in chain.from_iterable(wanted):
+        if ref.entity not in (*LINKED, "activity"):
+            raise StoreError(
+                f"An activity cannot be connected to {ref}.", hint=f"Only to {', '.join(LINKED)}."
+            )
+    behind: dict[int, list[Ref]] = {
+        ref.id: [] for ref in chain.from_iterable(wanted) if ref.entity == "activity"
+    }
+    for activity, target in targets(connection, behind):
+        behind[activity].append(target)
+    return [
+        [target for ref in refs for target in (behind[ref.id] if ref.entity == "activity" else (ref,))]
+        for refs in wanted
+    ]
 
 
 def add(connection: Connection, links: Iterable[Link]) -> None:

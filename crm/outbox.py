@@ -23,6 +23,8 @@ NEVER_LEFT: tuple[MailState, ...] = ("failed", "cancelled")
 
 _M = t.email_message.c
 _INSERT = Upsert(t.email_message)
+_INSERT_ACTIVITY, _INSERT_SOURCE = insert(t.activity), insert(t.email_source)
+_INSERT_PARTICIPANT = insert(t.participant)
 _THERE = select(_M.message_id, _M.activity_id).where(
     _M.message_id.in_(bindparam("message_ids", expanding=True))
 )
@@ -154,12 +156,12 @@ class CrmOutbox(Part):
 
     def _insert_activities(self, mails: Mapping[int, QueuedMail], at: datetime) -> None:
         insert_rows = self._connection.execute
-        insert_rows(insert(t.activity), [_activity_row(n, mail, at) for n, mail in mails.items()])
+        insert_rows(_INSERT_ACTIVITY, [_activity_row(n, mail, at) for n, mail in mails.items()])
         sources = [{"activity_id": n, "mime": mail.mime} for n, mail in mails.items()]
-        insert_rows(insert(t.email_source), sources)
+        insert_rows(_INSERT_SOURCE, sources)
         accounts = self._accounts(mails.values())
-        links.add(self._connection, _links(mails, accounts))
-        insert_rows(insert(t.participant), _participants(mails, accounts))
+        links.add(self._connection, self._links(mails, accounts))
+        insert_rows(_INSERT_PARTICIPANT, _participants(mails, accounts))
         by_actor: dict[Actor, list[Saved]] = {}
         for number, mail in mails.items():
             by_actor.setdefault(mail.actor, []).append(Saved("added", Ref("activity", number)))
@@ -181,10 +183,22 @@ class CrmOutbox(Part):
             run(update(t.activity).where(t.activity.c.id == number).values(content))
             run(delete(t.participant).where(t.participant.c.activity_id == number))
             accounts = self._accounts([queued])
-            run(insert(t.participant), _participants({number: queued}, accounts))
+            run(_INSERT_PARTICIPANT, _participants({number: queued}, accounts))
             known = {ref for _, ref in links.targets(self._connection, [number])}
-            wanted = _links({number: queued}, accounts)
+            wanted = self._links({number: queued}, accounts)
             links.add(self._connection, [link for link in wanted if link.to not in known])
+
+    def _links(self, mails: Mapping[int, QueuedMail], accounts: Mapping[int, int | None]) -> list[Link]:
+        """What each mail says, then the contacts it goes to, then their accounts."""
+        connected = links.resolve(self._connection, [queued.mail.connected_to for queued in mails.values()])
+        found: list[Link] = []
+        for (number, queued), refs in zip(mails.items(), connected, strict=True):
+            contacts = [ref for _, ref in _contacts_among(queued.mail) if ref.id in accounts]
+            works_for = [Ref("account", account) for ref in contacts if (account := accounts[ref.id])]
+            found += (Link(number, ref, "connected") for ref in refs)
+            found += (Link(number, ref, "recipient") for ref in contacts)
+            found += (Link(number, ref, "account of recipient") for ref in works_for)
+        return found
 
     def _accounts(self, mails: Iterable[QueuedMail]) -> dict[int, int | None]:
         """`{contact: account}` of those recipients that are contacts, and still there."""
@@ -203,19 +217,6 @@ def _recipients(mail: SendMail) -> list[tuple[str, Recipient]]:
 
 def _contacts_among(mail: SendMail) -> list[tuple[str, Ref]]:
     return [(role, one.ref) for role, one in _recipients(mail) if one.ref and one.ref.entity == "contact"]
-
-
-def _links(mails: Mapping[int, QueuedMail], accounts: Mapping[int, int | None]) -> Iterable[Link]:
-    for number, queued in mails.items():
-        for ref in queued.mail.connected_to:
-            links.check_target(ref)
-            yield Link(number, ref, "connected")
-        contacts = [ref for _, ref in _contacts_among(queued.mail) if ref.id in accounts]
-        for ref in contacts:
-            yield Link(number, ref, "recipient")
-        for ref in contacts:
-            if account := accounts[ref.id]:
-                yield Link(number, Ref("account", account), "account of recipient")
 
 
 def _participants(

@@ -5,10 +5,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, null, select, text, update
+from sqlalchemy import bindparam, null, select, text, update
 
 from crm import ids
 from crm import journal as j
+from crm.cancelling import cancel_mails
 from crm.dialects import Upsert
 from crm.parameters import IDS, NOW, portions
 from crm.part import Part
@@ -26,17 +27,18 @@ _STARTED = select(j.instance.c.process, j.instance.c.trigger_id, j.instance.c.ev
     j.instance.c.event_id.in_(IDS)
 )
 _BORN = select(j.instance.c.id).where(j.instance.c.id.in_(IDS))
-_RUNNING = text("instance.state = 'running'")
 _LIVE = j.instance.c.live_key.in_(bindparam("keys", expanding=True))
+_HOLDERS = select(j.instance.c.live_key, j.instance.c.event_id).where(_LIVE)
 _STOP_RUNNING = (
     update(j.instance)
-    .where(and_(_LIVE, _RUNNING))
+    .where(_LIVE, text("instance.state = 'running'"))
     .values(live_key=null(), stop_requested=SUPERSEDED, stop_requested_at=NOW)
 )
 _CANCEL_WAITING = (
     update(j.instance)
     .where(_LIVE)
     .values(live_key=null(), state="cancelled", result=SUPERSEDED, ended_at=NOW)
+    .returning(j.instance.c.id)
 )
 
 
@@ -51,7 +53,7 @@ class Starts(Part):
         if self._connection.dialect.name == "postgresql":
             self._connection.execute(_LOCK)
         event_ids = {start.event_id for start in starts if start.event_id is not None}
-        fresh = self._not_started(starts, event_ids)
+        fresh = self._not_outdated(starts, self._not_started(starts, event_ids))
         self._supersede({key for i in fresh if starts[i].mode == "restart" and (key := _key(starts[i]))}, now)
         numbers = dict(zip(fresh, ids.take(self._connection, j.instance, len(fresh)), strict=True))
         self._insert(starts, numbers, self._moments(event_ids), now)
@@ -75,10 +77,27 @@ class Starts(Part):
             fresh.append(i)
         return fresh
 
+    def _not_outdated(self, starts: Sequence[Start], fresh: list[int]) -> list[int]:
+        """Without restarts by an event that is older than what lives: of engines that dispatch side by side,
+        one may come late."""
+        keys = {key for i in fresh if starts[i].mode == "restart" and (key := _key(starts[i]))}
+        newest: dict[str, int] = {
+            row.live_key: row.event_id or 0
+            for some in portions(keys)
+            for row in self._connection.execute(_HOLDERS, {"keys": some})
+        }
+
+        def is_outdated(start: Start) -> bool:
+            made_by = newest.get(_key(start) or "", 0)
+            return start.mode == "restart" and start.event_id is not None and start.event_id < made_by
+
+        return [i for i in fresh if not is_outdated(starts[i])]
+
     def _supersede(self, keys: Collection[str], now: datetime) -> None:
         for some in portions(keys):
             self._connection.execute(_STOP_RUNNING, {"keys": some, "now": now})
-            self._connection.execute(_CANCEL_WAITING, {"keys": some, "now": now})
+            cancelled = self._connection.execute(_CANCEL_WAITING, {"keys": some, "now": now}).scalars()
+            cancel_mails(self._connection, cancelled.all(), SUPERSEDED)
 
     def _moments(self, event_ids: Collection[int]) -> dict[int, datetime]:
         return {

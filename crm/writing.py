@@ -12,6 +12,7 @@ from crm import tables as t
 from crm.checks import accept, accept_new
 from crm.columns import MONEY
 from crm.events import Saved, tell
+from crm.history import keep_for_connected
 from crm.links import Link
 from crm.mapping import LAYOUTS, LINKED, TABLES
 from crm.parameters import IDS, portions
@@ -20,6 +21,13 @@ from procession.errors import StoreError
 from procession.ports import Actor
 from procession.records import Record, Ref, ref_of
 from procession.values import to_json
+
+_M = t.email_message.c
+_ON_ITS_WAY = (
+    select(_M.activity_id, _M.state)
+    .where(_M.activity_id.in_(IDS), _M.state.in_(("queued", "sending", "unknown")))
+    .limit(1)
+)
 
 Values = Mapping[str, Any]
 Change = tuple[Ref, Values]
@@ -36,7 +44,7 @@ def create(
     actor, now = by
     _known_entity(entity)
     wholes = [accept_new(entity, row) for row in rows]
-    _check_links(entity, connected_to, len(rows))
+    connected = _connected(connection, entity, connected_to, len(rows))
     _must_exist(connection, [*_refs_in(wholes), *(ref for refs in connected_to for ref in refs)])
     numbers = ids.take(connection, TABLES[entity], len(rows))
     if not rows:
@@ -48,7 +56,7 @@ def create(
         for number, whole in zip(numbers, wholes, strict=True)
     ]
     connection.execute(insert(TABLES[entity]), values)
-    _add_belongings(connection, entity, dict(zip(numbers, wholes, strict=True)), connected_to)
+    _add_belongings(connection, entity, dict(zip(numbers, wholes, strict=True)), connected)
     refs = [Ref(entity, number) for number in numbers]
     tell(connection, (Saved("added", ref) for ref in refs), actor, now)
     return refs
@@ -77,11 +85,15 @@ def delete_records(connection: Connection, refs: Sequence[Ref], actor: Actor, no
         by_entity.setdefault(ref.entity, []).append(ref)
     for entity, some in by_entity.items():
         last = _locked(connection, entity, some)
-        _nobody_needs(connection, entity, [ref.id for ref in some])
+        numbers = [ref.id for ref in some]
+        _nobody_needs(connection, entity, numbers)
+        if entity == "activity":
+            _nothing_on_its_way(connection, numbers)
+            keep_for_connected(connection, numbers)
         saves = [
             Saved("deleted", ref, payload={k: to_json(v) for k, v in last[ref.id].items()}) for ref in some
         ]
-        for portion in portions(ref.id for ref in some):
+        for portion in portions(numbers):
             table = TABLES[entity]
             connection.execute(delete(table).where(table.c.id.in_(IDS)), {"ids": portion})
         tell(connection, saves, actor, now)
@@ -94,14 +106,16 @@ def _known_entity(entity: str) -> None:
         raise StoreError(f"There are no records called {entity!r}.", hint=hint)
 
 
-def _check_links(entity: str, connected_to: Sequence[Sequence[Ref]], rows: int) -> None:
-    if connected_to and entity != "activity":
+def _connected(
+    connection: Connection, entity: str, connected_to: Sequence[Sequence[Ref]], rows: int
+) -> Sequence[Sequence[Ref]]:
+    if not connected_to:
+        return [()] * rows
+    if entity != "activity":
         raise StoreError(f"Only activities are connected to records, a {entity} is not.")
-    if connected_to and len(connected_to) != rows:
+    if len(connected_to) != rows:
         raise StoreError(f"{rows} records cannot be connected to {len(connected_to)} lists of records.")
-    for refs in connected_to:
-        for ref in refs:
-            links.check_target(ref)
+    return links.resolve(connection, connected_to)
 
 
 def _refs_in(rows: Iterable[Values]) -> list[Ref]:
@@ -124,7 +138,7 @@ def _must_exist(connection: Connection, refs: Iterable[Ref]) -> None:
 
 
 def _categories(connection: Connection, rows: Iterable[Values]) -> dict[str, int]:
-    """`{name: number}` of the categories that the rows name.
+    """`{name: number}` of the categories that the rows name, in large or small letters.
 
     Raises:
         StoreError: there is no such category.
@@ -132,12 +146,16 @@ def _categories(connection: Connection, rows: Iterable[Values]) -> dict[str, int
     wanted = {row["category"] for row in rows if row.get("category")}
     if not wanted:
         return {}
-    known = dict(connection.execute(select(t.category.c.name, t.category.c.id)).all())
-    for name in sorted(wanted - known.keys()):
-        close = get_close_matches(name, known, n=1)
-        hint = f"Did you mean {close[0]!r}?" if close else f"There are {', '.join(sorted(known))}."
-        raise StoreError(f"There is no category {name!r}.", hint=hint)
-    return known
+    names = {
+        row.name.casefold(): row for row in connection.execute(select(t.category.c.name, t.category.c.id))
+    }
+    for name in sorted(wanted):
+        if name.casefold() not in names:
+            known = sorted(row.name for row in names.values())
+            close = get_close_matches(name, known, n=1)
+            hint = f"Did you mean {close[0]!r}?" if close else f"There are {', '.join(known)}."
+            raise StoreError(f"There is no category {name!r}.", hint=hint)
+    return {name: names[name.casefold()].id for name in wanted}
 
 
 def _columns(entity: str, values: Values, categories: Mapping[str, int]) -> dict[str, Any]:
@@ -165,9 +183,7 @@ def _add_belongings(
         )
     if entity == "activity":
         own = [Link(n, row[kind]) for n, row in rows.items() for kind in LINKED if row[kind]]
-        more = [
-            Link(n, ref, "connected") for n, refs in zip(rows, connected_to, strict=False) for ref in refs
-        ]
+        more = [Link(n, ref, "connected") for n, refs in zip(rows, connected_to, strict=True) for ref in refs]
         links.add(connection, own + more)
 
 
@@ -207,6 +223,8 @@ def _same(name: str, old: Any, new: Any) -> bool:
         return bool(ref_of(old) == new)
     if name == "amount" and None not in (old, new):
         return round(float(old), MONEY.scale or 0) == round(float(new), MONEY.scale or 0)
+    if name == "category":
+        return bool(old.casefold() == new.casefold())
     return bool(old == new)
 
 
@@ -260,3 +278,15 @@ def _nobody_needs(connection: Connection, entity: str, numbers: Collection[int])
                     raise StoreError(
                         f"{Ref(entity, row[1])} cannot be deleted: it is the {name} of {Ref(other, row[0])}."
                     )
+
+
+def _nothing_on_its_way(connection: Connection, activities: Collection[int]) -> None:
+    """Raises:
+    StoreError: an e-mail that is not sent yet would be lost without a word.
+    """
+    for some in portions(activities):
+        if row := connection.execute(_ON_ITS_WAY, {"ids": some}).first():
+            raise StoreError(
+                f"{Ref('activity', row.activity_id)} cannot be deleted: it is an e-mail that is {row.state}.",
+                hint="Wait until it is sent, or cancel it first.",
+            )
