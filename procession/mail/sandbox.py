@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from types import BuiltinFunctionType, MethodType
 from typing import Any
 
-from jinja2 import FunctionLoader, StrictUndefined
+from jinja2 import FunctionLoader, StrictUndefined, Undefined, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.filters import FILTERS
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -22,7 +22,7 @@ from procession.records import Record, fields_of
 from procession.spelling import did_you_mean
 
 JINJA_FILTERS = (
-    "abs", "capitalize", "count", "d", "default", "e", "escape", "first", "float", "groupby", "int", "items",
+    "abs", "capitalize", "count", "e", "escape", "first", "float", "groupby", "int", "items",
     "join", "last", "length", "list", "lower", "map", "max", "min", "reject", "rejectattr", "replace", "reverse",
     "round", "select", "selectattr", "sort", "string", "striptags", "sum", "title", "trim", "truncate",
     "unique", "upper", "urlencode", "wordcount",
@@ -62,9 +62,22 @@ class MailSandbox(ImmutableSandboxedEnvironment):
             loader=FunctionLoader(load), autoescape=_is_html, undefined=Missing, auto_reload=False,
             cache_size=-1, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False,
         )  # fmt: skip
-        self.filters = {name: FILTERS[name] for name in JINJA_FILTERS} | {"lines": lines, **FORMATS}
+        self.filters = {name: FILTERS[name] for name in JINJA_FILTERS} | {
+            "default": default,
+            "lines": lines,
+            **FORMATS,
+        }
         self.tests = dict(TESTS)
         self.globals = {"range": budgeted_range}
+
+    @override
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        """`x if y` without an `else` is empty, as people expect, and not undefined."""
+        tree = super()._parse(source, name, filename)
+        for node in tree.find_all(nodes.CondExpr):
+            if node.expr2 is None:
+                node.expr2 = nodes.Const("", lineno=node.lineno, environment=self)
+        return tree
 
     @override
     def getattr(self, obj: Any, attribute: str) -> Any:
@@ -99,6 +112,11 @@ class MailSandbox(ImmutableSandboxedEnvironment):
         if operator == "**" and (abs(left) > MAX_POWER or abs(right) > MAX_POWER):
             raise SecurityError(f"'**' is for numbers up to {MAX_POWER}")
         return super().call_binop(context, operator, left, right)
+
+
+def default(value: Any, fallback: Any) -> Any:
+    """Stands in for what is empty or not there, as in the conditions of a process."""
+    return fallback if isinstance(value, Undefined) or value is None or value == "" else value
 
 
 def lines(text: str) -> Markup:
