@@ -182,7 +182,7 @@ def zone(name: str) -> zoneinfo.ZoneInfo:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         pass
-    raise ValueError(f"There is no time zone {name!r}.{_closest_zone(name)}")
+    raise ValueError(f"there is no time zone {name!r}.{_closest_zone(name)}")
 
 
 def _closest_zone(name: str) -> str:

@@ -22,7 +22,7 @@ _TYPES: dict[type, str] = {
     timedelta: "duration", BusinessDays: "duration", Record: "record", list: "list", tuple: "list",
 }  # fmt: skip
 ARTICLES = {
-    "text": "text", "bool": "yes or no", "int": "a number", "number": "a number", "datetime": "a moment",
+    "text": "a text", "bool": "yes or no", "int": "a number", "number": "a number", "datetime": "a moment",
     "date": "a date", "duration": "a duration", "record": "a record", "list": "a list", "any": "a value",
 }  # fmt: skip
 """What each type is called in a sentence."""

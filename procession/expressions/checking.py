@@ -38,7 +38,7 @@ def check(source: str, scope: Scope) -> Checked:
         return Checked(ANY, findings=tree.findings)
     walk = _Walk(tree, scope)
     known = walk.value(tree.node)
-    if _holds_records(known.type):
+    if _may_hold_records(known.type):
         walk.follow(known.origins)
     findings = dict.fromkeys((*tree.findings, *walk.findings))
     return Checked(
@@ -46,8 +46,8 @@ def check(source: str, scope: Scope) -> Checked:
     )
 
 
-def _holds_records(type_: Type) -> bool:
-    return type_.name == "record" or (type_.item is not None and type_.item.name == "record")
+def _may_hold_records(type_: Type) -> bool:
+    return type_.name in ("record", "any") or (type_.item is not None and _may_hold_records(type_.item))
 
 
 class _Walk:
@@ -63,11 +63,9 @@ class _Walk:
         known = self._known(node)
         if known.names is None:
             return known
-        first = next(iter(known.names), "…")
-        said = self._words.source[start(node) :].split()[0].rstrip("),]|")
-        self._wrong(
-            f"{said!r} is a group of names", start(node), f"Add the one you mean, such as {said}.{first}."
-        )
+        ((root, _),) = known.origins
+        said, first = ".".join(root), next(iter(known.names), "…")
+        self._wrong(f"{said!r} is a group of names", start(node), f"Add the one you mean: {said}.{first}.")
         return UNKNOWN
 
     def follow(self, origins: Iterable[Origin]) -> None:
@@ -83,7 +81,10 @@ class _Walk:
             case nodes.Name():
                 return self._name(node)
             case nodes.Getattr():
-                return self._field(self._known(node.node), node.attr, name_of(node, self._words))
+                owner = self._known(node.node)
+                if node.attr.startswith("_"):
+                    return UNKNOWN  # refused by the syntax
+                return self._field(owner, node.attr, name_of(node, self._words))
             case nodes.Filter() | nodes.Test() | nodes.Call():
                 return self._operation(node)
             case nodes.Compare():
@@ -125,7 +126,7 @@ class _Walk:
 
     def _other_name(self, name: str) -> str:
         if name in FUNCTIONS:
-            return f"It is a function: write {name}()." if not FUNCTIONS[name].required else ""
+            return f"It is a function. Example: {FUNCTIONS[name].example}."
         guess = did_you_mean(name, self._scope.names)
         if guess:
             return guess
@@ -136,11 +137,10 @@ class _Walk:
 
     def _field(self, owner: Known, name: str, offset: int) -> Known:
         """A field of a record, or a name below a name."""
-        if name.startswith("_"):
-            return UNKNOWN
         if owner.names is not None:
             return self._member(owner, name, offset)
         if owner.type.name == "any":
+            self.follow(owner.origins)
             return UNKNOWN
         if owner.type.name != "record":
             self._wrong(
@@ -172,7 +172,7 @@ class _Walk:
             self._wrong(f"{entity.name} has no field {name!r}", offset, hint)
             return UNKNOWN
         origins: frozenset[Origin] = frozenset()
-        if _holds_records(field.type):
+        if _may_hold_records(field.type):
             origins = frozenset((root, (*references, name)) for root, references in owner.origins)
         return Known(field.type, origins, options=field.options, field=f"{entity.name}.{name}")
 
@@ -292,9 +292,11 @@ class _Walk:
 
     def _part(self, node: nodes.Getitem) -> Known:
         whole = self.value(node.node)
+        if isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str):
+            return UNKNOWN  # refused by the syntax
         for place in (node.arg.start, node.arg.stop) if isinstance(node.arg, nodes.Slice) else (node.arg,):
             at = self.value(place) if place is not None else UNKNOWN
-            if at.type.name not in ("int", "any") and at.type != TEXT:
+            if at.type.name not in ("int", "any"):
                 self._wrong(f"a place in a list is a whole number, not {article(at)}", start(place or node))
         if whole.type.name not in ("list", "text", "any"):
             self._wrong(

@@ -34,7 +34,7 @@ def read_field(value: Any, name: str) -> Any:
     except KeyError:
         pass
     if value is None:
-        raise Mistake(f"{name!r} is read of something empty")
+        raise Mistake(f"{name!r} is read from something empty")
     raise Mistake(f"there is no {name!r} in {said(value)}")
 
 
@@ -131,8 +131,9 @@ def _join(context: Context, value: Any, separator: Any = ", ") -> str:
 
 
 def _along(value: Any, path: Any) -> Any:
+    """The field at the end of a path; nothing if it leads over something empty."""
     for name in str(path)[:200].split("."):
-        value = read_field(value, name)
+        value = None if value is None else read_field(value, name)
     return value
 
 
@@ -172,7 +173,8 @@ def _sum(context: Context, value: Any) -> Any:
         if type_of(one) not in ("int", "number"):
             raise Mistake(f"{said(one)} cannot be added up")
         total = total + (Decimal(repr(one)) if isinstance(one, float) else one)
-    return in_range(int(total) if total == int(total) else total)
+    in_range(total)
+    return int(total) if total == int(total) else float(total)
 
 
 def _filled(context: Context, value: Any) -> Iterator[Any]:
@@ -248,7 +250,7 @@ LIST_FILTERS = (
     ),
     Operation("unique", _unique, same, "Each only once.", "owners | unique", ("list",)),
     Operation(
-        "map", _map, _mapped, "One field of every item.", "contacts | map(attribute='account.name')", ("list",),
+        "map", _map, _mapped, "One field of every item; empty if its path leads over something empty.", "contacts | map(attribute='account.name')", ("list",),
         ("attribute",), ("attribute",), wants={"attribute": ("text",)}, attribute="attribute",
     ),
     Operation(

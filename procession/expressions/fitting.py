@@ -137,6 +137,8 @@ def _to_compare(left: Known, right: Known) -> str:
             return "Say of what: duration('2 days'); or count with '| days'."
         if kind == "text" and other.type.name in ("int", "number"):
             return "Make the text a number with '| number'."
+        if kind == "datetime" and other.type.name in ("int", "number", "duration"):
+            return "Say which moment, such as now() - duration('2 days')."
     if left.type.name == right.type.name == "bool":
         return ""
     return "Compare values of one type."

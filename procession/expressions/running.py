@@ -84,7 +84,7 @@ def _failed(expression: Expression, names: Mapping[str, Any], why: str, hint: st
     short = source if len(source) <= 120 else f"{source[:119]}…"  # noqa: PLR2004
     saw = seen(expression.source, names)
     values = f" (it saw {saw})" if saw else ""
-    return ExpressionError(f"{short!r} failed: {why}{values}", at=expression.at, hint=hint)
+    return ExpressionError(f"'{short}' failed: {why}{values}", at=expression.at, hint=hint)
 
 
 class Missing(StrictUndefined):
@@ -97,7 +97,7 @@ class Missing(StrictUndefined):
         if owner is missing:
             return f"there is no {name!r} here"
         if owner is None:
-            return f"{name!r} is read of something empty"
+            return f"{name!r} is read from something empty"
         if isinstance(owner, Record):
             return f"{owner!r} has no {name!r}"
         return f"there is no {name!r} in {said(owner)}"

@@ -214,15 +214,17 @@ def _unknown(node: nodes.Filter | nodes.Test | nodes.Call, words: Words) -> Find
             return Finding(f"there is no test {node.name!r}", at, _guess(node.name, TESTS))
         case nodes.Call(node=nodes.Name(name=name)):
             if name in FILTERS:
-                return Finding(
-                    f"{name!r} is not called like that", at, f"Write it behind the value: x | {name}."
-                )
+                return Finding(f"{name!r} is not called like that", at, _behind(name))
             return Finding(f"there is no function {name!r}", at, _guess(name, FUNCTIONS))
         case nodes.Call(node=nodes.Getattr(attr=name) as method):
             there = name_of(method, words)
-            hint = f"Write it behind a bar: | {name}." if name in FILTERS else "Leave out the brackets."
+            hint = _behind(name) if name in FILTERS else "Leave out the brackets."
             return Finding(f"{name!r} cannot be called", there, hint)
     return Finding("this cannot be called", start(node), "Leave out the brackets.")
+
+
+def _behind(name: str) -> str:
+    return f"Write it after the value and a bar: … | {name}."
 
 
 def _guess(name: str, known: dict[str, Operation]) -> str:
@@ -238,8 +240,9 @@ def _wrong_arguments(
     at = name_of(node, words)
     names = operation.arguments
     if len(node.args) > len(names):
+        most = f"at most {len(names)} of them" if names else "none"
         return Finding(
-            f"{operation.name!r} takes at most {len(names)} values", at, f"Example: {operation.example}."
+            f"too many values: {operation.name!r} takes {most}", at, f"Example: {operation.example}."
         )
     given = set(names[: len(node.args)])
     for name, keyword in named_arguments(node).items():

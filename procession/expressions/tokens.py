@@ -24,9 +24,9 @@ _WORD = re.compile(
     r"(?P<space>\s+)"
     r"|(?P<string>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")"
     r"|(?P<open>['\"].*)"
-    r"|(?P<duration>\d+(?:\.\d+)?[^\W\d_]\w*)"
-    r"|(?P<float>\d+\.\d+)"
-    r"|(?P<integer>\d+)"
+    r"|(?P<duration>[0-9]+(?:\.[0-9]+)?[^\W\d_]\w*)"
+    r"|(?P<float>[0-9]+\.[0-9]+)"
+    r"|(?P<integer>[0-9]+)"
     r"|(?P<name>[^\W\d]\w*)"
     r"|(?P<slip>\{\{|\}\}|&&|\|\||===|!==|<>|=>|=<|\*\*|!(?!=)|[“”„‘’‚`´]|[{}?;&^\\@$#])"
     r"|(?P<operator>//|==|!=|>=|<=|[-+/*%~\[\]()><=.:|,])"
@@ -68,7 +68,9 @@ class Words:
     broken: bool = False
 
     def wrong(self, message: str, offset: int, hint: str = "", *, broken: bool = True) -> None:
-        self.findings.append(Finding(message, offset, hint))
+        """Note a mistake. The same one twice, such as both braces of a pair, is one where nothing can be read."""
+        if not broken or not any(known.message == message for known in self.findings):
+            self.findings.append(Finding(message, offset, hint))
         self.broken |= broken
 
     def index(self, offset: int) -> int:
@@ -128,6 +130,8 @@ def _unescape(text: str, at: int, words: Words) -> str:
 
 
 def _name(text: str, at: int, words: Words) -> str:
+    if not text.isascii():
+        words.wrong(f"{text[:40]!r} is no name", at, "If it is a text, put it into quotes.")
     if text != text.lower() and text.lower() in _SMALL:
         words.wrong(f"{text!r} is written in small letters", at, f"Write {text.lower()!r}.", broken=False)
         return text.lower()
@@ -153,13 +157,11 @@ def _unit(text: str, at: int, words: Words) -> None:
 
 def _slip(text: str, at: int, words: Words) -> None:
     if text in _CURLY:
-        words.wrong(f"{text} is not a quotation mark here", at, "Write straight ones: 'text'.")
+        words.wrong("quotation marks must be straight", at, "Write 'text'.")
         return
     message, hint, meant = _SLIPS.get(
         text, (f"{text!r} is not known here", "Remove it, or put it into quotes.", "")
     )
-    if text == "}}" and any(finding.message == message for finding in words.findings):
-        return
     words.wrong(message, at, hint, broken=not meant)
     if meant:
         words.tokens.append(Token(at, operators.get(meant, "name"), meant))
@@ -171,25 +173,28 @@ def _match_brackets(words: Words) -> None:
         if token.type in ("lparen", "lbracket"):
             opened.append(token)
         elif token.type in ("rparen", "rbracket"):
-            if not opened:
-                words.wrong(
-                    f"'{token.value}' closes nothing", token.lineno, "Remove it, or add the opening one."
-                )
-            elif _CLOSING[opened[-1].value] != token.value:
-                shut = _CLOSING[opened[-1].value]
-                words.wrong(
-                    f"'{token.value}' stands where '{shut}' is needed", token.lineno, f"Write '{shut}'."
-                )
-                opened.pop()
-            else:
-                opened.pop()
+            _close(token, opened, words)
         if len(opened) > DEEPEST_BRACKETS:
-            words.wrong(
-                "the brackets are nested too deeply", token.lineno, "Split the expression: `set` names parts."
-            )
+            words.wrong("the brackets are nested too deeply", token.lineno, "Split it: `set` names parts.")
             return
     for token in opened:
-        words.wrong(f"'{token.value}' is never closed", token.lineno, f"Add '{_CLOSING[token.value]}'.")
+        _never_closed(token, words)
+
+
+def _close(token: Token, opened: list[Token], words: Words) -> None:
+    fitting = next((i for i, left in enumerate(opened) if _CLOSING[left.value] == token.value), None)
+    if not opened:
+        words.wrong(f"'{token.value}' closes nothing", token.lineno, "Remove it, or add the opening one.")
+    elif fitting is None:
+        shut = _CLOSING[opened.pop().value]
+        words.wrong(f"'{token.value}' stands where '{shut}' is needed", token.lineno, f"Write '{shut}'.")
+    else:
+        while _CLOSING[(left := opened.pop()).value] != token.value:
+            _never_closed(left, words)
+
+
+def _never_closed(token: Token, words: Words) -> None:
+    words.wrong(f"'{token.value}' is never closed", token.lineno, f"Add '{_CLOSING[token.value]}'.")
 
 
 def _match_equals(words: Words) -> None:

@@ -61,9 +61,10 @@ def of_process(context: Context, name: str) -> Any:
 def _number(value: Any, _context: Context) -> str:
     if not -LARGEST <= value <= LARGEST:
         raise Mistake("the number is too large to be written")
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    return str(int(value)) if value == int(value) else repr(value)
+    if value == int(value):
+        return str(int(value))
+    exact = value if isinstance(value, Decimal) else Decimal(f"{value:.15g}")  # 0.1 + 0.2 is 0.3 to people
+    return f"{exact.normalize():f}"
 
 
 def _moment(value: datetime, context: Context) -> str:

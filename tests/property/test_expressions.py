@@ -1,0 +1,150 @@
+"""Whatever an author writes: the check and the run end soon, stay small and raise only what they name."""
+
+import time
+import tracemalloc
+from datetime import UTC, date, datetime, timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from procession.errors import ExpressionError, Place
+from procession.expressions import Expression, Scope, Span, check, evaluate, split
+from procession.expressions.operations import FILTERS, FUNCTIONS, TESTS
+from procession.records import (
+    DATETIME,
+    DURATION,
+    NUMBER,
+    TEXT,
+    Entity,
+    Field,
+    Record,
+    Ref,
+    Schema,
+    list_of,
+    record_of,
+)
+
+AT = Place("processes/p.yaml", 1, 1)
+CONTACT = Entity("contact", "Contact", {"name": Field(TEXT, "Name"), "email": Field(TEXT, "E-mail")})
+ACTIVITY = Entity(
+    "activity", "Activity",
+    {
+        "subject": Field(TEXT, "Subject"), "start": Field(DATETIME, "Start"),
+        "contact": Field(record_of("contact"), "Contact"), "amount": Field(NUMBER, "Amount"),
+    },
+)  # fmt: skip
+SCOPE = Scope(
+    {
+        "meeting": record_of("activity"), "inputs": {"meeting": record_of("activity"), "pause": DURATION},
+        "pause": DURATION, "long": TEXT, "all": list_of(record_of("activity")),
+    },
+    Schema({"activity": ACTIVITY, "contact": CONTACT}),
+)  # fmt: skip
+ANN = Record(Ref("contact", 1), {"name": "Ann", "email": "ann@acme.example"})
+MEETING = Record(
+    Ref("activity", 5),
+    {"subject": "Kick-off", "start": datetime(2026, 3, 6, 9, tzinfo=UTC), "contact": ANN, "amount": 12.5},
+)
+EMPTY = Record(Ref("activity", 6), {"subject": "", "start": None, "contact": None, "amount": None})
+NAMES = {
+    "meeting": MEETING, "inputs": {"meeting": MEETING, "pause": timedelta(days=1)}, "pause": timedelta(days=1),
+    "long": "lorem ipsum " * 5_000, "all": (MEETING, EMPTY) * 200, "now": datetime(2026, 3, 2, tzinfo=UTC),
+    "process": {"timezone": "Europe/Berlin"}, "none_": None, "day_": date(2026, 3, 2),
+}  # fmt: skip
+
+WORDS = st.sampled_from(
+    [
+        "meeting", "meeting.start", "meeting.contact.name", "inputs.pause", "pause", "long", "all", "none_", "day_",
+        "'a'", "'%d'", "\"b\"", "0", "7", "2.5", "999999999999", "true", "none", "(", ")", "[", "]", "[1:2]", "[0]", ",",
+        "+", "-", "*", "/", "//", "%", "**", "~", "|", ".", "==", "!=", "<", "<=", ">", ">=", "=", "and", "or", "not",
+        "in", "is", "is not", "if", "else", ":", "__class__", "{", "}", "{{", "&&", "!", "'", "\\", "\n", "é",
+        *FILTERS, *TESTS, *(f"{name}()" for name in FUNCTIONS), "duration('2 days')", "map(attribute='contact.name')",
+        "where(subject='x')", "sort(attribute='start')", "default('x')", "truncate(5)", "round(2)",
+    ]
+)  # fmt: skip
+SENTENCES = st.lists(WORDS, max_size=40).map(" ".join)
+OPERANDS = st.sampled_from(
+    ["long", "all", "meeting", "meeting.amount", "meeting.start", "pause", "'ab'", "3", "9999999"]
+)
+GROWN = st.recursive(
+    OPERANDS,
+    lambda inner: st.one_of(
+        st.tuples(
+            inner, st.sampled_from(["~", "+", "-", "*", "/", "%", "==", "<", "in", "and", "or"]), inner
+        ).map(lambda parts: f"({parts[0]} {parts[1]} {parts[2]})"),
+        st.tuples(inner, st.sampled_from(sorted(FILTERS))).map(lambda parts: f"({parts[0]} | {parts[1]})"),
+        st.lists(inner, max_size=4).map(lambda parts: f"[{', '.join(parts)}]"),
+        st.tuples(inner, inner, inner).map(lambda parts: f"({parts[0]} if {parts[1]} else {parts[2]})"),
+    ),
+    max_leaves=40,
+)
+
+evaluate(Expression("meeting.start | datetime ~ (meeting.start | date(language='de'))", AT), NAMES)  # loads babel
+
+
+def held_to_account(source: str) -> None:
+    """Check and evaluate; the time and the memory it took are within bounds."""
+    tracemalloc.start()
+    before = time.perf_counter()
+    try:
+        checked = check(source, SCOPE)
+        try:
+            evaluate(Expression(source, AT), NAMES)
+        except ExpressionError as error:
+            assert error.at == AT
+            assert len(error.message) < 1500
+        took, (_, peak) = time.perf_counter() - before, tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    for finding in checked.findings:
+        assert 0 <= finding.offset <= len(source)
+        assert len(finding.message) < 300
+    assert took < 1
+    assert peak < 1_000_000
+
+
+@settings(max_examples=400, deadline=None)
+@given(SENTENCES)
+def test_no_sentence_breaks_the_sandbox(source):
+    held_to_account(source)
+
+
+@settings(max_examples=300, deadline=None)
+@given(GROWN)
+def test_no_well_formed_expression_breaks_its_bounds(source):
+    held_to_account(source)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=2500))
+def test_no_text_breaks_the_sandbox(source):
+    held_to_account(source)
+
+
+@settings(max_examples=300, deadline=None)
+@given(GROWN)
+def test_what_the_check_finds_nothing_wrong_with_is_never_refused_by_the_syntax(source):
+    checked = check(source, SCOPE)
+    if checked.findings:
+        return
+    try:
+        evaluate(Expression(source, AT), NAMES)
+    except ExpressionError as error:
+        assert "not known here" not in error.message
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(
+        st.sampled_from(["{{ a }}", "{{", "}}", "{%", "{#", "x", " ", "'", '"', "a b", "{{ '}}' }}"]),
+        max_size=8,
+    ).map("".join)
+)
+def test_splitting_keeps_every_character_in_its_place(text):
+    parts = split(text)
+
+    for part in parts:
+        if isinstance(part, Span) and not part.problem:
+            assert text[part.offset : part.offset + len(part.source)] == part.source
+    if not any(isinstance(part, Span) for part in parts):
+        assert "".join(part for part in parts if isinstance(part, str)) == text
