@@ -29,8 +29,16 @@ class Text:
     parts: tuple["str | Expression", ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Later:
+    """An expression that `fill` hands to the step as it is: the conditions of a `choose`, which are worked
+    out in turn, since one branch may guard the next."""
+
+    expression: Expression
+
+
 Fillable = (
-    None | bool | int | float | str | date | datetime | timedelta | BusinessDays | Expression | Text
+    None | bool | int | float | str | date | datetime | timedelta | BusinessDays | Expression | Text | Later
     | Mapping[str, "Fillable"] | tuple["Fillable", ...]
 )  # fmt: skip
 """A value of a step's field before its expressions are worked out."""

@@ -21,7 +21,7 @@ from procession.errors import ExpressionError
 from procession.expressions.arithmetic import compare, compute, negate, said, type_of
 from procession.expressions.budget import Ledger, Mistake, charge
 from procession.expressions.operations import FILTERS, FUNCTIONS, TESTS
-from procession.expressions.parts import Expression, Fillable, Text
+from procession.expressions.parts import Expression, Fillable, Later, Text
 from procession.expressions.seen import seen
 from procession.expressions.syntax import read
 from procession.expressions.writing import as_text
@@ -52,7 +52,7 @@ def evaluate(expression: Expression, names: Mapping[str, Any]) -> Any:
 
 def fill(value: Fillable, names: Mapping[str, Any]) -> Any:
     """A field's value with its expressions worked out: an `Expression` gives its value, a `Text` text
-    (see `writing` for how each type reads), mappings and tuples are gone through.
+    (see `writing` for how each type reads), mappings and tuples are gone through; a `Later` gives its expression.
 
     Raises:
         ExpressionError: one of the expressions failed.
@@ -61,6 +61,8 @@ def fill(value: Fillable, names: Mapping[str, Any]) -> Any:
         return evaluate(value, names)
     if isinstance(value, Text):
         return "".join(part if isinstance(part, str) else _written(part, names) for part in value.parts)
+    if isinstance(value, Later):
+        return value.expression
     if isinstance(value, Mapping):
         return {name: fill(item, names) for name, item in value.items()}
     if isinstance(value, tuple):

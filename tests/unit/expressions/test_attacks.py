@@ -2,10 +2,10 @@ import time
 import tracemalloc
 
 import pytest
-
-from procession.errors import ExpressionError
 from unit.expressions.attacks import BOMBS, ESCAPES
 from unit.expressions.world import checked, value
+
+from procession.errors import ExpressionError
 
 
 def test_there_are_enough_attacks_to_mean_something():
@@ -50,7 +50,7 @@ def test_a_record_gives_its_fields_and_nothing_else():
 
 
 def test_a_name_below_a_group_is_never_a_method_of_it():
-    with pytest.raises(ExpressionError, match="there is no 'keys' here|there is no 'keys' in"):
+    with pytest.raises(ExpressionError, match="there is no 'keys' in"):
         value("vars.keys")
 
 

@@ -7,7 +7,7 @@ import pytest
 from unit.expressions.world import ACME, ANN, AT, CAL, CALL, MEETING, NAMES, value
 
 from procession.errors import ExpressionError
-from procession.expressions import Expression, Text, evaluate, fill
+from procession.expressions import Expression, Later, Text, evaluate, fill
 from procession.expressions.operations import FILTERS, FUNCTIONS, TESTS
 from procession.records import Record, Ref
 from procession.values import BusinessDays
@@ -323,6 +323,12 @@ def test_mappings_and_lists_are_filled_through_and_through():
     found = fill({"a": (Expression("1 + 1", AT), "{{ as it is }}"), "b": {"c": None}}, NAMES)
 
     assert found == {"a": (2, "{{ as it is }}"), "b": {"c": None}}
+
+
+def test_an_expression_for_later_is_handed_on():
+    condition = Expression("meeting.opportunity.name == 'x'", AT)
+
+    assert fill({"when": Later(condition)}, NAMES) == {"when": condition}
 
 
 def test_mixed_text_that_cannot_be_written_says_where():
