@@ -24,7 +24,7 @@ from flows.functions import FUNCTIONS
 from flows.settings import FILE, Settings, read
 from procession.effects import Recipient
 from procession.errors import ConfigurationError
-from procession.records import Schema
+from procession.records import Ref, Schema
 
 if TYPE_CHECKING:
     from crm.store import CrmStore
@@ -181,6 +181,11 @@ class Application:
         self.forget_events()
         return counts
 
+    def save_meetings(self, count: int) -> list[Ref]:
+        from crm.sample import save_meetings
+
+        return save_meetings(self.store, count, self.clock.now())
+
     def forget_events(self) -> None:
         """Let the saves so far start nothing: they are sample data, not news."""
         with self.store.unit() as unit:
@@ -196,6 +201,8 @@ class Application:
 
 class NoMailServer:
     """Implements `procession.ports.MailOut` where none is set: whatever needs no mail works all the same."""
+
+    connections = 1
 
     def send(self, sender: str, recipients: Sequence[str], mime: bytes) -> "Delivery":
         del sender, recipients, mime

@@ -7,12 +7,13 @@ The order of things for one mail (language.md, section 6):
     3. hand-over  SMTP
     4. sent       or queued again (deferred), failed (refused), unknown (no answer was read), committed
 
-The unit that settles one mail claims the next, so a crash leaves at most one mail per engine in doubt.
-`recover` finds that one: a person decides (`hold`), or the definition said `resend`.
+The unit that settles one mail claims the next, so a crash leaves at most one mail per connection in
+doubt. `recover` finds these: a person decides (`hold`), or the definition said `resend`.
 """
 
 import logging
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -42,28 +43,68 @@ class Settled:
     error: ProcessionError | None = None
 
 
-Note = Callable[[Unit, Settled], None]
-"""Called in the unit that settles a mail: what must be true exactly if the settlement is."""
+Note = Callable[[Unit, Sequence[Settled]], None]
+"""Called in the unit that settles mails: what must be true exactly if the settlement is."""
 
 
 def deliver(mails: Sequence[Envelope], ports: Ports, note: Note) -> None:
-    """Hand over `mails` in order. Those that another engine claimed, or that are no longer queued, are passed over.
+    """Hand over `mails`, over as many connections as the mail server is given (`MailOut.connections`).
+    Those that another engine claimed, or that are no longer queued, are passed over.
 
     Raises:
         StoreError, ConfigurationError: the store is gone; what was handed over last stays `sending`.
     """
-    waiting = list(mails)
-    settled: Settled | None = None
+    hands = min(ports.mail_out.connections, len(mails))
+    if hands <= 1:
+        _deliver_in_turn(mails, ports, note)
+        return
+    with ThreadPoolExecutor(hands, thread_name_prefix="mail") as pool:
+        waiting = list(mails)
+        under_way = _next_round([], waiting, hands, ports, note, pool)
+        while under_way:
+            done, rest = wait(under_way, return_when=FIRST_COMPLETED)
+            settled = [each.result() for each in done]
+            under_way = rest | _next_round(settled, waiting, hands - len(rest), ports, note, pool)
+
+
+def _deliver_in_turn(mails: Sequence[Envelope], ports: Ports, note: Note) -> None:
+    waiting, settled = list(mails), list[Settled]()
     while waiting or settled:
-        with ports.store.unit() as unit:
-            if settled:
-                _settle(unit, settled, ports.clock.now())
-                note(unit, settled)
-            if settled and isinstance(settled.error, ConfigurationError):
-                _give_up(unit, waiting, settled.error, note)
-            claimed = _claim_next(unit, waiting, ports)
-            unit.commit()
-        settled = _hand_over(claimed, ports) if claimed else None
+        claimed = _settle_and_claim(settled, waiting, 1, ports, note)
+        settled = [_hand_over(mail, ports) for mail in claimed]
+
+
+def _next_round(
+    settled: Sequence[Settled], waiting: list[Envelope], free: int, ports: Ports, note: Note, pool: Executor
+) -> set[Future[Settled]]:
+    if not settled and not waiting:
+        return set()
+    claimed = _settle_and_claim(settled, waiting, free, ports, note)
+    return {pool.submit(_hand_over, mail, ports) for mail in claimed}
+
+
+def _settle_and_claim(
+    settled: Sequence[Settled], waiting: list[Envelope], free: int, ports: Ports, note: Note
+) -> list[Envelope]:
+    """One unit: what became of some mails, and the claim of as many others as there are hands `free`."""
+    with ports.store.unit() as unit:
+        now = ports.clock.now()
+        if settled:
+            for one in settled:
+                _settle(unit, one, now)
+            note(unit, settled)
+        wrong = next((one.error for one in settled if isinstance(one.error, ConfigurationError)), None)
+        if wrong:
+            # Wrong credentials will not get better in this batch, and each try counts against the account.
+            note(unit, [Settled(mail, "queued", error=wrong) for mail in waiting])
+            waiting.clear()
+        claimed: list[Envelope] = []
+        while waiting and len(claimed) < free:
+            some = [waiting.pop(0) for _ in range(min(free - len(claimed), len(waiting)))]
+            won = set(unit.outbox.claim([mail.id for mail in some], ports.owner, now))
+            claimed += [mail for mail in some if mail.id in won]
+        unit.commit()
+    return claimed
 
 
 def deliver_due(ports: Ports, limit: int = 100) -> int:
@@ -91,20 +132,6 @@ def recover(ports: Ports, dead: Collection[str]) -> list[Envelope]:
                 held.append(mail)
         unit.commit()
     return held
-
-
-def _give_up(unit: Unit, waiting: list[Envelope], error: ProcessionError, note: Note) -> None:
-    """Wrong credentials will not get better in this batch, and each try counts against the account."""
-    while waiting:
-        note(unit, Settled(waiting.pop(0), "queued", error=error))
-
-
-def _claim_next(unit: Unit, waiting: list[Envelope], ports: Ports) -> Envelope | None:
-    while waiting:
-        mail = waiting.pop(0)
-        if unit.outbox.claim([mail.id], ports.owner, ports.clock.now()):
-            return mail
-    return None
 
 
 def _hand_over(mail: Envelope, ports: Ports) -> Settled:

@@ -289,16 +289,19 @@ def _send(progress: list[_Progress], ports: Ports) -> dict[int, Settled]:
     settled: dict[int, Settled] = {}
     by_mail = {p.mail.id: p for p in progress if p.mail and _to_send(p)}
 
-    def close_step(unit: Unit, one: Settled) -> None:
-        p = by_mail[one.envelope.id]
-        settled[p.work.instance.id] = one
-        if one.state == "sent":
-            p.output |= {"state": "sent"} | (
-                {"refused": dict(one.delivery.refused)} if one.delivery.refused else {}
-            )
-            unit.journal.record([journal_row(p.work, ports, p.output)])
+    def close_steps(unit: Unit, some: Sequence[Settled]) -> None:
+        rows = []
+        for one in some:
+            p = by_mail[one.envelope.id]
+            settled[p.work.instance.id] = one
+            if one.state == "sent":
+                p.output |= {"state": "sent"}
+                if one.delivery.refused:
+                    p.output["refused"] = dict(one.delivery.refused)
+                rows.append(journal_row(p.work, ports, p.output))
+        unit.journal.record(rows)
 
-    deliver([p.mail for p in by_mail.values() if p.mail and p.mail.state == "queued"], ports, close_step)
+    deliver([p.mail for p in by_mail.values() if p.mail and p.mail.state == "queued"], ports, close_steps)
     return settled
 
 

@@ -411,6 +411,11 @@ class Store(Protocol):
 class MailOut(Protocol):
     """Hands mail to a server over pooled connections. Safe to call from several threads."""
 
+    @property
+    def connections(self) -> int:
+        """How many mails may be handed over at the same time."""
+        ...
+
     def send(self, sender: str, recipients: Sequence[str], mime: bytes) -> Delivery:
         """Hand over one mail.
 

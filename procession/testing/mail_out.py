@@ -16,6 +16,8 @@ NOWHEN = datetime(2000, 1, 1, tzinfo=UTC)
 class MemoryMailOut:
     """Implements `procession.ports.MailOut`. `received_at` of its mails is always the same moment."""
 
+    connections = 1
+
     def __init__(self) -> None:
         self.mails: list[Received] = []
         self._refusals: deque[str] = deque()

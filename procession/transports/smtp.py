@@ -31,6 +31,10 @@ class SmtpMailOut:
         self._lock = threading.Lock()
         self._free = threading.BoundedSemaphore(settings.connections)
 
+    @property
+    def connections(self) -> int:
+        return self._settings.connections
+
     def send(self, sender: str, recipients: Sequence[str], mime: bytes) -> Delivery:
         """See `procession.ports.MailOut.send`. Waits for a free connection, and for its turn if there is a pace."""
         self._pace.wait()
