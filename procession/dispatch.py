@@ -8,7 +8,7 @@ instances are claimed and executed, and the outbox sends what no step looks afte
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -172,7 +172,7 @@ def dispatch(ports: Ports, plans: Mapping[str, Plan], limit: int) -> int:
     now = ports.clock.now()
     with ports.store.unit() as unit:
         events = unit.journal.pending(limit)
-        matches = [match for event in events for match in _matches(event, plans)]
+        matches = _settled([match for event in events for match in _matches(event, plans)])
         records = _read_records(matches, unit)
         starts = [start for match in matches if (start := _started(match, records))]
         unit.journal.start(starts, now)
@@ -201,6 +201,23 @@ def _concerns(trigger: Trigger, event: Event) -> bool:
     if event.ref is None or event.ref.entity != trigger.entity or event.type not in trigger.events:
         return False
     return event.type != "modified" or not trigger.changed or bool({*trigger.changed} & {*event.changed})
+
+
+def _settled(matches: Sequence[_Match]) -> list[_Match]:
+    """Saves of one record that were waiting together start a process that allows one instance at a time
+    once: a record that was added and changed since is `added`; changes add up."""
+    kept: dict[object, _Match] = {}
+    for number, match in enumerate(matches):
+        plan, event = match.plan, match.event
+        alone = plan.mode == "parallel" or event.ref is None or event.type == "deleted"
+        key: object = number if alone else (plan.process, match.trigger.id, event.ref)
+        before = kept.get(key)
+        if before is None:
+            kept[key] = match
+        elif before.event.type == "modified":
+            changed = tuple(dict.fromkeys((*before.event.changed, *event.changed)))
+            kept[key] = replace(match, event=replace(event, changed=changed))
+    return list(kept.values())
 
 
 Read = Mapping[tuple[str, str, Ref], Record]
