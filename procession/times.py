@@ -5,7 +5,6 @@ neither weekend nor public holiday (`holidays` library). Months are refused: the
 ISO 8601 durations (`PT2H`, `P1DT12H`) follow its section 4.4.2.4, without years and months.
 """
 
-import difflib
 import functools
 import re
 import zoneinfo
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
+from procession.spelling import closest
 from procession.values import BusinessDays
 
 if TYPE_CHECKING:
@@ -79,15 +79,13 @@ def parse_any_duration(value: object) -> Duration:
 
 @functools.lru_cache(maxsize=1024)
 def _parse(text: str) -> Duration:
-    duration = _iso(text) or _written(text)
+    duration = _iso(text) if text.lstrip("-").startswith("P") else _written(text)
     if isinstance(duration, timedelta) and abs(duration) > LONGEST:
         raise ValueError(f"{text!r} is longer than a hundred years.")
     return duration
 
 
-def _iso(text: str) -> timedelta | None:
-    if not text.lstrip("-").startswith("P"):
-        return None
+def _iso(text: str) -> timedelta:
     found = _ISO.fullmatch(text)
     if found is None:
         raise ValueError(f"{text!r} is not a duration of fixed length. {FORMS}")
@@ -168,7 +166,7 @@ def _public_holidays(calendar: Calendar) -> "holidays.HolidayBase":
     except NotImplementedError as error:
         where = f"{calendar.country} {calendar.region}".strip()
         raise ValueError(
-            f"No public holidays are known for {where!r}. Write a country code such as DE."
+            f"no public holidays are known for {where!r}. Write a country code such as DE."
         ) from error
 
 
@@ -182,17 +180,15 @@ def zone(name: str) -> zoneinfo.ZoneInfo:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         pass
-    raise ValueError(f"there is no time zone {name!r}.{_closest_zone(name)}")
+    raise ValueError(f"there is no time zone {name!r}. {_closest_zone(name)}")
 
 
+@functools.lru_cache(maxsize=64)
 def _closest_zone(name: str) -> str:
-    known = {known.lower(): known for known in zoneinfo.available_timezones()}
-    cities = {known.rpartition("/")[2]: known for known in sorted(known, reverse=True)}
-    wanted = name.strip()[:60].lower().replace(" ", "_")
-    close = difflib.get_close_matches(wanted, [*known, *cities], n=1)
-    if not close:
-        return " Write it as Europe/Berlin."
-    return f" Did you mean {known[cities.get(close[0], close[0])]!r}?"
+    zones = sorted(zoneinfo.available_timezones())
+    cities = {zone.rpartition("/")[2]: zone for zone in reversed(zones)}
+    close = closest(name.strip()[:60], [*zones, *cities])
+    return f"Did you mean {cities.get(close, close)!r}?" if close else "Write it as Europe/Berlin."
 
 
 def parse_moment(value: object, zone: zoneinfo.ZoneInfo | None = None) -> datetime:
