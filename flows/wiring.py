@@ -204,6 +204,8 @@ class NoMailServer:
 
     connections = 1
 
+    connections = 1
+
     def send(self, sender: str, recipients: Sequence[str], mime: bytes) -> "Delivery":
         del sender, recipients, mime
         raise ConfigurationError(

@@ -8,14 +8,14 @@ the group `procession`; `flows.wiring` is ours. So the engine imports no table a
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from procession.errors import ConfigurationError
 from procession.ports import Actor, Clock, MailOut, Ports, Store
-from procession.records import Schema
+from procession.records import Ref, Schema
 
 if TYPE_CHECKING:  # these read templates and expressions: half a second that `--help` need not wait for
     from procession.mail import Templates
@@ -55,13 +55,39 @@ class Checkup:
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
-    """A running engine: where the Prefect UI is ("" without Prefect), the address of a flow run in it, and
-    how to wait until it is told to stop."""
+class FlowRun:
+    """A run as Prefect has it. `state` is Prefect's type of state (`COMPLETED`)."""
 
-    wait: Callable[[], None]
-    ui_url: str = ""
-    flow_run_url: Callable[[str], str] = field(default=lambda _flow_run: "")
+    id: str
+    name: str
+    state: str
+    ended: bool
+    url: str
+
+
+class Running(Protocol):
+    """A running engine."""
+
+    @property
+    def ui_url(self) -> str:
+        """Where the Prefect UI is; "" without Prefect."""
+        ...
+
+    def wait(self) -> None:
+        """Until it is told to stop (Ctrl-C, SIGTERM).
+
+        Raises:
+            ConfigurationError: the engine ended by itself.
+        """
+        ...
+
+    def flow_runs(self, ids: Collection[str]) -> list[FlowRun]:
+        """Flow runs by their ids, as far as Prefect knows them.
+
+        Raises:
+            TemporaryError: Prefect does not answer.
+        """
+        ...
 
 
 class Application(Protocol):
@@ -145,6 +171,14 @@ class Application(Protocol):
         """
         ...
 
+    def save_meetings(self, count: int) -> list[Ref]:
+        """Save so many meetings in one transaction, with sample contacts and opportunities.
+
+        Raises:
+            InputError: the sample data is not there.
+        """
+        ...
+
     def import_csv(
         self, entity: str, file: Path, actor: Actor, *, dry_run: bool, progress: Progress
     ) -> Imported:
@@ -167,7 +201,7 @@ class Application(Protocol):
         """Keep `prefect.yaml` in step with the processes."""
         ...
 
-    def serve(self, *, once: bool = False) -> AbstractContextManager[Running]:
+    def serve(self) -> AbstractContextManager[Running]:
         """The engine, with a Prefect server unless the settings name one; it works while the context is open."""
         ...
 

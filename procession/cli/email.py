@@ -283,6 +283,8 @@ def _not_sent(mail: Envelope) -> str:
 class _NoMail:
     """Writing a draft needs no mail server."""
 
+    connections = 1
+
     def send(self, sender: str, recipients: Sequence[str], mime: bytes) -> Any:
         raise AssertionError((sender, recipients, mime))
 

@@ -16,6 +16,7 @@ from typer._click.exceptions import ClickException, NoArgsIsHelpError, UsageErro
 
 from procession.cli import (
     content,
+    demo,
     doctor,
     email,
     history,
@@ -162,6 +163,7 @@ _COMMAND = re.compile(r"(procession [^.`]*|(with|as|write) --[^.]*)$", re.IGNORE
 
 def _add_commands() -> None:
     """Every command, in the order of the help."""
+    demo.add(app)
     init.add(app)
     content.add(app)
     simulate.add(app)

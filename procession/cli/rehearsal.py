@@ -78,6 +78,8 @@ def rehearse(store: Store) -> Iterator[Rehearsal]:
 class NobodyPosts:
     """Implements `procession.ports.MailOut`: takes every mail and sends none."""
 
+    connections = 1
+
     def send(self, sender: str, recipients: Sequence[str], mime: bytes) -> Delivery:
         del sender, recipients, mime
         return Delivery("not sent: this is a simulation")
