@@ -27,7 +27,8 @@ from procession.walk import StepFailed, Stopped, Taken, Turn, Walk, walk
 
 T = TypeVar("T")
 Around = Callable[[Step, int, Callable[[], T]], T]
-"""Wraps the work of one step for so many instances; the Prefect edge makes a task run of it."""
+"""Wraps the work of one step for so many instances; the Prefect edge makes a task run of it. The work
+returns the errors of those for whom it failed."""
 
 
 def direct(_step: Step, _count: int, do: Callable[[], T]) -> T:
@@ -116,13 +117,16 @@ def _close(runs: Sequence[Run], ports: Ports) -> list[End]:
 # --- one step of many instances
 
 
-def _take(plan: Plan, step: Step, group: Sequence[Run], ports: Ports) -> None:
+def _take(plan: Plan, step: Step, group: Sequence[Run], ports: Ports) -> list[ProcessionError]:
+    """Returns the errors of those for whom it failed; what follows from them is settled already."""
+    errors: list[ProcessionError] = []
     works: dict[int, Work] = {}
     by_id = {run.instance.id: run for run in group}
     for run in group:
         try:
             outcome = _decide(plan, step, run, ports)
         except ProcessionError as error:
+            errors.append(error)
             _failed(run, error, ports)
             continue
         if outcome is None:
@@ -132,7 +136,9 @@ def _take(plan: Plan, step: Step, group: Sequence[Run], ports: Ports) -> None:
         else:
             _done(run, _work(plan, run, step, outcome), outcome.output, ports)
     for result in perform(list(works.values()), ports) if works else ():
+        errors += [result.error] if result.error else []
         _settle(by_id[result.work.instance.id], result, ports)
+    return errors
 
 
 def _decide(plan: Plan, step: Step, run: Run, ports: Ports) -> Outcome | None:

@@ -1,0 +1,241 @@
+"""The Prefect server of a project: a child process on this machine, tuned, quiet, and gone with its parent.
+
+`serve` starts it and waits until it is healthy. The child runs Prefect's own `prefect server start`; before
+that it begins to watch its standard input, a pipe that only the parent holds: when the parent is gone, even by
+kill -9, the pipe closes and the server stops (`PR_SET_PDEATHSIG` would do so when a *thread* of the parent ends).
+
+The settings are measured ones: batched recorders, since one transaction per event makes SQLite refuse half of the
+requests; the recorder's interval is not below a second, since less is cut to 0 and becomes a busy loop.
+"""
+
+import json
+import logging
+import os
+import runpy
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+
+from procession.errors import ConfigurationError
+
+log = logging.getLogger(__name__)
+
+HOST = "127.0.0.1"
+START_SECONDS = 90
+"""The very first start migrates an empty database where no schema of this Prefect version is at hand."""
+STOP_SECONDS = 10
+
+TUNED = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "1",
+    # idle connections outlive the client's 25 s, so that none is closed under a request
+    "PREFECT_SERVER_API_KEEPALIVE_TIMEOUT": "60",
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(60 * 24 * 3600),
+    "DO_NOT_TRACK": "1",
+}
+"""Settings of the server that differ from Prefect's defaults; what the environment says wins."""
+
+
+@dataclass(slots=True)
+class PrefectServer:
+    """A server that this process started; `url` is that of its API."""
+
+    folder: Path
+    port: int
+    process: "subprocess.Popen[bytes]"
+    url: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.url = api_url(self.port)
+
+    @property
+    def ui(self) -> str:
+        return self.url.removesuffix("/api")
+
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def stop(self) -> None:
+        """Ask it to stop, and make it stop after `STOP_SECONDS`."""
+        if self.alive():
+            self.process.terminate()
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        if self.process.stdin:
+            self.process.stdin.close()
+
+
+@contextmanager
+def serve(folder: Path, port: int = 0) -> Iterator[PrefectServer]:
+    """Run a server while the block runs.
+
+    Args:
+        folder: holds its database (`prefect.sqlite`) and its log (`server.log`); made if it is missing.
+        port: of the loopback interface; 0 takes a free one.
+
+    Raises:
+        ConfigurationError: the port is taken, or the server did not become healthy.
+    """
+    server = start(folder, port)
+    try:
+        wait_until_healthy(server)
+        yield server
+    finally:
+        server.stop()
+
+
+def start(folder: Path, port: int = 0) -> PrefectServer:
+    """Start a server and return at once; `wait_until_healthy` says when it answers.
+
+    Raises:
+        ConfigurationError: the port is taken.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    port = _usable_port(port)
+    prepare_database(folder / "prefect.sqlite")
+    with (folder / "server.log").open("ab") as server_log:
+        process = subprocess.Popen(  # noqa: S603  # this Python, our module
+            [sys.executable, "-m", "flows.server", HOST, str(port)],
+            env=_environment(folder),
+            stdin=subprocess.PIPE,
+            stdout=server_log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is the parent's: it stops the server when its work is told
+        )
+    return PrefectServer(folder, port, process)
+
+
+def wait_until_healthy(server: PrefectServer, seconds: float = START_SECONDS) -> None:
+    """Raises:
+    ConfigurationError: the server ended, or does not answer in time.
+    """
+    until = time.monotonic() + seconds
+    while not healthy(server.url):
+        if not server.alive():
+            raise ConfigurationError(
+                f"the Prefect server ended while it started: {_last_line(server.folder / 'server.log')}",
+                hint=f"See {server.folder / 'server.log'}.",
+            )
+        if time.monotonic() > until:
+            raise ConfigurationError(
+                f"the Prefect server did not answer at {server.url} within {seconds:.0f} seconds",
+                hint=f"See {server.folder / 'server.log'}.",
+            )
+        time.sleep(0.05)
+
+
+def healthy(url: str, timeout_seconds: float = 1) -> bool:
+    """Whether a Prefect API answers at `url` (…/api)."""
+    try:
+        with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=timeout_seconds) as answer:  # noqa: S310  # the operator's own address
+            return json.load(answer) is True
+    except (OSError, ValueError):
+        return False
+
+
+def api_url(port: int) -> str:
+    return f"http://{HOST}:{port}/api"
+
+
+def named_server(configured: str, environment: Mapping[str, str] = os.environ) -> str:
+    """The API URL of a server that the operator runs; "" if we are to start one."""
+    return configured or environment.get("PREFECT_API_URL", "")
+
+
+def prepare_database(file: Path) -> None:
+    """Make the tables of a new SQLite database at once (0.02 s) where Prefect's own migrations take 8 s of
+    computing: `prefect_<version>.sql` is what these migrations make. Prefect still checks, and migrates on."""
+    schema = files("flows") / f"prefect_{version('prefect')}.sql"
+    if file.exists() or not schema.is_file():
+        return
+    unfinished = file.with_suffix(".new")
+    unfinished.unlink(missing_ok=True)
+    database = sqlite3.connect(unfinished)
+    database.executescript(schema.read_text(encoding="utf-8"))
+    database.close()
+    unfinished.replace(file)
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    ours = {
+        **TUNED,
+        "PREFECT_HOME": str(folder),
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{folder / 'prefect.sqlite'}",
+    }
+    env = {**ours, **os.environ}
+    env.pop("PREFECT_API_URL", None)
+    return env
+
+
+def _usable_port(port: int) -> int:
+    """`port` if it is free, or a free one for 0.
+
+    Raises:
+        ConfigurationError: another program has it.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            who = "another Prefect server" if healthy(api_url(port)) else "another program"
+            raise ConfigurationError(
+                f"port {port} is taken by {who}",
+                hint="Stop it, choose another port with PROCESSION_PREFECT_PORT (0 takes a free one), "
+                f"or use that server with PREFECT_API_URL={api_url(port)}.",
+            ) from error
+        return int(probe.getsockname()[1])
+
+
+def _last_line(file: Path) -> str:
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    said = (
+        line.strip() for line in reversed(lines) if line.strip() and "For further information" not in line
+    )
+    return next(said, "it said nothing")
+
+
+def _stop_with_parent() -> None:
+    """Stop this process when standard input ends."""
+
+    def watch() -> None:
+        while os.read(sys.stdin.fileno(), 1):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(STOP_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+def _child(host: str, port: str) -> None:
+    _stop_with_parent()
+    sys.argv = ["prefect", "server", "start", "--host", host, "--port", port]
+    runpy.run_module("prefect", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    _child(*sys.argv[1:])
