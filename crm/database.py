@@ -7,7 +7,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from crm.columns import dumps
-from crm.failures import translate
+from crm.failures import translate, unreachable
 from procession.errors import ConfigurationError
 
 BUSY_SECONDS = 30
@@ -37,7 +37,10 @@ _SHARED: dict[str, Any] = {"json_serializer": dumps}
 def _sqlite(address: URL) -> Engine:
     if not address.database or address.database == ":memory:":
         raise ConfigurationError("A store in memory would be another one for every thread.", hint=_URL_HINT)
-    Path(address.database).absolute().parent.mkdir(parents=True, exist_ok=True)
+    try:
+        Path(address.database).absolute().parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unreachable(f"its folder cannot be made ({error.strerror})") from error
     arguments = {"isolation_level": None, "timeout": BUSY_SECONDS, "check_same_thread": False}
     engine = create_engine(address, connect_args=arguments, pool_size=10, max_overflow=20, **_SHARED)
 

@@ -31,8 +31,11 @@ def open_store(url: str, clock: Clock | None = None) -> "CrmStore":
         ConfigurationError: the database cannot be reached, or its tables are missing or not up to date.
     """
     engine = engine_of(url)
-    if migrate.current(engine) != migrate.HEAD:
-        _bring_up(engine)
+    try:
+        _check_tables(engine)
+    except ConfigurationError:
+        engine.dispose()
+        raise
     return CrmStore(engine, clock or SystemClock())
 
 
@@ -83,11 +86,13 @@ class CrmStore:
             lock.release()
 
 
-def _bring_up(engine: Engine) -> None:
+def _check_tables(engine: Engine) -> None:
     found = migrate.current(engine)
+    if found == migrate.HEAD:
+        return
     if engine.dialect.name == "sqlite" and not inspect(engine).get_table_names():
         migrate.run(engine)
     elif found is None:
         raise ConfigurationError("The database has no tables of Procession.", hint=INIT)
-    elif found != migrate.HEAD:
+    else:
         raise out_of_date(f"they are of version {found}, this program needs {migrate.HEAD}")

@@ -73,15 +73,21 @@ def empty(url: str) -> None:
             connection.execute(f"ALTER SEQUENCE {sequence} RESTART")
 
 
+@pytest.fixture
+def postgresql_url(migrated_postgresql: str) -> str:
+    """The URL of a migrated PostgreSQL database without records."""
+    empty(migrated_postgresql)
+    return migrated_postgresql
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.external_service)])
 def url(request: pytest.FixtureRequest, empty_database: Path, tmp_path: Path) -> str:
     """The URL of a fresh database."""
     if request.param == "sqlite":
         shutil.copy(empty_database, tmp_path / "store.sqlite")
         return f"sqlite:///{tmp_path / 'store.sqlite'}"
-    migrated: str = request.getfixturevalue("migrated_postgresql")
-    empty(migrated)
-    return migrated
+    answer: str = request.getfixturevalue("postgresql_url")
+    return answer
 
 
 @pytest.fixture

@@ -1,0 +1,302 @@
+"""Engines side by side on one store: threads with a store each meet at a barrier and want the same at once."""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from sqlalchemy import text
+
+import crm.database
+import crm.store
+from crm.store import CrmStore, open_store
+from procession.effects import Recipient, SendMail
+from procession.errors import TemporaryError
+from procession.ports import Actor, Definition, Event, QueuedMail, Start
+from procession.records import Ref
+
+NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+LATER = NOW + timedelta(minutes=1)
+ANNA = Actor("user", "anna")
+EVENT = Event(0, NOW, "manual", process="notify")
+START = Start("notify", "d1", "Notify", "17", "single", {}, {"id": "saved"})
+ENGINES = 6
+
+T = TypeVar("T")
+
+
+@pytest.fixture
+def together(url: str) -> Iterator[Callable[[Callable[[CrmStore, int], T]], list[T]]]:
+    """Calls a function in as many threads as there are engines, each with its own store, all at once."""
+    stores = [open_store(url) for _ in range(ENGINES)]
+
+    def run(do: Callable[[CrmStore, int], T]) -> list[T]:
+        barrier = threading.Barrier(ENGINES)
+
+        def one(number: int) -> T:
+            barrier.wait()
+            return do(stores[number], number)
+
+        with ThreadPoolExecutor(ENGINES) as pool:
+            return list(pool.map(one, range(ENGINES)))
+
+    yield run
+    for store in stores:
+        store.close()
+
+
+Together = Callable[[Callable[[CrmStore, int], object]], list[object]]
+
+
+def start(store: CrmStore, wish: Start) -> int | None:
+    with store.unit() as unit:
+        (number,) = unit.journal.start([wish], NOW)
+        unit.commit()
+    return number
+
+
+def append(store: CrmStore, *events: Event) -> list[int | None]:
+    with store.unit() as unit:
+        numbers = unit.journal.append(events)
+        unit.commit()
+    return numbers
+
+
+def live(store: CrmStore) -> list[int]:
+    with store.unit(write=False) as unit:
+        return [one.id for one in unit.journal.instances(states=["ready", "running", "incident"])]
+
+
+def claim_all(store: CrmStore, owner: str) -> list[int]:
+    """Everything there is to claim, a few at a time."""
+    won: list[int] = []
+    while True:
+        with store.unit() as unit:
+            claimed = unit.journal.claim(owner, NOW, LATER, 7)
+            unit.commit()
+        if not claimed:
+            return won
+        won += [one.id for one in claimed]
+
+
+def test_a_key_is_given_to_one_of_many_starts(store: CrmStore, together: Together) -> None:
+    answers = together(lambda mine, _number: start(mine, START))
+
+    assert len([number for number in answers if number]) == 1
+    assert len(live(store)) == 1
+
+
+def test_an_event_that_all_engines_dispatch_starts_one_instance(store: CrmStore, together: Together) -> None:
+    (event_id,) = append(store, EVENT)
+    wish = replace(START, mode="parallel", event_id=event_id)
+
+    answers = together(lambda mine, _number: start(mine, wish))
+
+    assert len([number for number in answers if number]) == 1
+
+
+def test_of_restarts_by_many_engines_that_of_the_latest_event_lives(
+    store: CrmStore, together: Together
+) -> None:
+    events = append(store, *[EVENT] * ENGINES)
+    wish = replace(START, mode="restart")
+
+    answers = together(lambda mine, number: start(mine, replace(wish, event_id=events[number])))
+
+    assert live(store) == [answers[-1]]
+
+
+def test_each_instance_is_claimed_by_one_engine(store: CrmStore, together: Together) -> None:
+    with store.unit() as unit:
+        numbers = unit.journal.start([replace(START, key=str(key)) for key in range(200)], NOW)
+        unit.commit()
+
+    claimed = together(lambda mine, number: claim_all(mine, f"engine {number}"))
+
+    assert sorted(number for some in claimed for number in some) == numbers  # type: ignore[attr-defined]
+
+
+def test_each_mail_is_claimed_by_one_engine(store: CrmStore, together: Together) -> None:
+    mails = [mail(number) for number in range(50)]
+    with store.unit() as unit:
+        numbers = [one.id for one in unit.outbox.queue(mails, NOW)]
+        unit.commit()
+
+    def claim(mine: CrmStore, number: int) -> list[int]:
+        won: list[int] = []
+        for one in numbers:
+            with mine.unit() as unit:
+                won += unit.outbox.claim([one], f"engine {number}", NOW)
+                unit.commit()
+        return won
+
+    claimed = together(claim)
+
+    assert sorted(number for some in claimed for number in some) == numbers  # type: ignore[attr-defined]
+
+
+def mail(number: int) -> QueuedMail:
+    recipient = Recipient("ann@x.example")
+    return QueuedMail(
+        SendMail(f"<{number}@us.example>", recipient, (recipient,), "Hi", "text"), b"mime", ANNA
+    )
+
+
+def test_a_message_id_that_all_engines_queue_is_one_mail(store: CrmStore, together: Together) -> None:
+    def queue(mine: CrmStore, number: int) -> tuple[int, bool]:
+        with mine.unit() as unit:
+            _, envelope = unit.outbox.queue([mail(1000 + number), mail(1)], NOW)
+            unit.commit()
+        return envelope.id, envelope.fresh
+
+    answers = together(queue)
+
+    assert len({number for number, _ in answers}) == 1  # type: ignore[attr-defined]
+    assert sorted(fresh for _, fresh in answers) == [False] * (ENGINES - 1) + [True]  # type: ignore[attr-defined]
+    with store.unit(write=False) as unit:
+        assert len(unit.records.find("activity", {})) == ENGINES + 1
+
+
+def test_a_dedupe_key_that_all_engines_append_is_one_event(store: CrmStore, together: Together) -> None:
+    keyed = [replace(EVENT, dedupe_key=f"daily {day}") for day in range(10)]
+
+    answers = together(lambda mine, number: append(mine, *(keyed if number % 2 else reversed(keyed))))
+
+    new = [number for answer in answers for number in answer if number]  # type: ignore[attr-defined]
+    assert len(new) == 10
+    with store.unit() as unit:
+        assert sorted(new) == [event.id for event in unit.journal.pending(100)]
+
+
+def test_versions_that_are_published_at_once_have_numbers_of_their_own(together: Together) -> None:
+    def publish(mine: CrmStore, number: int) -> int:
+        with mine.unit() as unit:
+            answer = unit.journal.publish(Definition("notify", f"digest {number % 3}"))
+            unit.commit()
+        return answer
+
+    assert sorted(together(publish)) == [1, 1, 2, 2, 3, 3]  # type: ignore[type-var]
+
+
+def test_records_that_are_changed_from_both_ends_at_once_are_all_changed(
+    store: CrmStore, together: Together, refs: dict[str, Ref]
+) -> None:
+    people = [ref for ref in refs.values() if ref.entity == "contact"]
+
+    def change(mine: CrmStore, number: int) -> None:
+        for turn in range(5):
+            order = people if number % 2 else people[::-1]
+            with mine.unit() as unit:
+                unit.records.update([(ref, {"job_title": f"{number} {turn}"}) for ref in order], ANNA)
+                unit.commit()
+
+    together(change)
+
+    with store.unit() as unit:
+        changes = [event for event in unit.journal.pending(1000) if event.type == "modified"]
+    assert len(changes) == ENGINES * 5 * len(people)
+
+
+def test_records_that_are_created_at_once_have_numbers_of_their_own(together: Together) -> None:
+    def create(mine: CrmStore, number: int) -> list[Ref]:
+        with mine.unit() as unit:
+            made = unit.records.create("contact", [{"name": f"{number} {one}"} for one in range(20)], ANNA)
+            unit.commit()
+        return made
+
+    made = [ref for answer in together(create) for ref in answer]  # type: ignore[attr-defined]
+
+    assert len(set(made)) == 20 * ENGINES
+
+
+def test_an_engine_that_lost_its_lease_is_fenced_off_by_the_one_that_took_over(
+    store: CrmStore, url: str
+) -> None:
+    other = open_store(url)
+    number = start(store, START)
+    assert number is not None
+    with store.unit() as unit:
+        unit.journal.claim("slow", NOW, NOW, 1)
+        unit.commit()
+
+    with other.unit() as unit:
+        assert unit.journal.release([], LATER) == 1
+        assert [one.id for one in unit.journal.claim("quick", LATER, LATER, 1)] == [number]
+        unit.commit()
+    with store.unit() as unit:
+        assert unit.journal.fence([number], "slow", LATER) == set()
+        unit.commit()
+
+    other.close()
+
+
+# --- locks
+
+
+@pytest.fixture
+def on_postgresql(postgresql_url: str) -> Iterator[CrmStore]:
+    store = open_store(postgresql_url)
+    yield store
+    store.close()
+
+
+@pytest.mark.external_service
+def test_engines_dispatch_different_events_at_the_same_time(on_postgresql: CrmStore) -> None:
+    numbers = append(on_postgresql, *[EVENT] * 6)
+
+    with on_postgresql.unit() as one, on_postgresql.unit() as two:
+        first, second = one.journal.pending(3), two.journal.pending(10)
+
+    assert [event.id for event in (*first, *second)] == numbers
+
+
+@pytest.mark.external_service
+def test_fenced_instances_are_locked_until_the_unit_ends(on_postgresql: CrmStore) -> None:
+    number = start(on_postgresql, START) or 0
+    with on_postgresql.unit() as unit:
+        unit.journal.claim("me", NOW, LATER, 1)
+        unit.commit()
+    lock = text("SELECT id FROM instance WHERE id = :number FOR UPDATE NOWAIT")
+
+    with on_postgresql.unit() as unit:
+        assert unit.journal.fence([number], "me", LATER) == {number}
+        with (
+            on_postgresql._engine.connect() as other,
+            pytest.raises(TemporaryError, match="busy for too long"),
+        ):
+            other.execute(lock, {"number": number})
+
+
+def test_a_sqlite_file_that_somebody_else_writes_for_too_long_is_busy(
+    empty_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crm.database, "BUSY_SECONDS", 0.01)
+    (tmp_path / "store.sqlite").write_bytes(empty_database.read_bytes())
+    store = open_store(f"sqlite:///{tmp_path / 'store.sqlite'}")
+    other = sqlite3.connect(tmp_path / "store.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(TemporaryError, match="The database was busy for too long"), store.unit():
+        pass
+
+    other.close()
+    store.close()
+
+
+def test_threads_of_one_process_do_not_wait_for_their_turn_for_ever(
+    empty_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crm.store, "BUSY_SECONDS", 0.01)
+    (tmp_path / "store.sqlite").write_bytes(empty_database.read_bytes())
+    store = open_store(f"sqlite:///{tmp_path / 'store.sqlite'}")
+
+    with store.unit():  # noqa: SIM117 - the inner one must fail
+        with pytest.raises(TemporaryError, match="busy for too long"), store.unit():
+            pass
+
+    store.close()
