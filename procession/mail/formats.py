@@ -71,7 +71,7 @@ def zone_of(name: str) -> tzinfo:
     in a contact's zone, and every time it writes can be followed by its zone."""
     try:
         return ZoneInfo(name) if name else UTC
-    except (OSError, ValueError):
+    except (KeyError, OSError, ValueError):
         return UTC
 
 

@@ -169,9 +169,10 @@ def _alternative(text: str, html: str, boundary: str) -> bytes:
 
 
 def _multipart(subtype: str, boundary: str, parts: Sequence[bytes]) -> bytes:
-    head = f'Content-Type: multipart/{subtype}; boundary="{boundary}"\r\n\r\n'
-    between = f"--{boundary}\r\n".encode()
-    return head.encode() + b"".join(between + part for part in parts) + f"--{boundary}--\r\n".encode()
+    """The line end before a boundary belongs to it (RFC 2046, 5.1.1), so every part keeps its own."""
+    head = f'Content-Type: multipart/{subtype}; boundary="{boundary}"\r\n'
+    opened = b"".join(f"\r\n--{boundary}\r\n".encode() + part for part in parts)
+    return head.encode() + opened + f"\r\n--{boundary}--\r\n".encode()
 
 
 def _text_part(subtype: str, text: str) -> bytes:

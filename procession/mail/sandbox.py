@@ -88,7 +88,13 @@ class MailSandbox(ImmutableSandboxedEnvironment):
                 return entries[attribute]
             except KeyError:
                 return self.undefined(obj=obj, name=attribute)
+        if isinstance(obj, str):  # Jinja would hand out `format`, which pads to any length
+            return self.undefined(f"a text has no {attribute!r}; use a filter", name=attribute)
         return super().getattr(obj, attribute)
+
+    @override
+    def getitem(self, obj: Any, argument: Any, /) -> Any:
+        return self.getattr(obj, argument) if isinstance(argument, str) else super().getitem(obj, argument)
 
     @override
     def is_safe_callable(self, obj: Any) -> bool:

@@ -157,8 +157,9 @@ class Templates:
         inside = [(file.removeprefix(prefix), line) for file, line in frames if file.startswith(prefix)]
         file, line = inside[-1] if inside else (path, 1)
         text = self._library.line(file, line)
-        named = re.search(r"'([\w/.]+)'", str(error))
-        column = text.find(named[1]) if named else -1
+        named = re.search(r"'(\w+)'", str(error))
+        word = str(error.name) if isinstance(error, TemplateNotFound) else named[1] if named else ""
+        column = text.find(word) if word else -1
         return self._library.place(
             file, line, (column if column >= 0 else len(text) - len(text.lstrip())) + 1
         )
