@@ -18,7 +18,7 @@ from procession.expressions.parts import (
     Text,
     split,
 )
-from procession.expressions.running import evaluate, fill
+from procession.expressions.running import evaluate, fill, write
 
 __all__ = [
     "Checked",
@@ -34,4 +34,5 @@ __all__ = [
     "evaluate",
     "fill",
     "split",
+    "write",
 ]

@@ -70,12 +70,18 @@ def fill(value: Fillable, names: Mapping[str, Any]) -> Any:
     return value
 
 
+def write(value: Any, names: Mapping[str, Any]) -> str:
+    """A value as mixed text shows it (see `writing`).
+
+    Raises:
+        ValueError: a value that is no text.
+    """
+    return as_text(value, _context(names))
+
+
 def _written(expression: Expression, names: Mapping[str, Any]) -> str:
-    value = evaluate(expression, names)
-    if isinstance(value, str):
-        return value
     try:
-        return as_text(value, _context(names))
+        return write(evaluate(expression, names), names)
     except Mistake as error:
         raise _failed(expression, names, str(error)) from error
 

@@ -7,7 +7,7 @@ A field that holds `{{ }}` is `Any` to pydantic, since its value is known only w
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import BeforeValidator, Field
 
 from procession.records import TypeName
 from procession.steps.kind import LiteralMark
@@ -23,15 +23,15 @@ class Wants:
     """Entities, where a record is meant; empty for any."""
 
 
-def _readable(text: str) -> str:
-    parse_duration(text)
-    return text
+def _readable(value: object) -> object:
+    parse_duration(value)
+    return value
 
 
 Word = Annotated[str, LiteralMark()]
 """Plain text without `{{ }}`."""
 
-FixedDuration = Annotated[str, LiteralMark(), AfterValidator(_readable)]
+FixedDuration = Annotated[str, LiteralMark(), BeforeValidator(_readable)]
 """A literal duration of fixed length, `60s`."""
 
 TextValue = Annotated[Any, Wants(("text", "int", "number", "bool", "date", "datetime", "duration", "record"))]

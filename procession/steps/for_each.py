@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from procession.errors import PermanentError
+from procession.expressions.arithmetic import said
 from procession.steps.fields import ListValue
 from procession.steps.kind import Context, LiteralMark, Outcome, Shape, StepKind, Steps
 
@@ -28,9 +29,8 @@ class ForEach(Shape):
 def decide(fields: Mapping[str, Any], _context: Context) -> Outcome:
     items, most = fields.get("items"), fields.get("max") or 1000
     if not isinstance(items, list | tuple):
-        what = "nothing" if items is None else f"a {type(items).__name__}"
         raise PermanentError(
-            f"'items' needs a list, and there is {what}", hint="Name a list of a `read` step."
+            f"'items' needs a list, not {said(items)}", hint="Name what a `read` step found."
         )
     if len(items) > most:
         raise PermanentError(

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
 from procession.effects import Effect, Recipient
 from procession.errors import Place
-from procession.ports import Rendered, Renderer
+from procession.ports import Renderer
 from procession.records import Ref, Schema, Type
 
 
@@ -92,7 +92,9 @@ class Context:
 
 
 Decide = Callable[[Mapping[str, Any], Context], Outcome]
-"""(filled fields of the shape, context) → outcome. Touches nothing outside.
+"""(filled fields by their word in YAML, context) → outcome. Touches nothing outside. What the author left
+out is absent, an expression that gave nothing is None; a condition may still be an expression
+(`procession.expressions.Later`).
 
 Raises:
     PermanentError: these values allow no outcome.

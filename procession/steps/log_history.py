@@ -10,7 +10,7 @@ from procession.errors import PermanentError
 from procession.records import ref_of
 from procession.steps.fields import RecordValue, TextValue
 from procession.steps.kind import Context, Outcome, Shape, StepKind
-from procession.steps.storing import record, text_or_empty
+from procession.steps.storing import record, written
 
 
 class LogHistoryShape(Shape):
@@ -29,7 +29,7 @@ def decide(fields: Mapping[str, Any], context: Context) -> Outcome:
             "there is no record to write History on",
             hint="Name one with 'on', or give the process a `history: {on: …}` that is not empty.",
         )
-    return Outcome(effects=(LogHistory(on, text_or_empty(fields.get("text"))),))
+    return Outcome(effects=(LogHistory(on, written(fields.get("text"), context)),))
 
 
 LOG_HISTORY = StepKind(

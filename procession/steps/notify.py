@@ -10,7 +10,7 @@ from procession.errors import PermanentError
 from procession.records import Record, ref_of
 from procession.steps.fields import TextValue, Wants
 from procession.steps.kind import Context, Outcome, Shape, StepKind
-from procession.steps.storing import text_or_empty
+from procession.steps.storing import written
 
 
 class NotifyShape(Shape):
@@ -27,8 +27,8 @@ def decide(fields: Mapping[str, Any], context: Context) -> Outcome:
         raise PermanentError(f"'to' must be a user, not the {ref_of(to).entity} {to}")
     if not to:
         raise PermanentError("'to' is empty: there is nobody to notify")
-    subject = " ".join(text_or_empty(fields.get("subject")).split()) or context.title
-    text = text_or_empty(fields.get("text"))
+    subject = " ".join(written(fields.get("subject"), context).split()) or context.title
+    text = written(fields.get("text"), context)
     who = ref_of(to) if isinstance(to, Record) else str(to)
     return Outcome(effects=(Notify(who, subject, text, context.message_id),))
 

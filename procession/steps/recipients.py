@@ -4,12 +4,14 @@ Addresses are checked by the rules of RFC 5321 and 5322 (email-validator), witho
 """
 
 import functools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from procession.effects import Recipient
 from procession.errors import PermanentError
+from procession.expressions.arithmetic import said
 from procession.records import Record, fields_of, ref_of
 from procession.steps.storing import every
 
@@ -33,8 +35,12 @@ def people(value: Any, word: str) -> list[Person]:
         PermanentError: a record without an address (the message says whose), or text that is no address;
             `word` names the field.
     """
-    found = [person(one, word) for one in every(value) if one is not None and one != ""]
-    return list({one.recipient.address.lower(): one for one in reversed(found)}.values())[::-1]
+    found: dict[str, Person] = {}
+    for one in every(value):
+        if one is not None and one != "":
+            known = person(one, word)
+            found.setdefault(known.recipient.address.lower(), known)
+    return list(found.values())
 
 
 def person(value: Any, word: str) -> Person:
@@ -46,7 +52,7 @@ def person(value: Any, word: str) -> Person:
     if isinstance(value, str):
         recipient = Recipient(*_address(value, word))
         return Person(recipient, {"name": recipient.name, "email": recipient.address})
-    raise PermanentError(f"'{word}' needs a contact, a user or an address, not a {type(value).__name__}")
+    raise PermanentError(f"'{word}' needs a contact, a user or an address, not {said(value)}")
 
 
 def _of_record(record: Record, word: str) -> Person:
@@ -79,16 +85,21 @@ def sender(value: Any, default: Recipient) -> Person:
     return Person(Recipient(address, name or str(value), ref_of(value)), value)
 
 
+_MAILBOX = re.compile(r'\s*"?(?P<name>[^"<>]*)"?\s*<(?P<address>[^<>]*)>\s*')
+
+
 @functools.lru_cache(maxsize=4096)
 def _address(written: str, word: str) -> tuple[str, str]:
     """(address, display name)."""
     import email_validator  # not needed to check definitions
 
+    mailbox = _MAILBOX.fullmatch(written)
+    address, name = (mailbox["address"], mailbox["name"]) if mailbox else (written, "")
     try:
         valid = email_validator.validate_email(
-            written.strip(), check_deliverability=False, globally_deliverable=False, allow_display_name=True
+            address.strip(), check_deliverability=False, globally_deliverable=False
         )
     except email_validator.EmailNotValidError as error:
         several = " Write several as a list." if written.count("@") > 1 else ""
         raise PermanentError(f"'{word}' holds no valid e-mail address: {error}{several}") from error
-    return valid.normalized, valid.display_name or ""
+    return valid.normalized, " ".join(name.split())

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from procession import times
-from procession.effects import LogHistory, SendMail
+from procession.effects import LogHistory, Recipient, SendMail
 from procession.errors import PermanentError
 from procession.ports import Rendered
 from procession.records import TEXT, Schema, Type, record_of
@@ -26,7 +26,7 @@ from procession.steps.fields import (
 )
 from procession.steps.kind import Context, LiteralMark, Outcome, Shape, StepKind
 from procession.steps.recipients import Person, people, sender
-from procession.steps.storing import record, refs, text_or_empty, zone_of
+from procession.steps.storing import record, refs, written, zone_of
 
 
 class Attach(Shape):
@@ -99,13 +99,14 @@ def _write(to: list[Person], fields: Mapping[str, Any], context: Context) -> Out
     by = sender(fields.get("from"), context.default_sender)
     content = _content(to[0], by, fields, context)
     recipients = tuple(one.recipient for one in to)
+    cc = _copies("cc", fields, beside=recipients)
     answered, chain = _thread(fields.get("reply_to") or "", context)
     mail = SendMail(
         message_id=context.message_id,
         sender=by.recipient,
         to=recipients,
-        cc=_copies("cc", fields),
-        bcc=_copies("bcc", fields),
+        cc=cc,
+        bcc=_copies("bcc", fields, beside=(*recipients, *cc)),
         subject=" ".join(content.subject.split()),
         text=content.text,
         html=content.html,
@@ -118,7 +119,7 @@ def _write(to: list[Person], fields: Mapping[str, Any], context: Context) -> Out
             for one in fields.get("attach") or ()
         ),
         connected_to=refs(fields.get("connected_to"), context.history_on),
-        template=text_or_empty(fields.get("template")),
+        template=written(fields.get("template"), context),
         language=content.language,
         draft=fields.get("send") == "draft",
         not_before=_not_before(fields, context),
@@ -131,8 +132,11 @@ def _wants_mail(one: Person, fields: Mapping[str, Any]) -> bool:
     return not one.opt_out or fields.get("opt_out") == "ignore"
 
 
-def _copies(word: str, fields: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(one.recipient for one in people(fields.get(word), word) if _wants_mail(one, fields))
+def _copies(word: str, fields: Mapping[str, Any], beside: tuple[Recipient, ...]) -> tuple[Recipient, ...]:
+    """Who gets a copy: nobody who is addressed already."""
+    addressed = {one.address.lower() for one in beside}
+    wanted = [one.recipient for one in people(fields.get(word), word) if _wants_mail(one, fields)]
+    return tuple(one for one in wanted if one.address.lower() not in addressed)
 
 
 def _nobody_left(to: list[Person], context: Context) -> Outcome:
@@ -143,12 +147,12 @@ def _nobody_left(to: list[Person], context: Context) -> Outcome:
 
 
 def _content(to: Person, by: Person, fields: Mapping[str, Any], context: Context) -> Rendered:
-    language = text_or_empty(fields.get("language")) or to.language or "en"
-    template = text_or_empty(fields.get("template"))
+    language = written(fields.get("language"), context) or to.language or "en"
+    template = written(fields.get("template"), context)
     if not template:
-        subject, text, html = (text_or_empty(fields.get(word)) for word in ("subject", "text", "html"))
+        subject, text, html = (written(fields.get(word), context) for word in ("subject", "text", "html"))
         return Rendered(subject, text, html, language)
-    timezone = text_or_empty(fields.get("timezone")) or to.timezone or zone_of(context).key
+    timezone = written(fields.get("timezone"), context) or to.timezone or zone_of(context).key
     names = {**context.names, "recipient": to.about, "sender": by.about, **(fields.get("with") or {})}
     return context.renderer.render(template, names, language=language, timezone=timezone)
 

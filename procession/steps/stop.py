@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from procession.steps.fields import TextValue
 from procession.steps.kind import Context, Outcome, Shape, StepKind, Stop
-from procession.steps.storing import text_or_empty
+from procession.steps.storing import written
 
 
 class StopShape(Shape):
@@ -21,9 +21,9 @@ class StopShape(Shape):
         return self
 
 
-def decide(fields: Mapping[str, Any], _context: Context) -> Outcome:
-    error = text_or_empty(fields.get("error"))
-    return Outcome(stop=Stop(error=error) if error else Stop(result=text_or_empty(fields.get("result"))))
+def decide(fields: Mapping[str, Any], context: Context) -> Outcome:
+    error = written(fields.get("error"), context)
+    return Outcome(stop=Stop(error=error) if error else Stop(result=written(fields.get("result"), context)))
 
 
 STOP = StepKind("stop", "flow", "End the process", StopShape, decide, shorthand="result")

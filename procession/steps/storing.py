@@ -1,14 +1,22 @@
 """Filled values on their way into the store: records become refs, written dates become dates."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from procession import times
 from procession.errors import PermanentError
+from procession.expressions import write
+from procession.expressions.arithmetic import said
 from procession.records import Record, Ref, ref_of
 from procession.steps.kind import Context
 from procession.values import BusinessDays
+
+GUARD = "Guard the step with an 'if'."
+
+_DATE = re.compile(r"\d{4}-\d\d")
 
 
 def record(value: Any, word: str) -> Record:
@@ -17,8 +25,7 @@ def record(value: Any, word: str) -> Record:
     """
     if isinstance(value, Record):
         return value
-    what = "nothing" if value is None else f"{type(value).__name__} {str(value)[:40]!r}"
-    raise PermanentError(f"'{word}' needs a record, and there is {what}", hint="Check that it is not empty.")
+    raise PermanentError(f"'{word}' needs a record, not {said(value)}", hint=GUARD if value is None else "")
 
 
 def refs(*values: Any) -> tuple[Ref, ...]:
@@ -27,15 +34,12 @@ def refs(*values: Any) -> tuple[Ref, ...]:
     Raises:
         PermanentError: something else is among them.
     """
-    found: dict[Ref, None] = {}
-    for value in values:
-        if isinstance(value, Ref):
-            found[value] = None
-        elif isinstance(value, list | tuple):
-            found |= dict.fromkeys(refs(*value))
-        elif value is not None:
-            found[ref_of(record(value, "connected_to"))] = None
-    return tuple(found)
+    found = (
+        value if isinstance(value, Ref) else ref_of(record(value, "connected_to"))
+        for value in every(values)
+        if value is not None
+    )  # fmt: skip
+    return tuple(dict.fromkeys(found))
 
 
 def for_store(entity: str, values: Mapping[str, Any], context: Context) -> dict[str, Any]:
@@ -56,14 +60,22 @@ def moment(value: Any, word: str, context: Context) -> datetime | None:
     try:
         if isinstance(value, timedelta | BusinessDays):
             return times.add(context.now, value, zone_of(context), calendar_of(context))
-        if isinstance(value, str) and not value[:4].isdigit():
-            return moment(times.parse_any_duration(value), word, context)
+        if isinstance(value, str) and not _DATE.match(value):
+            return moment(_duration(value), word, context)
         return None if value is None else times.parse_moment(value, zone_of(context))
     except (ValueError, OverflowError) as error:
         raise PermanentError(f"'{word}': {error}") from error
 
 
-def zone_of(context: Context) -> Any:
+def _duration(text: str) -> times.Duration:
+    if not text.strip().startswith(("P", "-", *"0123456789")):
+        raise ValueError(
+            f"{text!r} is neither a moment (2026-03-06T10:00+01:00) nor a duration (1 business day)"
+        )
+    return times.parse_any_duration(text)
+
+
+def zone_of(context: Context) -> ZoneInfo:
     return times.zone(context.names.get("process", {}).get("timezone") or "UTC")
 
 
@@ -72,16 +84,19 @@ def calendar_of(context: Context) -> times.Calendar:
 
 
 def _for_field(entity: str, name: str, value: Any, context: Context) -> Any:
-    if isinstance(value, Record):
-        return ref_of(value)
+    if value is None:
+        return None
     if isinstance(value, list | tuple):
         return tuple(_for_field(entity, name, item, context) for item in value)
     known = context.schema.field(entity, name)
-    if known and known.type.name == "datetime":
-        return moment(value, name, context)
-    if known and known.type.name == "date" and value is not None:
-        return _day(value, name, context)
-    return value
+    match known.type.name if known else "any":
+        case "text":
+            return written(value, context)
+        case "datetime":
+            return moment(value, name, context)
+        case "date":
+            return _day(value, name, context)
+    return ref_of(value) if isinstance(value, Record) else value
 
 
 def _day(value: Any, name: str, context: Context) -> date:
@@ -93,10 +108,22 @@ def _day(value: Any, name: str, context: Context) -> date:
         raise PermanentError(f"'{name}': {error}") from error
 
 
-def text_or_empty(value: Any) -> str:
-    return "" if value is None else str(value)
+def written(value: Any, context: Context) -> str:
+    """A value as mixed text shows it; what is empty is an empty text.
+
+    Raises:
+        PermanentError: a group of values.
+    """
+    try:
+        return write(value, context.names)
+    except ValueError as error:
+        raise PermanentError(str(error)) from error
 
 
-def every(values: Any) -> Iterable[Any]:
-    """One value or a list of them, as a list."""
-    return values if isinstance(values, list | tuple) else (values,)
+def every(values: Any) -> Iterator[Any]:
+    """One value, or those of a list and of the lists in it."""
+    if isinstance(values, list | tuple):
+        for value in values:
+            yield from every(value)
+    else:
+        yield values
