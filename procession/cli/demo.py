@@ -67,7 +67,7 @@ def add(app: typer.Typer) -> None:
 
 
 def demo(
-    count: Annotated[int, typer.Option("--count", min=1, max=10_000, help="How many meetings are saved at once.")] = 1,
+    count: Annotated[int, typer.Option("--count", metavar="N", min=1, max=10_000, help="How many meetings are saved at once.")] = 1,
     keep_open: Annotated[bool, typer.Option("--keep-open", help="Leave everything running to look at, until Ctrl-C.")] = False,
     json: Json = False,
 ) -> None:  # fmt: skip

@@ -29,15 +29,15 @@ Number = Annotated[int, typer.Argument(metavar="N", help="The number shown by `p
 @app.command("new")
 def new(
     context: typer.Context,
-    to: Annotated[list[str], typer.Option("--to", help="A contact, a user, or an address; may be given again.")],
-    subject: Annotated[str | None, typer.Option("--subject", help="With --text, in place of a template.")] = None,
-    text: Annotated[str | None, typer.Option("--text", help="The mail as plain text; - reads it from standard input.")] = None,
-    template: Annotated[str | None, typer.Option("--template", help="A mail template; see `procession template list`.")] = None,
+    to: Annotated[list[str], typer.Option("--to", metavar="WHO", help="A contact, a user, or an address; may be given again.")],
+    subject: Annotated[str | None, typer.Option("--subject", metavar="TEXT", help="With --text, in place of a template.")] = None,
+    text: Annotated[str | None, typer.Option("--text", metavar="TEXT", help="The mail as plain text; - reads it from standard input.")] = None,
+    template: Annotated[str | None, typer.Option("--template", metavar="NAME", help="A mail template; see `procession template list`.")] = None,
     with_: Annotated[list[str] | None, typer.Option("--with", metavar="NAME=VALUE", help="A name for the template: a record or text.")] = None,
     connected_to: Annotated[list[str] | None, typer.Option("--connected-to", metavar="RECORD", help="What the mail is connected to.")] = None,
-    from_: Annotated[str | None, typer.Option("--from", help="A user, or a mailbox; otherwise the default sender.")] = None,
-    cc: Annotated[list[str] | None, typer.Option("--cc", help="As --to.")] = None,
-    language: Annotated[str | None, typer.Option("--language", help="Otherwise that of the contact.")] = None,
+    from_: Annotated[str | None, typer.Option("--from", metavar="WHO", help="A user, or a mailbox; otherwise the default sender.")] = None,
+    cc: Annotated[list[str] | None, typer.Option("--cc", metavar="WHO", help="As --to.")] = None,
+    language: Annotated[str | None, typer.Option("--language", metavar="LANGUAGE", help="Otherwise that of the contact.")] = None,
     reply_to: Annotated[int | None, typer.Option("--reply-to", metavar="N", help="The mail this one answers: same thread.")] = None,
     ignore_opt_out: Annotated[bool, typer.Option("--ignore-opt-out", help="Write even to contacts that want no mail.")] = False,
     json: Json = False,
@@ -74,8 +74,8 @@ def new(
 @app.command("list")
 def list_(
     context: typer.Context,
-    state: Annotated[list[str] | None, typer.Option("--state", "-s", help=f"Only these: {', '.join(STATES)}.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most so many.")] = 50,
+    state: Annotated[list[str] | None, typer.Option("--state", "-s", metavar="STATE", help=f"Only these: {', '.join(STATES)}.")] = None,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=10_000, help="At most so many.")] = 50,
     json: Json = False,
 ) -> None:  # fmt: skip
     """List mails that are not sent yet, or those in the states you name.

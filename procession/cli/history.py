@@ -20,7 +20,9 @@ def add(app: typer.Typer) -> None:
 def history(
     context: typer.Context,
     record: Annotated[str, typer.Argument(metavar="RECORD", help="For example opportunity:3")],
-    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most so many rows.")] = 50,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, max=10_000, help="At most so many rows.")
+    ] = 50,
     json: Json = False,
 ) -> None:
     """Show the History of a record, newest first: its own and that of every activity connected to it.

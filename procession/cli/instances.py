@@ -24,9 +24,9 @@ OUTPUT_WIDTH = 60
 @app.callback(invoke_without_command=True)
 def instances(
     context: typer.Context,
-    state: Annotated[list[str] | None, typer.Option("--state", "-s", help=f"Only these: {', '.join(STATES)}.")] = None,
-    process: Annotated[str, typer.Option("--process", "-p", help="Only of this process.")] = "",
-    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most so many.")] = 30,
+    state: Annotated[list[str] | None, typer.Option("--state", "-s", metavar="STATE", help=f"Only these: {', '.join(STATES)}.")] = None,
+    process: Annotated[str, typer.Option("--process", "-p", metavar="PROCESS", help="Only of this process.")] = "",
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=10_000, help="At most so many.")] = 30,
     json: Json = False,
 ) -> None:  # fmt: skip
     """List instances of processes, newest first.

@@ -20,6 +20,8 @@ from rich.text import Text
 from procession.values import to_json
 
 WIDEST = 120
+UNBROKEN = ("when", "start", "started", "state")
+"""Columns whose cells are never wrapped, besides the first and the right-aligned ones."""
 STATES = {
     "completed": "green", "sent": "green", "done": "green", "well": "green",
     "failed": "red", "incident": "red", "unknown": "red", "unwell": "red",
@@ -76,14 +78,14 @@ def plain(value: Any) -> Any:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, title: str = "") -> None:
-    """A table that fits the width: cells wrap, the first column never does. A column named `>…` is right-aligned."""
+    """A table that fits the width: cells wrap, except in columns of `UNBROKEN`. One named `>…` is right-aligned."""
     drawn = Table(
         box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False, show_edge=False
     )
     for number, column in enumerate(columns):
         right = column.startswith(">")
         drawn.add_column(
-            column.removeprefix(">"), justify="right" if right else "left", no_wrap=number == 0 or right,
+            column.removeprefix(">"), justify="right" if right else "left", no_wrap=number == 0 or right or column in UNBROKEN,
             overflow="fold",
         )  # fmt: skip
     for row in rows:

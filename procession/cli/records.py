@@ -36,7 +36,10 @@ def import_(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file with a header line, in UTF-8.")],
     entity: Annotated[
-        str, typer.Option("--entity", help="What the rows are; otherwise the file's name says it.")
+        str,
+        typer.Option(
+            "--entity", metavar="ENTITY", help="What the rows are; otherwise the file's name says it."
+        ),
     ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be imported.")] = False,
     json: Json = False,
@@ -91,9 +94,12 @@ def list_(
         typer.Option("--where", "-w", metavar="FIELD=VALUE", help="Only those with this value."),
     ] = None,
     order: Annotated[
-        str, typer.Option("--order", help="A field to sort by; -field for the other way round.")
+        str,
+        typer.Option("--order", metavar="FIELD", help="A field to sort by; -field for the other way round."),
     ] = "",
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")] = 50,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, max=1000, help="At most so many.")
+    ] = 50,
     json: Json = False,
 ) -> None:
     """List records.

@@ -43,8 +43,8 @@ def preview(
     context: typer.Context,
     template: Annotated[str, typer.Argument(metavar="TEMPLATE", help="See `procession template list`")],
     with_: Annotated[list[str] | None, typer.Option("--with", metavar="NAME=VALUE", help="A name of the template: a record or text.")] = None,
-    language: Annotated[str, typer.Option("--language", help="The reader's language.")] = "en",
-    timezone: Annotated[str, typer.Option("--timezone", help="The reader's zone.")] = "UTC",
+    language: Annotated[str, typer.Option("--language", metavar="LANGUAGE", help="The reader's language.")] = "en",
+    timezone: Annotated[str, typer.Option("--timezone", metavar="ZONE", help="The reader's zone.")] = "UTC",
     folder: Annotated[Path | None, typer.Option("--output", "-o", metavar="DIR", help="Where to write it; otherwise .procession/preview.")] = None,
     json: Json = False,
 ) -> None:  # fmt: skip
