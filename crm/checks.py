@@ -4,14 +4,13 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from difflib import get_close_matches
-from functools import cache
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from crm.schema import SCHEMA
 from procession.errors import StoreError
 from procession.records import Field, Record, Ref, Type, ref_of
+from procession.spelling import did_you_mean, one_of
+from procession.times import zone
 
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 ADDRESS = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+")
@@ -31,10 +30,15 @@ def accept_new(entity: str, values: Mapping[str, Any]) -> dict[str, Any]:
     fields = SCHEMA.entity(entity).fields
     whole = {name: _nothing(field) for name, field in fields.items() if field.writable}
     whole |= DEFAULTS.get(entity, {}) | given
-    for name, field in fields.items():
-        if field.required and not whole.get(name):
-            raise StoreError(f"A new {entity} needs a {field.title.lower()} ({name}).")
+    for name in missing(entity, whole):
+        raise StoreError(f"A new {entity} needs a {fields[name].title.lower()} ({name}).")
     return whole
+
+
+def missing(entity: str, values: Mapping[str, Any]) -> list[str]:
+    """The required fields that have no value."""
+    fields = SCHEMA.entity(entity).fields
+    return [name for name, field in fields.items() if field.required and not values.get(name)]
 
 
 def accept(entity: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,8 +63,7 @@ def known_field(entity: str, name: str) -> Field:
     """
     field = SCHEMA.field(entity, name)
     if field is None:
-        close = get_close_matches(name, SCHEMA.entity(entity).fields, n=1)
-        hint = f"Did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(name, SCHEMA.entity(entity).fields)
         raise StoreError(f"{entity} has no field {name!r}.", hint=hint)
     return field
 
@@ -75,8 +78,7 @@ def _accept_one(entity: str, name: str, value: Any) -> Any:
         return _nothing(field)
     kept = of_type(field.type, value, f"{entity}.{name}")
     if field.options and kept not in field.options:
-        close = get_close_matches(str(kept), field.options, n=1)
-        hint = f"Did you mean {close[0]!r}?" if close else f"It can be {', '.join(field.options)}."
+        hint = did_you_mean(str(kept), field.options) or f"It can be {one_of(field.options)}."
         raise StoreError(f"{entity}.{name} cannot be {kept!r}.", hint=hint)
     if check := _CHECKS.get(name):
         check(kept, f"{entity}.{name}")
@@ -134,17 +136,10 @@ def _shown(value: Any) -> str:
 
 
 def _check_zone(name: str, where: str) -> None:
-    if not _is_zone(name):
-        raise StoreError(f"{where}: {name!r} is not a time zone.", hint="Write it as Europe/Berlin.")
-
-
-@cache
-def _is_zone(name: str) -> bool:
     try:
-        ZoneInfo(name)
-    except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError; a folder's name an OSError
-        return False
-    return True
+        zone(name)
+    except ValueError as error:
+        raise StoreError(f"{where}: {error}") from None
 
 
 def _check_language(tag: str, where: str) -> None:

@@ -35,7 +35,6 @@ METADATA = MetaData(
     }
 )
 ID = BigInteger().with_variant(Integer(), "sqlite")
-MONEY = Numeric(18, 2, asdecimal=False)
 PLAIN_JSON = JSON(none_as_null=True)
 
 
@@ -67,6 +66,18 @@ class UtcDateTime(TypeDecorator[datetime]):
             datetime.fromisoformat(value) if dialect.name == "sqlite" else value.astimezone(UTC)
         )
         return moment
+
+
+class Money(TypeDecorator[float]):
+    """An amount to the cent. Processes calculate with it, so it is a plain number: exact up to 15 digits."""
+
+    impl = Numeric(18, 2, asdecimal=False)
+    cache_ok = True
+    cents = 2
+
+    @override
+    def process_bind_param(self, value: float | None, dialect: Dialect) -> float | None:
+        return None if value is None else round(value, self.cents)
 
 
 class Base(SQLModel):

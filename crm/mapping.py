@@ -23,8 +23,6 @@ TABLES: Mapping[str, Table] = {
 LINKED = ("contact", "account", "opportunity")
 """What an activity can be connected to."""
 
-MONEY = "amount"
-
 
 @dataclass(frozen=True, slots=True)
 class Layout:

@@ -3,11 +3,14 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from crm import reading, searching, writing
+from crm.tables import category
 from procession.ports import Actor, Clock
 from procession.records import Paths, Record, Ref
+
+_CATEGORIES = select(category.c.name).order_by(category.c.name)
 
 
 class CrmRecords:
@@ -40,3 +43,7 @@ class CrmRecords:
 
     def delete(self, refs: Sequence[Ref], actor: Actor) -> None:
         writing.delete_records(self._connection, refs, actor, self._clock.now())
+
+    def categories(self) -> tuple[str, ...]:
+        """The names of the categories of activities, in alphabetical order."""
+        return tuple(self._connection.execute(_CATEGORIES).scalars())

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, Column, ForeignKey, LargeBinary, Text, UniqueConstraint, text
 from sqlmodel import Field
 
-from crm.columns import ID, MONEY, Base, index, moment, plain_json, primary_key, reference, string, table_of
+from crm.columns import ID, Base, Money, index, moment, plain_json, primary_key, reference, string, table_of
 
 NUMBERED = {"sqlite_autoincrement": True}
 
@@ -92,7 +92,7 @@ class Opportunity(Base, table=True):
     id: int | None = primary_key()
     name: str = string()
     stage: str = string()
-    amount: float | None = Field(default=None, sa_type=MONEY)
+    amount: float | None = Field(default=None, sa_type=Money)
     currency: str = string()
     close_date: date | None = None
     account_id: int | None = reference("account")

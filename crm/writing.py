@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
@@ -10,7 +9,7 @@ from sqlalchemy import Connection, Table, bindparam, delete, insert, select, upd
 from crm import addresses, ids, links
 from crm import tables as t
 from crm.checks import accept, accept_new
-from crm.columns import MONEY
+from crm.columns import Money
 from crm.events import Saved, tell
 from crm.history import keep_for_connected
 from crm.links import Link
@@ -20,6 +19,7 @@ from crm.reading import load_by_id
 from procession.errors import StoreError
 from procession.ports import Actor
 from procession.records import Record, Ref, ref_of
+from procession.spelling import did_you_mean
 from procession.values import to_json
 
 _M = t.email_message.c
@@ -101,9 +101,7 @@ def delete_records(connection: Connection, refs: Sequence[Ref], actor: Actor, no
 
 def _known_entity(entity: str) -> None:
     if entity not in TABLES:
-        close = get_close_matches(entity, TABLES, n=1)
-        hint = f"Did you mean {close[0]!r}?" if close else ""
-        raise StoreError(f"There are no records called {entity!r}.", hint=hint)
+        raise StoreError(f"There are no records called {entity!r}.", hint=did_you_mean(entity, TABLES))
 
 
 def _connected(
@@ -152,8 +150,7 @@ def _categories(connection: Connection, rows: Iterable[Values]) -> dict[str, int
     for name in sorted(wanted):
         if name.casefold() not in names:
             known = sorted(row.name for row in names.values())
-            close = get_close_matches(name, known, n=1)
-            hint = f"Did you mean {close[0]!r}?" if close else f"There are {', '.join(known)}."
+            hint = did_you_mean(name, known) or f"There are {', '.join(known)}."
             raise StoreError(f"There is no category {name!r}.", hint=hint)
     return {name: names[name.casefold()].id for name in wanted}
 
@@ -222,7 +219,7 @@ def _same(name: str, old: Any, new: Any) -> bool:
     if isinstance(old, Record):
         return bool(ref_of(old) == new)
     if name == "amount" and None not in (old, new):
-        return round(float(old), MONEY.scale or 0) == round(float(new), MONEY.scale or 0)
+        return bool(round(old, Money.cents) == round(new, Money.cents))
     if name == "category":
         return bool(old.casefold() == new.casefold())
     return bool(old == new)

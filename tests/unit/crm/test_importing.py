@@ -1,0 +1,257 @@
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from crm import sample
+from crm.importing import Imported, Options, import_csv
+from crm.store import CrmStore
+from procession.errors import InputError
+from procession.ports import Actor
+from procession.records import Record
+
+NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+ANNA = Actor("import", "anna")
+CONTACTS = """\
+Name,E-mail,Account,Owner,Language,Wants no e-mail
+Eva Stein,eva@stein.example,Acme GmbH,anna.berg@us.example,de,no
+"Kim, Lee",KIM@lee.example,account:3,Bob Carter,,yes
+"""
+
+Import = Callable[..., Imported]
+
+
+@pytest.fixture
+def run(store: CrmStore, tmp_path: Path) -> Import:
+    """Imports a text, or bytes, into a store with the sample data."""
+    sample.load(store, NOW)
+
+    def run(entity: str, content: str | bytes, options: Options | None = None) -> Imported:
+        path = tmp_path / "file.csv"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return import_csv(store, entity, path, ANNA, options)
+
+    return run
+
+
+def named(store: CrmStore, entity: str, name: str) -> Record:
+    with store.unit(write=False) as unit:
+        (record,) = unit.records.find(entity, {"subject" if entity == "activity" else "name": name})
+    return record
+
+
+def problems(report: Imported) -> list[str]:
+    return [f"{problem.row} {problem}" for problem in report.problems]
+
+
+def test_contacts_are_imported_with_the_account_and_the_owner_they_name(store: CrmStore, run: Import) -> None:
+    report = run("contact", CONTACTS)
+
+    eva, kim = named(store, "contact", "Eva Stein"), named(store, "contact", "Kim, Lee")
+    assert (report.rows, report.problems, report.saved) == (2, (), True)
+    assert (eva.email, str(eva.account), str(eva.owner), eva.opt_out) == (
+        "eva@stein.example", "Acme GmbH", "Anna Berg", False,
+    )  # fmt: skip
+    assert (kim.email, str(kim.account), str(kim.owner), kim.opt_out) == (
+        "KIM@lee.example", "Northwind Traders, Inc.", "Bob Carter", True,
+    )  # fmt: skip
+
+
+def test_imported_records_have_their_events(store: CrmStore, run: Import) -> None:
+    run("contact", CONTACTS)
+
+    with store.unit() as unit:
+        events = unit.journal.pending(1000)[-2:]
+    assert [(event.type, event.ref and event.ref.entity) for event in events] == [("added", "contact")] * 2
+
+
+def test_a_dry_run_saves_nothing(store: CrmStore, run: Import) -> None:
+    report = run("contact", CONTACTS, Options(dry_run=True))
+
+    assert (report.rows, report.problems, report.saved) == (2, (), False)
+    with store.unit(write=False) as unit:
+        assert unit.records.find("contact", {"name": "Eva Stein"}) == []
+
+
+def test_opportunities_are_imported_as_a_german_spreadsheet_saves_them(store: CrmStore, run: Import) -> None:
+    text = (
+        "sep=;\r\n"
+        "Name;Stage;Amount;Currency;Close date;Contact\r\n"
+        "Halle;Proposal;1.234.567,89 €;EUR;31.12.2026;ann.becker@acme.example\r\n"
+        "Tor;won;1.500;EUR;2026-01-05 00:00:00;\r\n"
+        ";;;;;\r\n"
+    )
+
+    report = run("opportunity", b"\xef\xbb\xbf" + text.encode())
+
+    hall, gate = named(store, "opportunity", "Halle"), named(store, "opportunity", "Tor")
+    assert problems(report) == []
+    assert (hall.stage, hall.amount, hall.close_date) == ("proposal", 1234567.89, date(2026, 12, 31))
+    assert str(hall.contact) == "Ann Becker"
+    assert (gate.amount, gate.close_date) == (1500, date(2026, 1, 5))
+
+
+@pytest.mark.parametrize(
+    ("amount", "value"),
+    [
+        ('"1,500"', 1500), ("12.5", 12.5), ('"1,234.50"', 1234.5), ('"1.234,50"', 1234.5), ('"12,5"', 12.5),
+        ("$99.90", 99.9), ("1'000.25", 1000.25), ('"1,234,567"', 1234567), ("-7", -7), ("1.234", 1.23),
+    ],
+)  # fmt: skip
+def test_numbers_are_read_as_people_write_them(
+    store: CrmStore, run: Import, amount: str, value: float
+) -> None:
+    report = run("opportunity", f"Name,Amount\nX,{amount}\n")
+
+    assert problems(report) == []
+    assert named(store, "opportunity", "X").amount == value
+
+
+def test_activities_are_imported_in_the_zone_of_the_row_else_of_the_owner_else_the_one_given(
+    store: CrmStore, run: Import
+) -> None:
+    text = """\
+subject,category,start,owner,timezone,contact,opportunity
+A,meeting,2026-07-01 10:00,anna.berg@us.example,Asia/Tokyo,,
+B,Meeting,2026-07-01 10:00,anna.berg@us.example,,ann.becker@acme.example,Tea import
+C,,1.7.2026 9:05,,,,
+D,,2026-07-01T10:00+02:00,,,,
+"""
+
+    report = run("activity", text, Options(zone="America/New_York"))
+
+    assert problems(report) == []
+    starts = [named(store, "activity", subject).start.isoformat()[11:16] for subject in "ABCD"]
+    assert starts == ["01:00", "08:00", "13:05", "08:00"]
+    meeting = named(store, "activity", "B")
+    assert (meeting.type, meeting.is_meeting) == ("task", True)
+    assert (str(meeting.contact), str(meeting.opportunity)) == ("Ann Becker", "Tea import")
+
+
+def test_every_problem_is_told_with_its_row_and_column_and_nothing_is_saved(
+    store: CrmStore, run: Import
+) -> None:
+    text = """\
+Name,E-mail,Acount,Owner,Time zone,Wants no e-mail,emails
+Good,good@x.example,,,,,
+,not an address,,,Europe/Berln,perhaps,
+X,y@x.example,,eve@us.example,,,
+Y,y@x.example,,,,,,surplus
+Z,ANN.Becker@acme.example,,,,,
+"""
+
+    report = run("contact", text)
+
+    assert problems(report) == [
+        "1 Acount: contact has no such field. Did you mean 'account'?",
+        "1 emails: this field cannot be imported: it follows from others",
+        "3 E-mail: contact.email: 'not an address' is not an e-mail address.",
+        "3 Time zone: contact.timezone: there is no time zone 'Europe/Berln'. Did you mean 'Europe/Berlin'?",
+        "3 Wants no e-mail: 'perhaps' is neither yes nor no.",
+        "3 Name: a new contact needs a name",
+        "4 Owner: there is no user 'eve@us.example'.",
+        "5 it has 8 cells, the header has 7",
+        "5 E-mail: row 4 has the address y@x.example already.",
+        "6 E-mail: contact:1 (Ann Becker) has the address ann.becker@acme.example already.",
+    ]
+    assert not report.saved
+    with store.unit(write=False) as unit:
+        assert unit.records.find("contact", {"name": "Good"}) == []
+
+
+@pytest.mark.parametrize(
+    ("entity", "text", "problem"),
+    [
+        ("opportunity", "Name,Stage\nX,wn\n", ("2 Stage: 'wn' is none of qualification, discovery, proposal, "
+         "negotiation, won or lost. Did you mean 'won'?")),
+        ("opportunity", "Name,Close date\nX,12/31/2026\n", ("2 Close date: '12/31/2026' is not a date. Write it as "
+         "2026-12-31 or 31.12.2026.")),
+        ("opportunity", "Name,Amount\nX,much\n", "2 Amount: 'much' is not a number."),
+        ("opportunity", "Name,Account\nX,Akme GmbH\n", ("2 Account: there is no account 'Akme GmbH'. Did you mean "
+         "'Acme GmbH'?")),
+        ("opportunity", "Name,Account\nX,contact:1\n", "2 Account: there is no account 'contact:1'."),
+        ("activity", "Subject,Category\nX,meting\n", ("2 Category: there is no category 'meting'. Did you mean "
+         "'meeting'?")),
+        ("activity", "Subject,Start\nX,2026-07-01 10:00\n", ("2 Start: it is not said in which time zone "
+         "'2026-07-01 10:00' is. Write it as 2026-12-31T09:00+01:00, or give the row an owner or a time zone.")),
+        ("activity", "Subject,Start\nX,soon\n", ("2 Start: 'soon' is not a date and time. Write it as 2026-12-31 "
+         "09:00 or 2026-12-31T09:00+01:00.")),
+        ("account", "Name,Name\nX,Y\n", "1 Name: this column is there twice"),
+        ("account", "Website\nx.example\n", "2 a new account needs a name"),
+    ],
+)  # fmt: skip
+def test_a_cell_that_is_no_value_of_its_field_says_why(
+    run: Import, entity: str, text: str, problem: str
+) -> None:
+    assert problems(run(entity, text)) == [problem]
+
+
+def test_a_name_that_several_records_have_must_be_told_apart(store: CrmStore, run: Import) -> None:
+    run("account", "Name\nMüller\nMüller\n")
+
+    report = run("contact", "Name,Account\nX,Müller\n")
+
+    assert problems(report) == [
+        "2 Account: there are 2 records called 'Müller'. Write account:7 or account:8."
+    ]
+
+
+def test_a_contact_without_a_name_is_called_by_its_first_and_last_name(store: CrmStore, run: Import) -> None:
+    run("contact", "First name,Last name,Phone\nEva,Stein,'+49 30 5550\n")
+
+    assert named(store, "contact", "Eva Stein").phone == "+49 30 5550"
+
+
+def test_a_cell_of_several_lines_counts_as_one_row(store: CrmStore, run: Import) -> None:
+    report = run("activity", 'Subject,Notes\nA,"one\ntwo\nthree"\nB,\n,Nothing\n')
+
+    assert problems(report) == ["4 Subject: a new activity needs a subject"]
+
+
+def test_what_keeps_a_spreadsheet_from_counting_is_taken_away(store: CrmStore, run: Import) -> None:
+    run("account", 'Name,Phone\n"=""007""",\'0049 30\n')
+
+    assert named(store, "account", "007").phone == "0049 30"
+
+
+def test_utf_16_and_tabs_are_read(store: CrmStore, run: Import) -> None:
+    run("account", "Name\tCountry\r\nCafé\tFR\r\n".encode("utf-16"))
+
+    assert named(store, "account", "Café").country == "FR"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("Name\nMüller\n".encode("cp1252"), "is not UTF-8 text: see line 2"),
+        (b"", "has no header line"),
+        (b"\nA\n", "has no header line"),
+        (b'Name\n"never closed\n', "line 2: unexpected end of data"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused(run: Import, content: bytes, message: str) -> None:
+    with pytest.raises(InputError, match=message) as refused:
+        run("account", content)
+
+    assert refused.value.hint
+
+
+def test_a_file_that_is_not_there_is_refused(store: CrmStore, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read: No such file or directory"):
+        import_csv(store, "contact", tmp_path / "none.csv", ANNA)
+
+
+def test_users_are_not_imported(run: Import) -> None:
+    with pytest.raises(InputError, match="only contact, account, opportunity or activity"):
+        run("user", "Name\n")
+
+
+def test_progress_goes_up_to_the_end(run: Import) -> None:
+    told: list[tuple[int, int]] = []
+    rows = "".join(f"Account {number}\n" for number in range(2500))
+
+    run("account", f"Name\n{rows}", Options(progress=lambda done, of: told.append((done, of))))
+
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert told[-1] == (5000, 5000)
