@@ -28,10 +28,10 @@ from procession.records import Ref, Schema
 
 if TYPE_CHECKING:
     from crm.store import CrmStore
-    from procession.cli.application import Checkup
+    from procession.cli.application import Checkup, Imported, ImportOptions
     from procession.mail import Templates
     from procession.plan import Plan
-    from procession.ports import Clock, Delivery, MailOut, Ports, Renderer, Store
+    from procession.ports import Actor, Clock, Delivery, MailOut, Ports, Renderer, Store
 
 SHIPPED = Path(__file__).parent.parent
 """Where the processes and templates that come along are, in a checkout."""
@@ -186,6 +186,15 @@ class Application:
 
         return save_meetings(self.store, count, self.clock.now())
 
+    def import_csv(self, entity: str, file: Path, actor: "Actor", how: "ImportOptions") -> "Imported":
+        from crm.importing import Options, import_csv
+        from procession.cli.application import Imported
+
+        options = Options(dry_run=how.dry_run, zone=how.zone, progress=how.progress)
+        done = import_csv(self.store, entity, file, actor, options)
+        problems = tuple((problem.row, problem.column, problem.message) for problem in done.problems)
+        return Imported(entity, done.rows, problems, done.saved)
+
     def forget_events(self) -> None:
         """Let the saves so far start nothing: they are sample data, not news."""
         with self.store.unit() as unit:
@@ -201,8 +210,6 @@ class Application:
 
 class NoMailServer:
     """Implements `procession.ports.MailOut` where none is set: whatever needs no mail works all the same."""
-
-    connections = 1
 
     connections = 1
 

@@ -27,12 +27,21 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import did, or would do: how many records, and every wrong row as (row, sentence)."""
+    """What an import did, or would do: rows of the file, and what is wrong as (row, column, sentence)."""
 
     entity: str
     rows: int
-    problems: tuple[tuple[int, str], ...] = ()
+    problems: tuple[tuple[int, str, str], ...] = ()
     saved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """`dry_run` saves nothing; `zone` is that of times which say none."""
+
+    dry_run: bool
+    zone: str
+    progress: Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +188,7 @@ class Application(Protocol):
         """
         ...
 
-    def import_csv(
-        self, entity: str, file: Path, actor: Actor, *, dry_run: bool, progress: Progress
-    ) -> Imported:
+    def import_csv(self, entity: str, file: Path, actor: Actor, how: ImportOptions) -> Imported:
         """Import records from a CSV file, all or none of them.
 
         Raises:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from procession.cli import output, typed
+from procession.cli.application import ImportOptions
 from procession.cli.content import Json
 from procession.cli.session import Session, entity_of, session
 from procession.errors import InputError
@@ -42,11 +43,16 @@ def import_(
         ),
     ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be imported.")] = False,
+    timezone: Annotated[
+        str,
+        typer.Option("--timezone", metavar="ZONE", help="Of times, where neither row nor owner says one."),
+    ] = "",
     json: Json = False,
 ) -> None:
     """Import contacts, accounts, opportunities or activities from a CSV file, all rows or none.
 
-    Every wrong row is named with its number. Exit code 1 if there is one.
+    Everything that is wrong is named with its row and column; exit code 1 then. An imported row is a save like any
+    other: processes that wait for such records start.
 
     Examples:
 
@@ -55,22 +61,17 @@ def import_(
       procession crm import people.csv --entity contact
     """
     now = session(context)
-    name = entity_of(entity or file.stem, now.application.schema)
+    name = _entity_of_rows(entity, file, now)
     with output.progress() as bar:
         task = bar.add_task(f"Importing {name} rows", total=None)
-        report = now.application.import_csv(
-            name,
-            file,
-            now.actor,
-            dry_run=dry_run,
-            progress=lambda done, of: bar.update(task, completed=done, total=of),
-        )
+        how = ImportOptions(dry_run, timezone, lambda done, of: bar.update(task, completed=done, total=of))
+        report = now.application.import_csv(name, file, now.actor, how)
     if json:
-        problems = [{"row": row, "message": text} for row, text in report.problems]
+        problems = [{"row": row, "column": column, "message": text} for row, column, text in report.problems]
         output.emit({"entity": name, "rows": report.rows, "saved": report.saved, "problems": problems})
     else:
-        for row, text in report.problems:
-            output.say(f"{file}, row {row}: {text}")
+        for row, column, text in report.problems:
+            output.say(f"{file}, row {row}{f', {column}' if column else ''}: {text}")
         rows = output.count(report.rows, name)
         if report.problems:
             wrong = output.count(len(report.problems), "problem")
@@ -81,6 +82,22 @@ def import_(
             )
     if report.problems:
         raise typer.Exit(1)
+
+
+def _entity_of_rows(entity: str, file: Path, now: Session) -> str:
+    """What the rows of the file are, by the option or by the file's name.
+
+    Raises:
+        InputError: neither says it.
+    """
+    try:
+        return entity_of(entity or file.stem.casefold(), now.application.schema)
+    except InputError:
+        if entity:
+            raise
+        raise InputError(
+            f"the name of {file.name} does not say what its rows are", hint="Say it with --entity contact"
+        ) from None
 
 
 @app.command("list")

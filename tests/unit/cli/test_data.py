@@ -211,3 +211,41 @@ def test_a_mail_is_shown_as_its_reader_sees_it(project: Path, call: Call) -> Non
     assert "To: Ann Becker <ann.becker@acme.example>\n" in said
     assert "Bis Freitag." in said
     assert call("email", "list").out.splitlines()[-1].split()[:2] == [number, "draft"]
+
+
+def test_a_file_is_imported_all_or_nothing(project: Path, call: Call) -> None:
+    file = project / "contacts.csv"
+    file.write_text("name,email\nEve Adams,eve@a.example\nBob Young,bob-at-a.example\n", encoding="utf-8")
+
+    said = call("crm", "import", "contacts.csv")
+
+    assert said.code == 1
+    assert said.out.startswith("contacts.csv, row 3, email: ")
+    assert said.err.endswith("Nothing was imported: 1 problem in 2 rows.\n")
+    assert len(call("crm", "list", "contacts", "--json").json) == 14
+
+    file.write_text("name,email\nEve Adams,eve@a.example\nBob Young,bob@a.example\n", encoding="utf-8")
+    assert call("crm", "import", "contacts.csv", "--dry-run").err.endswith(
+        "Would import 2 contacts; nothing was saved.\n"
+    )
+    assert len(call("crm", "list", "contacts", "--json").json) == 14
+    assert call("crm", "import", "contacts.csv", "--json").json == {
+        "entity": "contact", "rows": 2, "saved": True, "problems": [],
+    }  # fmt: skip
+    assert len(call("crm", "list", "contacts", "--json").json) == 16
+
+
+def test_a_file_whose_name_says_nothing_needs_its_entity(project: Path, call: Call) -> None:
+    (project / "people.csv").write_text("name\nEve\n", encoding="utf-8")
+
+    said = call("crm", "import", "people.csv")
+
+    assert said.err == "The name of people.csv does not say what its rows are. Say it with --entity contact\n"
+    assert call("crm", "import", "people.csv", "--entity", "contact").code == 0
+
+
+def test_a_file_that_is_not_there_is_a_sentence(project: Path, call: Call) -> None:
+    said = call("crm", "import", "contacts.csv")
+
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert "contacts.csv" in said.err
