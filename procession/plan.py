@@ -3,16 +3,25 @@
 Third stage of the line (see `procession.compile`). Nothing here can fail: the rules proved it.
 """
 
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from procession.errors import Place
 from procession.expressions import Expression, Fillable
+from procession.model import InputDraft, RetryDraft, StepDraft, TriggerDraft
 from procession.ports import EventType, Mode
-from procession.records import Paths, Type
+from procession.records import Paths, Schema, Type
+from procession.rules import Typed, World
+from procession.rules.inputs import input_value
+from procession.rules.naming import Seen, input_types
+from procession.rules.triggers import implied_input
+from procession.rules.typing_pass import origin
 from procession.steps.kind import StepKind
+from procession.times import parse_duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,8 @@ class Step:
     on_error: tuple["Step", ...] = ()
     retry: Retry = NO_RETRY
     each: str = ""
+    reads: Paths = frozenset()
+    """References that later steps follow from the records this one finds or makes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,3 +132,154 @@ def _below(steps: tuple[Step, ...]) -> Iterator[Step]:
         for children in step.slots.values():
             yield from _below(children)
         yield from _below(step.on_error)
+
+
+# --- making one
+
+
+def make(typed: Typed, world: World) -> Plan:
+    """The plan of a checked process. Nothing here can fail."""
+    draft = typed.draft
+    reads = _reads(typed, world.schema)
+    files = _files(typed, world)
+    types = input_types(draft)
+    return Plan(
+        process=draft.process, title=draft.title, description=draft.description, owner=draft.owner,
+        labels=draft.labels, inputs=tuple(_input(declared, types[declared.name]) for declared in draft.inputs),
+        triggers=tuple(_trigger(trigger, typed, world.schema) for trigger in draft.triggers),
+        mode=cast("Mode", draft.mode), key=draft.key.value, timezone=draft.timezone.value or "UTC",
+        history_on=draft.history_on.value, steps=_steps(draft.steps, typed, reads), errors=_steps(draft.errors, typed, reads),
+        reads={i.name: frozenset(reads[(i.name,)]) for i in draft.inputs if types[i.name].name == "record"},
+        at=draft.place(("process",)), digest=_digest(files), files=files,
+    )  # fmt: skip
+
+
+def _input(declared: InputDraft, type_: Type) -> Input:
+    default, minimum, maximum = (
+        None if value is None else input_value(declared.type, value)
+        for value in (declared.default, declared.minimum, declared.maximum)
+    )
+    return Input(
+        declared.name, type_, declared.title, description=declared.description, required=declared.required,
+        default=default, minimum=minimum, maximum=maximum, pattern=declared.pattern, options=declared.options,
+    )  # fmt: skip
+
+
+def _trigger(trigger: TriggerDraft, typed: Typed, schema: Schema) -> Trigger:
+    draft = typed.draft
+    at = draft.place(trigger.where)
+    inputs: dict[str, Fillable] = {name: filled.value for name, filled in trigger.inputs.items()}
+    implied = implied_input(draft, trigger) if trigger.word == "record" else ""
+    if implied:
+        inputs[implied] = Expression("record", at)
+    condition = trigger.condition.value if trigger.condition else None
+    return Trigger(
+        trigger.id, at, cast("tuple[EventType, ...]", trigger.events), entity=trigger.entity, changed=trigger.changed,
+        condition=condition if isinstance(condition, Expression) else None, inputs=inputs, cron=trigger.cron,
+        every=parse_duration(trigger.every) if trigger.every else None, timezone=trigger.timezone or "UTC",
+        reads=_trigger_reads(trigger, implied, typed, schema),
+    )  # fmt: skip
+
+
+def _steps(steps: Iterable[StepDraft], typed: Typed, reads: "_Reads") -> tuple[Step, ...]:
+    return tuple(_step(step, step.kind, typed, reads) for step in steps if step.kind)
+
+
+def _step(step: StepDraft, kind: StepKind, typed: Typed, reads: "_Reads") -> Step:
+    guard = step.guard.value if step.guard else None
+    return Step(
+        step.path, step.id, step.title, kind, typed.draft.place(step.where),
+        fields={name: filled.value for name, filled in step.fields.items()},
+        guard=guard if isinstance(guard, Expression) else None,
+        slots={slot: _steps(children, typed, reads) for slot, children in step.slots.items()},
+        on_error=_steps(step.on_error, typed, reads), retry=_retry(step.retry), each=step.each,
+        reads=frozenset(reads["outputs", step.id]) if step.named else frozenset(),
+    )  # fmt: skip
+
+
+def _retry(retry: RetryDraft | None) -> Retry:
+    if retry is None or retry.word == "none":
+        return NO_RETRY
+    if retry.word == "transient":
+        return TRANSIENT
+    settings = dict(retry.settings)
+    interval, longest = (parse_duration(settings.pop(name)) for name in ("interval", "max_interval"))
+    return Retry(**{**settings, "on": tuple(settings["on"])}, interval=interval, max_interval=longest)
+
+
+# --- which references are followed
+
+_Reads = defaultdict[tuple[str, ...], set[tuple[str, ...]]]
+"""`{("meeting",): paths from that input, ("outputs", "open"): paths from the records of that step}`."""
+
+
+def _reads(typed: Typed, schema: Schema) -> _Reads:
+    types = input_types(typed.draft)
+    outputs = {name: type_ for scope in typed.scopes.values() for name, type_ in _outputs(scope.names)}
+    found: _Reads = defaultdict(set)
+    for read in _all_reads(typed):
+        if read[0] == "outputs" and read[1:3] in outputs:
+            root, entity, path = read[:2], outputs[read[1], read[2]], read[3:]
+        elif read[0] in types:
+            root, entity, path = read[:1], types[read[0]].of, read[1:]
+        else:
+            continue
+        if path and _leads_somewhere(path, entity, schema):
+            found[root].add(path)
+    return found
+
+
+def _all_reads(typed: Typed) -> Iterator[tuple[str, ...]]:
+    for found in typed.leaves:
+        if not isinstance(found.owner, TriggerDraft):
+            yield from found.reads
+    for mail in typed.mails:
+        yield from mail.reads
+
+
+def _outputs(names: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], str]]:
+    """((step id, output), entity) of every output that is a record or a list of them."""
+    for step, outputs in names["outputs"].items():
+        for name, type_ in outputs.items() if isinstance(outputs, Mapping) else ():
+            record = type_.item or type_
+            if record.name == "record":
+                yield (step, name), record.of
+
+
+def _leads_somewhere(path: tuple[str, ...], entity: str, schema: Schema) -> bool:
+    """Whether every step of a path is a reference."""
+    for name in path:
+        known = schema.field(entity, name)
+        record = (known.type.item or known.type) if known else None
+        if record is None or record.name != "record":
+            return False
+        entity = record.of
+    return True
+
+
+def _trigger_reads(trigger: TriggerDraft, implied: str, typed: Typed, schema: Schema) -> Paths:
+    """What the trigger follows from its record, and what the key follows from the inputs it fills."""
+    mine = [found for found in typed.leaves if found.owner is trigger]
+    reads = {read for found in mine for read in found.reads}
+    stands_for = {found.leaf.path[-1]: origin(found, Seen()) for found in mine} | {implied: frozenset({("record",)})}
+    key = [found for found in typed.leaves if found.leaf.path[:1] == ("key",)]
+    for read in (read for found in key for read in found.reads):
+        reads |= {(*root, *read[1:]) for root in stands_for.get(read[0], ())}
+    paths = (read[1:] for read in reads if read[0] == "record")
+    return frozenset(path for path in paths if path and _leads_somewhere(path, trigger.entity, schema))
+
+
+# --- what it is made from
+
+
+def _files(typed: Typed, world: World) -> Mapping[str, str]:
+    """`{path: text}`: the process under its file's name, and every file of the mails it may send."""
+    files = {f"{typed.draft.process}.yaml": typed.draft.document.text}
+    for mail in typed.mails:
+        files |= world.templates.files(mail.template)
+    return dict(sorted(files.items()))
+
+
+def _digest(files: Mapping[str, str]) -> str:
+    parts = (part.encode() for file in sorted(files.items()) for part in file)
+    return hashlib.sha256(b"".join(len(part).to_bytes(8) + part for part in parts)).hexdigest()

@@ -1,0 +1,62 @@
+"""Keys that are not known where they stand: what the author probably meant."""
+
+from collections.abc import Sequence
+
+from procession.spelling import closest
+from procession.steps import STEPS, kind_of
+
+LATER = (
+    "wait", "wait_for", "parallel", "repeat", "group", "user_task", "approval", "run_process", "decision",
+    "compensate", "throw_signal", "send_message", "http", "debounce", "calendar", "events", "finally", "on_timeout",
+    "timeout", "mutex", "outputs", "variables", "max", "message", "signal", "missed", "send_window", "frequency_cap",
+    "max_recipients", "queued",
+)  # fmt: skip
+"""Words of the language that this version does not know yet."""
+
+STEP_WORDS = tuple(kind.word for kind in STEPS)
+
+_OTHER_NAMES = {
+    "mail": "send_email", "email": "send_email", "e_mail": "send_email", "send": "send_email",
+    "task": "create_activity", "call_task": "create_activity", "create_task": "create_activity",
+    "activity": "create_activity", "log": "log_history", "history": "log_history", "message": "notify",
+    "find": "read", "get": "read", "search": "read", "query": "read", "add": "create", "insert": "create",
+    "change": "update", "remove": "delete", "switch": "choose", "case": "choose", "loop": "for_each",
+    "foreach": "for_each", "each": "for_each", "end": "stop", "exit": "stop", "return": "stop", "function": "call",
+    "when": "if", "condition": "if", "otherwise": "else", "elif": "choose", "type": "", "recipient": "to",
+    "sender": "from", "receiver": "to", "connected": "connected_to", "link": "connected_to", "body": "text",
+    "message_text": "text", "cron": "schedule", "label": "title", "enum": "options", "choices": "options",
+    "label_text": "title", "tz": "timezone", "where_clause": "where", "filter": "where", "sort": "order",
+    "data": "values", "fields": "values", "set_values": "values", "arguments": "args", "params": "args",
+    "parameters": "inputs", "variables": "inputs", "catch": "on_error", "error": "on_error", "do": "steps",
+    "on_failure": "on_error", "retries": "retry", "attempts": "max_attempts", "times": "max_attempts",
+}  # fmt: skip
+"""Words of other tools, and what they are called here."""
+
+
+def meant(word: str, known: Sequence[str]) -> str:
+    """The known key that was meant; "" if none is near."""
+    guess = closest(word, known)
+    if guess:
+        return guess
+    other = _OTHER_NAMES.get(word.casefold().replace("-", "_"), "")
+    return other if other in known else ""
+
+
+def hint_for(word: str, known: Sequence[str]) -> str:
+    """What to do about a key that is not one of the `known`."""
+    if word.startswith("-"):
+        return f"A space is missing after '-': write '- {word[1:]}'."
+    guess = meant(word, known)
+    if guess:
+        return f"Did you mean {guess!r}?"
+    return f"Known here: {', '.join(known)}."
+
+
+def is_later(word: str, known: Sequence[str]) -> bool:
+    return word in LATER and word not in known
+
+
+def field_of(word: str, kind_word: str) -> bool:
+    """Whether `word` is a field of that kind of step (and so stands one level too high)."""
+    kind = kind_of(kind_word)
+    return kind is not None and word in {info.alias or name for name, info in kind.shape.model_fields.items()}

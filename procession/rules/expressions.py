@@ -1,0 +1,43 @@
+"""Every expression can be worked out: its names are there, its fields exist, its parts go together."""
+
+import re
+from collections.abc import Iterable
+
+from procession.errors import ReferenceProblem
+from procession.expressions import Finding
+from procession.model import StepDraft, every_step
+from procession.rules.typed import Typed, TypedLeaf, World, problem
+
+_OUTPUT = re.compile(r"outputs\s*\.\s*$")
+
+
+def expressions_make_sense(typed: Typed, _world: World) -> Iterable[ReferenceProblem]:
+    for found in typed.leaves:
+        for (expression, offset), checked in zip(found.leaf.spans, found.checks, strict=True):
+            for finding in checked.findings:
+                better = _about_a_step(typed, found, expression.source, finding)
+                yield problem(
+                    typed.draft, better.message, found.leaf.path, better.hint, offset=offset + finding.offset
+                )
+
+
+def _about_a_step(typed: Typed, found: TypedLeaf, source: str, finding: Finding) -> Finding:
+    """For a step that is there but cannot be read here, why not."""
+    word = re.match(r"\w+", source[finding.offset :])
+    if not word or not _OUTPUT.search(source[: finding.offset]):
+        return finding
+    steps = [*every_step(typed.draft.steps), *every_step(typed.draft.errors)]
+    order = {step.path: number for number, step in enumerate(steps)}
+    step = next((step for step in steps if step.id == word.group()), None)
+    if step is None:
+        return finding
+    if not step.named:
+        return Finding(
+            f"the step {step.id!r} has no id of its own", finding.offset, f"Give it one: `id: {step.id}`."
+        )
+    if isinstance(found.owner, StepDraft) and order[step.path] >= order[found.owner.path]:
+        return Finding(
+            f"the step {step.id!r} has not run yet here", finding.offset, "Only earlier steps can be read."
+        )
+    hint = "What a step gives is read after it, outside of other branches and within its loop."
+    return Finding(f"what the step {step.id!r} gives cannot be read here", finding.offset, hint)

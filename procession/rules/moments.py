@@ -1,0 +1,93 @@
+"""Times that are written out can be read: zones, durations, schedules, and when something is due."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from cronsim import CronSim, CronSimError
+
+from procession import times
+from procession.errors import ReferenceProblem
+from procession.model import TriggerDraft, YamlPath, every_step
+from procession.rules.fitting import unreadable_time
+from procession.rules.typed import Typed, World, problem
+
+SHORTEST_SCHEDULE = timedelta(minutes=1)
+_DAYS_AND_MONTHS = {"Bad hour": "0 to 23", "Bad minute": "0 to 59", "Bad day-of-month": "1 to 31", "Bad month": "1 to 12", "Bad day-of-week": "0 to 7"}  # fmt: skip
+
+
+def zones_are_known(typed: Typed, _world: World) -> Iterable[ReferenceProblem]:
+    for name, path in _zones(typed):
+        try:
+            times.zone(name)
+        except ValueError as error:
+            message, _, hint = str(error).partition(". ")
+            yield problem(typed.draft, message[:1].lower() + message[1:].rstrip("."), path, hint, offset=0)
+
+
+def _zones(typed: Typed) -> Iterable[tuple[str, YamlPath]]:
+    for trigger in typed.draft.triggers:
+        if trigger.timezone:
+            yield trigger.timezone, (*trigger.where, "timezone")
+    for found in typed.leaves:
+        path = found.leaf.path
+        if (
+            isinstance(found.leaf.value, str)
+            and path[-1] == "timezone"
+            and (len(path) == 1 or path[-2] == "send_email")
+        ):
+            yield found.leaf.value, path
+
+
+def schedules_can_be_read(typed: Typed, _world: World) -> Iterable[ReferenceProblem]:
+    for trigger in typed.draft.triggers:
+        path = (*trigger.where, "schedule")
+        if trigger.cron:
+            wrong = _wrong_cron(trigger)
+            if wrong:
+                yield problem(typed.draft, wrong[0], path, wrong[1], offset=0)
+        elif trigger.every and times.parse_duration(trigger.every) < SHORTEST_SCHEDULE:
+            yield problem(
+                typed.draft,
+                "a schedule goes by the minute at most",
+                (*path, "every"),
+                "Write `every: 1m` or more.",
+                offset=0,
+            )
+
+
+def _wrong_cron(trigger: TriggerDraft) -> tuple[str, str] | None:
+    example = 'Write minute, hour, day, month and weekday: "0 8 * * 1" is Mondays at 8:00.'
+    if len(trigger.cron.split()) != 5:  # noqa: PLR2004  the five fields of cron
+        return f"{trigger.cron!r} is not a schedule", example
+    try:
+        next(CronSim(trigger.cron, datetime(2026, 1, 1, tzinfo=UTC)))
+    except CronSimError as error:
+        what = str(error).removeprefix("Bad ")
+        allowed = _DAYS_AND_MONTHS.get(str(error))
+        return f"the {what} in {trigger.cron!r} cannot be", f"It goes from {allowed}." if allowed else example
+    except StopIteration:
+        return f"the moment {trigger.cron!r} never comes", example
+    return None
+
+
+def written_times_can_be_read(typed: Typed, _world: World) -> Iterable[ReferenceProblem]:
+    """`due: 1 business day` and the like."""
+    for found in typed.leaves:
+        text, wants = found.leaf.value, found.leaf.wants
+        if isinstance(text, str) and wants and wants.types[:1] == ("datetime",):
+            wrong = unreadable_time("datetime", text)
+            if wrong:
+                yield problem(typed.draft, wrong[0], found.leaf.path, wrong[1], offset=0)
+
+
+def pauses_are_positive(typed: Typed, _world: World) -> Iterable[ReferenceProblem]:
+    for step in (*every_step(typed.draft.steps), *every_step(typed.draft.errors)):
+        undo = step.fields["undo"].value if "undo" in step.fields else None
+        if isinstance(undo, str) and step.shape and times.parse_duration(undo) <= timedelta(0):
+            yield problem(
+                typed.draft,
+                "'undo' must be longer than nothing",
+                (*step.where, "send_email", "undo"),
+                "Write 60s.",
+                offset=0,
+            )
