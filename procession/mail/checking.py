@@ -20,8 +20,8 @@ class Checked:
 
 def check(library: Library, name: str, scope: Scope) -> Checked:
     """Look through every file of a mail. Raises nothing; an unknown mail is one problem without a place."""
-    if name not in library.names():
-        hint = did_you_mean(name, library.names()) or f"Make the folder {library.label}/{name}."
+    if name not in library.names:
+        hint = did_you_mean(name, library.names) or f"Make the folder {library.label}/{name}."
         return Checked((ReferenceProblem(f"there is no mail template {name!r}", hint=hint),), frozenset())
     found = Found()
     for folder in library.variants(name):

@@ -98,18 +98,17 @@ def spend(rounds: int) -> None:
 
 def write_date(value: date, width: Width = "long", *, zone: str = "") -> str:
     """`6 March 2026`; `full` adds the weekday."""
-    return _plain(_day(_local(value, zone), width))
+    return _plain(_day(_local(value, _zone(zone)), width, _reader.get().locale))
 
 
 def write_time(value: datetime, width: Width = "short", *, zone: str = "") -> str:
     """`10:00`, or `10:00 AM` where people write it so."""
-    return _plain(_time(_moment(value), width, zone))
+    return _plain(_time(_moment(value), width, _zone(zone), _reader.get().locale))
 
 
 def write_datetime(value: datetime, width: Width = "long", *, zone: str = "") -> str:
     """`6 March 2026, 10:00`: the date in this width, the time without seconds."""
-    day, time = _day(_local(_moment(value), zone), width), _time(value, "short", zone)
-    return _plain(str(_reader.get().locale.datetime_formats[width]).format(time, day))
+    return _plain(_day_and_time(_moment(value), width, _zone(zone), _reader.get().locale))
 
 
 def write_timespan(start: date, end: date | None = None, *, all_day: bool = False, zone: str = "") -> str:
@@ -117,24 +116,29 @@ def write_timespan(start: date, end: date | None = None, *, all_day: bool = Fals
 
     An all-day span that ends at midnight ends with the day before.
     """
+    return _timespan(start, end, _zone(zone), _reader.get().locale, all_day=all_day)
+
+
+@lru_cache(maxsize=1024)
+def _timespan(start: date, end: date | None, zone: tzinfo, locale: Locale, *, all_day: bool) -> str:
+    """Cached: a mail says it in its preview, its HTML and its text, and it is the dearest of all formats."""
     first, last = _local(start, zone), _local(end or start, zone)
     if all_day or not isinstance(start, datetime):
         if isinstance(end, datetime) and last > first and _at_midnight(end, zone):
             last -= timedelta(days=1)
-        return _plain(" – ".join(_day(day, "full") for day in dict.fromkeys((first, last))))
+        return _plain(" – ".join(_day(day, "full", locale) for day in dict.fromkeys((first, last))))
     if not isinstance(end, datetime) or end == start:
-        return write_datetime(start, "full", zone=zone)
+        return _plain(_day_and_time(start, "full", zone, locale))
     if first != last:
-        return f"{write_datetime(start, 'full', zone=zone)} – {write_datetime(end, 'full', zone=zone)}"
-    reader = _reader.get()
-    clock = "Hm" if "H" in str(get_time_format("short", reader.locale).pattern) else "hm"
-    hours = format_interval(start, end, clock, tzinfo=_zone(zone), locale=reader.locale)
-    return _plain(str(reader.locale.datetime_formats["full"]).format(hours, _day(first, "full")))
+        return _plain(" – ".join(_day_and_time(moment, "full", zone, locale) for moment in (start, end)))
+    clock = "Hm" if "H" in str(get_time_format("short", locale).pattern) else "hm"
+    hours = format_interval(start, end, clock, tzinfo=zone, locale=locale)
+    return _plain(str(locale.datetime_formats["full"]).format(hours, _day(first, "full", locale)))
 
 
 def write_weekday(value: date, *, zone: str = "") -> str:
     """`Friday`."""
-    return format_date(_local(value, zone), "EEEE", locale=_reader.get().locale)
+    return format_date(_local(value, _zone(zone)), "EEEE", locale=_reader.get().locale)
 
 
 def write_zone(value: datetime, *, zone: str = "") -> str:
@@ -191,29 +195,34 @@ def _moment(value: Any) -> datetime:
     return value
 
 
-def _local(value: Any, zone: str) -> date:
+def _local(value: Any, zone: tzinfo) -> date:
     if isinstance(value, datetime):
-        return _moment(value).astimezone(_zone(zone)).date()
+        return _moment(value).astimezone(zone).date()
     if not isinstance(value, date):
         raise TypeError(f"a date is needed, not {_called(value)}")
     return value
 
 
-def _zone(name: str) -> tzinfo:
+def _zone(name: str | None) -> tzinfo:
     return zone_of(name) if name else _reader.get().zone
 
 
-def _at_midnight(moment: datetime, zone: str) -> bool:
-    local = moment.astimezone(_zone(zone))
+def _at_midnight(moment: datetime, zone: tzinfo) -> bool:
+    local = moment.astimezone(zone)
     return (local.hour, local.minute) == (0, 0)
 
 
-def _day(day: date, width: str) -> str:
-    return format_date(day, _width(width), locale=_reader.get().locale)
+def _day(day: date, width: str, locale: Locale) -> str:
+    return format_date(day, _width(width), locale=locale)
 
 
-def _time(moment: datetime, width: str, zone: str) -> str:
-    return format_time(moment, _width(width), tzinfo=_zone(zone), locale=_reader.get().locale)
+def _time(moment: datetime, width: str, zone: tzinfo, locale: Locale) -> str:
+    return format_time(moment, _width(width), tzinfo=zone, locale=locale)
+
+
+def _day_and_time(moment: datetime, width: str, zone: tzinfo, locale: Locale) -> str:
+    day, time = _day(_local(moment, zone), width, locale), _time(moment, "short", zone, locale)
+    return str(locale.datetime_formats[width]).format(time, day)
 
 
 def _number(value: Any) -> Decimal:

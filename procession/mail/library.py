@@ -31,16 +31,15 @@ class Variant:
 
 
 class Library:
-    """`files` is `{path below the root: text}`; `label` stands for the root in messages."""
+    """`files` is `{path below the root: text}`; `label` stands for the root in messages; `names` are the mails."""
 
     def __init__(self, files: Mapping[str, str], label: str, default_language: str) -> None:
         self.files, self.label, self._default = files, label, default_language
         self.sandbox = MailSandbox(self._load)
-
-    def names(self) -> tuple[str, ...]:
-        """The mails there are, sorted."""
-        folders = {path.split("/", 1)[0] for path in self.files if "/" in path}
-        return tuple(sorted(folder for folder in folders if not folder.startswith(("_", "."))))
+        folders = {path.split("/", 1)[0] for path in files if "/" in path}
+        self.names = tuple(sorted(folder for folder in folders if not folder.startswith(("_", "."))))
+        self._variants: dict[tuple[str, str], Variant] = {}
+        self._trees: dict[str, nodes.Template] = {}
 
     def languages(self, name: str) -> tuple[str, ...]:
         """The languages a mail is there in, besides the default one."""
@@ -53,6 +52,10 @@ class Library:
 
     def variant(self, name: str, language: str) -> Variant:
         """The mail in this language, in the nearest wider one, or in the default language."""
+        known = self._variants.get((name, language))
+        return known or self._variants.setdefault((name, language), self._nearest(name, language))
+
+    def _nearest(self, name: str, language: str) -> Variant:
         asked = language.replace("_", "-")
         folders = {folder.casefold(): folder for folder in self.languages(name)}
         for tag in _wider(asked):
@@ -75,7 +78,9 @@ class Library:
         """Raises:
         TemplateSyntaxError: the file cannot be read.
         """
-        return self.sandbox.parse(self.files[path], name=path)
+        if path not in self._trees:  # shared files are walked for every mail and every process that sends it
+            self._trees[path] = self.sandbox.parse(self.files[path], name=path)
+        return self._trees[path]
 
     def place(self, path: str, line: int = 1, column: int = 1) -> Place:
         """A place in one of the files, with its line."""

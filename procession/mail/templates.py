@@ -66,7 +66,7 @@ class Templates:
 
     def names(self) -> tuple[str, ...]:
         """The mails there are, sorted."""
-        return self._library.names()
+        return self._library.names
 
     def languages(self, name: str) -> tuple[str, ...]:
         """The languages a mail is there in, besides the default one."""
@@ -91,8 +91,8 @@ class Templates:
         Raises:
             ExpressionError: the template is not there, or failed on these values (its place is in the template).
         """
-        if template not in self.names():
-            hint = did_you_mean(template, self.names())
+        if template not in self._library.names:
+            hint = did_you_mean(template, self._library.names)
             raise ExpressionError(f"there is no mail template {template!r}", hint=hint)
         variant = self._library.variant(template, language)
         given = {**names, "language": variant.language, "timezone": timezone or "UTC"}
