@@ -23,7 +23,7 @@ from crm.schema import SCHEMA
 from flows.functions import FUNCTIONS
 from flows.settings import FILE, Settings, read
 from procession.effects import Recipient
-from procession.errors import ConfigurationError
+from procession.errors import ConfigurationError, ProcessErrors
 from procession.records import Ref, Schema
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Application:
     def templates(self) -> "Templates":
         from procession.mail import Templates
 
-        return Templates(self.template_folder)
+        return Templates(_from_here(self.template_folder))
 
     def plans(self) -> "Mapping[str, Plan]":
         return self._plans
@@ -117,7 +117,7 @@ class Application:
     def _plans(self) -> "dict[str, Plan]":
         from procession.compile import load
 
-        return load(self.processes, self.templates, SCHEMA, FUNCTIONS)
+        return load(_from_here(self.processes), self.templates, SCHEMA, FUNCTIONS)
 
     @cached_property
     def store(self) -> "CrmStore":
@@ -165,9 +165,16 @@ class Application:
 
     def pinned(self, process: str, digest: str) -> "Plan | None":
         """An older version of a process, as instances that started with it go on with it; None if it cannot be read."""
+        from procession.compile import compile_files
+
         with self.store.unit(write=False) as unit:
             definition = unit.journal.definition(process, digest)
-        return compiled(definition.files) if definition else None
+        if definition is None:
+            return None
+        try:
+            return compile_files(definition.files, SCHEMA, FUNCTIONS)
+        except ProcessErrors:
+            return None
 
     def upgrade(self) -> None:
         from crm.migrate import upgrade
@@ -236,6 +243,7 @@ def _templates(_digest: str, files: tuple[tuple[str, str], ...]) -> "Templates":
     return Templates.of_files(dict(files))
 
 
-def compiled(files: Mapping[str, str]) -> "Plan | None":
-    """The plan of a version that was pinned; None if this program reads it no more."""
-    return None
+def _from_here(folder: Path) -> Path:
+    """As people name it who are here: what is told of its files is short, and can be opened."""
+    here = Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder

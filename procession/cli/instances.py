@@ -74,7 +74,7 @@ def show(
         output.emit({**document(instance), "steps": [step_document(step) for step in steps]})
         return
     output.say(f"#{instance.id} {instance.title}", "bold")
-    output.table(("", ""), [(name, value) for name, value in _facts(instance) if value])
+    output.facts(_facts(instance))
     if steps:
         output.say()
         output.table(("step", "state", "when", "output"), [_step_line(step) for step in steps])
@@ -156,13 +156,11 @@ def _line(instance: Instance) -> tuple[str, str, Text, str, str]:
 
 
 def _facts(instance: Instance) -> list[tuple[str, str | Text]]:
-    trigger = instance.trigger
-    started_by = " ".join(str(trigger.get(part, "")) for part in ("id", "record", "event", "by")).split()
     took = instance.ended_at - instance.started_at if instance.ended_at else None
     return [
         ("process", f"{instance.process} ({instance.digest[:8]})"),
         ("state", output.state(instance.state)),
-        ("started", f"{output.moment(instance.started_at)}, by {' '.join(started_by)}"),
+        ("started", f"{output.moment(instance.started_at)}, {_started_by(instance.trigger)}"),
         ("ended", f"{output.moment(instance.ended_at)}, after {output.lasting(took)}" if took else ""),
         ("due", output.moment(instance.due) if instance.state == "ready" else ""),
         ("result", instance.result),
@@ -170,6 +168,14 @@ def _facts(instance: Instance) -> list[tuple[str, str | Text]]:
         ("inputs", brief(from_json(instance.inputs))),
         ("flow run", instance.flow_run_id),
     ]
+
+
+def _started_by(trigger: Mapping[str, Any]) -> str:
+    """`by hand, by anna`, or `by “saved”: activity:17 was added`."""
+    if "by" in trigger:
+        return f"by hand, by {trigger['by']}"
+    record = f": {trigger['record']} was {trigger.get('event')}" if trigger.get("record") else ""
+    return f"by “{trigger.get('id', '')}”{record}"
 
 
 def _step_line(step: StepRun) -> tuple[str, Text, str, str]:
@@ -189,10 +195,10 @@ def _step_line(step: StepRun) -> tuple[str, Text, str, str]:
 
 
 def brief(values: Any) -> str:
-    """`name: value` pairs in a line, long ones cut."""
+    """`name: value` pairs in a line, long ones cut, and without the Message-ID, which is long and read by nobody."""
     text = ", ".join(
         f"{name}: {output.plain(value)}"
         for name, value in dict(values).items()
-        if value not in ("", None, ())
+        if value not in ("", None, ()) and name != "message_id"
     )
     return text if len(text) <= 2 * OUTPUT_WIDTH else text[: 2 * OUTPUT_WIDTH - 1] + "…"

@@ -4,6 +4,7 @@ Exit codes: 0 it is as asked; 1 the answer is no (`check` found problems, `docto
 failed); 2 wrong use, or something the operator must mend first; 130 interrupted.
 """
 
+import logging
 import os
 import re
 import sys
@@ -86,6 +87,7 @@ def run() -> None:
 def main(args: Sequence[str]) -> int:
     """Run one command line; returns its exit code."""
     words = hoisted(args)
+    logging.getLogger().addHandler(logging.NullHandler())  # what must be said is said by the commands
     try:
         code = typer.main.get_command(app).main(words, prog_name="procession", standalone_mode=False)
         sys.stdout.flush()

@@ -93,6 +93,23 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, title
     out().print(drawn)
 
 
+def facts(pairs: Iterable[tuple[str, str | Text]]) -> None:
+    """Names and what they are, one below the other; what is empty is left out."""
+    drawn = Table.grid(padding=(0, 3))
+    drawn.add_column(style="dim", no_wrap=True)
+    drawn.add_column(overflow="fold")
+    for name, value in pairs:
+        if value:
+            drawn.add_row(name, value)
+    out().print(drawn)
+
+
+def section(title: str) -> None:
+    """A line across with a title in it."""
+    say()
+    out().rule(Text(title), align="left", style="dim")
+
+
 def state(word: str) -> Text:
     """A state in its colour."""
     return Text(word, style=STATES.get(word, ""))

@@ -186,7 +186,7 @@ def show(
         if name in entity.fields
     ]
     output.say(f"{entity.title} {ref_of(found).id}: {found}", "bold")
-    output.table(("field", "value"), [row for row in rows if row[1]])
+    output.facts(rows)
 
 
 @app.command("save", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})

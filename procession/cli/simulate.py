@@ -147,7 +147,7 @@ def _branches(step: "Step", row: StepRun, names: Mapping[str, Any]) -> Iterator[
         if isinstance(condition, Expression):
             yield _because(f"{step.path}/{slot}", "when" if "/" in slot else "if", condition, names)
         elif slot == "else":
-            yield NotTaken(f"{step.path}/else", f"{taken[0]} was taken", "")
+            yield NotTaken(f"{step.path}/else", f"“{taken[0]}” was taken", "")
 
 
 def _condition(step: "Step", slot: str) -> Any:
@@ -205,14 +205,14 @@ def _show(done: Simulated) -> None:
     output.say(done.instance.title, "bold")
     output.table(("step", "state", "output"), [_line(row) for row in done.steps])
     for reason in done.not_taken:
-        output.say(Text.assemble(("  not taken: ", "yellow"), (reason.path, "bold"), f", {reason.because}"))
+        output.say(Text.assemble(("  not taken: ", "yellow"), (reason.path, "bold"), f": {reason.because}"))
         if reason.saw:
             output.say(f"    it saw {reason.saw}", "dim")
     for mail in done.mails:
-        output.say(f"\n── mail, {'a draft' if mail.state == 'draft' else 'not sent'} " + "─" * 50)
+        output.section("mail, as a draft" if mail.state == "draft" else "mail, if it were sent")
         email.show_written(mails.written(mail.mime))
     if done.history:
-        output.say("\n── History " + "─" * 60)
+        output.section("History")
         for row in done.history:
             output.say(f"  {row.on}: {row.text}")
     result = f", {done.instance.result}" if done.instance.result else ""
