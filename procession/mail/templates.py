@@ -19,7 +19,7 @@ from jinja2 import TemplateError, TemplateNotFound, TemplateSyntaxError
 from procession.effects import Attachment, Recipient
 from procession.errors import ExpressionError, Place, ProcessError
 from procession.expressions import Scope
-from procession.mail.checking import check
+from procession.mail.checking import Checked, check
 from procession.mail.formats import reading, zone_of
 from procession.mail.invitation import invitation
 from procession.mail.library import HTML, SUBJECT, TEXT, Library, Variant, read_files
@@ -57,6 +57,7 @@ class Templates:
         """
         found = read_files(root) if files is None else dict(files)
         self._library = Library(found, str(root), default_language)
+        self._last: tuple[str, Scope, Checked] | None = None
         self._css = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
 
     @classmethod
@@ -79,11 +80,17 @@ class Templates:
     def problems(self, name: str, scope: Scope) -> list[ProcessError]:
         """All that is wrong with a mail whose template can see these names: what is missing, cannot be read,
         or names what is not there. `recipient`, `sender`, `language` and `timezone` need not be in the scope."""
-        return list(check(self._library, name, scope).problems)
+        return list(self._checked(name, scope).problems)
 
     def reads(self, name: str, scope: Scope) -> frozenset[tuple[str, ...]]:
         """The references the mail follows, in any language: `{("meeting", "contact"), …}`."""
-        return check(self._library, name, scope).reads
+        return self._checked(name, scope).reads
+
+    def _checked(self, name: str, scope: Scope) -> Checked:
+        """Problems and references are asked for one after the other, with the same scope."""
+        if self._last is None or self._last[0] != name or self._last[1] is not scope:
+            self._last = (name, scope, check(self._library, name, scope))
+        return self._last[2]
 
     def render(self, template: str, names: Mapping[str, Any], *, language: str, timezone: str) -> Rendered:
         """Fill the subject and the bodies for a reader of this language in this zone.

@@ -162,8 +162,8 @@ class Walk:
 
     def macros(self) -> dict[str, Macro]:
         tree = self.tree()
-        found = tree.find_all(nodes.Macro) if tree else ()
-        return {node.name: Macro(self._path, node) for node in found}
+        found = tree.body if tree else ()
+        return {node.name: Macro(self._path, node) for node in found if isinstance(node, nodes.Macro)}
 
     def _named_file(self, node: nodes.Expr) -> str:
         if not isinstance(node, nodes.Const) or not isinstance(node.value, str):
@@ -321,12 +321,12 @@ class Walk:
         if key in self._found.seen:
             return
         self._found.seen.add(key)
-        walk = Walk(
-            self._library, self._scope, self._found, path=macro.path, context=macro.path == self._path
-        )
+        context = self._context and macro.path == self._path
+        walk = Walk(self._library, self._scope, self._found, path=macro.path, context=context)
         local: Locals = ChainMap({}, dict(walk.macros()))
         tree = walk.tree()
-        walk._all(tree.find_all((nodes.Import, nodes.FromImport)) if tree else (), local)
+        imports = (nodes.Import, nodes.FromImport)
+        walk._all([node for node in (tree.body if tree else ()) if isinstance(node, imports)], local)
         walk._all(macro.node.body, local.new_child(dict(given)))
 
     def _known_word(self, node: nodes.Node, word: str, kind: str, known: Iterable[str]) -> None:
