@@ -59,7 +59,10 @@ def read(source: str) -> Tree:
         return Tree(words, None, (_TOO_DEEP,))
     if node is None:
         return Tree(words, None, tuple(words.findings))
-    findings = (*words.findings, *_refused(node, words))
+    refused = tuple(_refused(node, words))
+    if _TOO_DEEP in refused:
+        return Tree(words, None, (*words.findings, _TOO_DEEP))
+    findings = (*words.findings, *refused)
     return Tree(words, node, tuple(sorted(findings, key=lambda finding: finding.offset)))
 
 
