@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from procession.expressions import Expression, Fillable, Span, Text, split
+from procession.expressions import Expression, Fillable, Later, Span, Text, split
 from procession.model.draft import Filled, Leaf, YamlPath
 from procession.model.problems import Locate, Problems, model_below
 from procession.steps.fields import Wants
@@ -94,9 +94,15 @@ def _entries(field: Field, given: list[Any], path: YamlPath, problems: Problems,
             continue
         inside, nested = fill(field.entries, entry, functools.partial(_join, (*path, number)), problems)
         slots.extend(Slot(f"{field.key}/{number}", slot.steps, slot.where) for slot in nested)
-        values.append({key: filled.value for key, filled in inside.items()})
+        conditions = {known.key for known in fields_of(field.entries) if known.role == "condition"}
+        values.append({k: _in_turn(f.value) if k in conditions else f.value for k, f in inside.items()})
         leaves.extend(leaf for filled in inside.values() for leaf in filled.leaves)
     return Filled(tuple(values), tuple(leaves))
+
+
+def _in_turn(value: Fillable) -> Fillable:
+    """The step works the conditions of its entries out by itself, one after another."""
+    return Later(value) if isinstance(value, Expression) else value
 
 
 def _join(base: YamlPath, path: YamlPath) -> YamlPath:

@@ -49,7 +49,7 @@ def check_shape(
     Nothing is converted: a text is no number, and a number no text.
     """
     try:
-        return shape.model_validate(value, strict=True)
+        return shape.model_validate(value, strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
         _translate(error, shape, value, of, locate, problems)
     return None

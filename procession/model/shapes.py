@@ -117,7 +117,7 @@ class RetryShape(Shape):
 RETRY_WORDS = ("transient", "none")
 Retry = Annotated[
     Any,
-    WithJsonSchema({"anyOf": [{"enum": list(RETRY_WORDS)}, {"$ref": "#/$defs/Retry"}]}),
+    WithJsonSchema({"anyOf": [{"enum": list(RETRY_WORDS)}, {"title": "RetryShape"}]}),
     Field(title="Retry", description="`transient` tries again after temporary errors; `none` never."),
 ]
 
@@ -141,14 +141,8 @@ class ProcessShape(Shape):
     owner: Word = Field("", title="Owner", description="The team that answers for it.")
     folder: Word = Field("", title="Folder", description="Where lists show it.")
     labels: list[str] = Field(default_factory=list, title="Labels")
-    inputs: dict[str, Any] = Field(
-        default_factory=dict,
-        title="Inputs",
-        json_schema_extra={"additionalProperties": {"$ref": "#/$defs/Input"}},
-    )
-    triggers: list[Any] = Field(
-        min_length=1, title="Triggers", json_schema_extra={"items": {"$ref": "#/$defs/Trigger"}}
-    )
+    inputs: dict[str, Any] = Field(default_factory=dict, title="Inputs")
+    triggers: list[Any] = Field(min_length=1, title="Triggers")
     key: TextValue = Field(
         None, title="Key", description="Instances with the same key are about the same thing."
     )
@@ -159,9 +153,7 @@ class ProcessShape(Shape):
         None, title="Time zone", description="`Europe/Berlin`, or `{{ meeting.owner.timezone }}`."
     )
     history: HistoryShape | None = Field(None, title="History")
-    defaults: dict[str, Any] = Field(
-        default_factory=dict, title="Defaults", json_schema_extra={"$ref": "#/$defs/Defaults"}
-    )
+    defaults: dict[str, Any] = Field(default_factory=dict, title="Defaults")
     steps: Steps = Field(title="Steps")
     errors: Steps = Field(
         default_factory=list, title="Errors", description="Steps if an error was caught nowhere."

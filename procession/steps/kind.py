@@ -40,7 +40,7 @@ Condition = Annotated[str, ConditionMark()]
 Steps = Annotated[
     list[Any],
     StepsMark(),
-    WithJsonSchema({"type": "array", "items": {"$ref": "#/$defs/Step"}, "minItems": 1}),
+    WithJsonSchema({"type": "array", "items": {"title": "Step"}, "minItems": 1}),
 ]
 """Nested steps."""
 
