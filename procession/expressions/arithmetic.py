@@ -7,46 +7,23 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from jinja2.runtime import Context, Undefined
+from jinja2.runtime import Context
 
 from procession import times
 from procession.expressions.budget import Mistake, charge, in_range
+from procession.expressions.kinds import kind_of, said
 from procession.expressions.writing import of_process, zone_of
-from procession.records import Record, TypeName
+from procession.records import TypeName
 from procession.values import BusinessDays
 
 Run = Callable[[Context, Any, Any], Any]
-
-_TYPES: dict[type, str] = {
-    str: "text", bool: "bool", int: "int", float: "number", Decimal: "number", datetime: "datetime", date: "date",
-    timedelta: "duration", BusinessDays: "duration", Record: "record", list: "list", tuple: "list",
-}  # fmt: skip
-ARTICLES = {
-    "text": "a text", "bool": "yes or no", "int": "a number", "number": "a number", "datetime": "a moment",
-    "date": "a date", "duration": "a duration", "record": "a record", "list": "a list", "any": "a value",
-}  # fmt: skip
-"""What each type is called in a sentence."""
-
-
-def type_of(value: Any) -> str:
-    """The name of a value's type; "" if it is empty or nothing that has one."""
-    if isinstance(value, Undefined):
-        bool(value)  # raises UndefinedError, which says what is missing
-    return _TYPES.get(type(value)) or next(
-        (name for type_, name in _TYPES.items() if isinstance(value, type_)), ""
-    )
-
-
-def said(value: Any) -> str:
-    """What a value is, in a sentence."""
-    return "nothing (it is empty)" if value is None else ARTICLES.get(type_of(value), "something else")
 
 
 def compute(context: Context, sign: str, left: Any, right: Any) -> Any:
     """Raises:
     Mistake: the operation does not fit these values, or its result is too large.
     """
-    found = SIGNS.get((sign, type_of(left), type_of(right)))
+    found = SIGNS.get((sign, kind_of(left), kind_of(right)))
     if found is None:
         raise Mistake(f"'{sign}' does not fit {said(left)} and {said(right)}")
     try:
@@ -58,7 +35,7 @@ def compute(context: Context, sign: str, left: Any, right: Any) -> Any:
 
 
 def negate(sign: str, value: Any) -> Any:
-    if type_of(value) not in SIGNED:
+    if kind_of(value) not in SIGNED:
         raise Mistake(f"'{sign}' does not fit {said(value)}")
     if sign == "+":
         return value
@@ -78,9 +55,9 @@ def _ordered(sign: str) -> Callable[[Any, Any], bool]:
     function = getattr(operator, {"lteq": "le", "gteq": "ge"}.get(sign, sign))
 
     def ordered(left: Any, right: Any) -> bool:
-        kinds = type_of(left), type_of(right)
+        kinds = kind_of(left), kind_of(right)
         if not comparable(*kinds) or isinstance(left, BusinessDays) != isinstance(right, BusinessDays):
-            raise Mistake(f"{said(left)} and {said(right)} have no order")
+            raise Mistake(f"{said(left)} and {said(right)} cannot be compared")
         return bool(function(left, right))
 
     return ordered
@@ -92,8 +69,8 @@ def comparable(left: str, right: str) -> bool:
 
 
 def _contains(left: Any, right: Any) -> bool:
-    kind = type_of(right)
-    if kind not in ("list", "text") or (kind == "text" and type_of(left) != "text"):
+    kind = kind_of(right)
+    if kind not in ("list", "text") or (kind == "text" and kind_of(left) != "text"):
         raise Mistake(f"'in' does not fit {said(left)} and {said(right)}")
     return left in right
 

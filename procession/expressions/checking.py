@@ -13,11 +13,12 @@ from procession.expressions.fitting import article, compared, computed, no_optio
 from procession.expressions.known import UNKNOWN, Known, NotLiteral, Origin, either
 from procession.expressions.operation import Operation
 from procession.expressions.operations import FUNCTIONS
-from procession.expressions.parts import Checked, Finding, Scope
+from procession.expressions.parts import Checked, Finding, Names, Scope
 from procession.expressions.syntax import (
     JINJAS_OWN,
     Tree,
     argument_name,
+    in_order,
     name_of,
     named_arguments,
     operation_of,
@@ -40,10 +41,7 @@ def check(source: str, scope: Scope) -> Checked:
     known = walk.value(tree.node)
     if _may_hold_records(known.type):
         walk.follow(known.origins)
-    findings = dict.fromkeys((*tree.findings, *walk.findings))
-    return Checked(
-        known.type, frozenset(walk.reads), tuple(sorted(findings, key=lambda finding: finding.offset))
-    )
+    return Checked(known.type, frozenset(walk.reads), in_order([*tree.findings, *walk.findings]))
 
 
 def _may_hold_records(type_: Type) -> bool:
@@ -89,7 +87,7 @@ class _Walk:
                 return self._operation(node)
             case nodes.Compare():
                 return self._compare(node)
-            case nodes.BinExpr() if not isinstance(node, nodes.And | nodes.Or | nodes.Pow):
+            case nodes.BinExpr() if not isinstance(node, nodes.And | nodes.Or):
                 return self._compute(node)
         return self._plain(node)
 
@@ -211,7 +209,7 @@ class _Walk:
         kind = given.type.name
         if wants and kind not in (*wants, "any"):
             hint = f"Example: {operation.example}."
-            self._wrong(f"{name!r} of {operation.name!r} is not {article(given)}", start(place), hint)
+            self._wrong(f"{name!r} of {operation.name!r} cannot be {article(given)}", start(place), hint)
             return UNKNOWN
         if name == operation.attribute and isinstance(given.literal, str):
             return self._path(value.item, given.literal, start(place) + 1)
@@ -308,7 +306,7 @@ class _Walk:
 
 _NEEDS = {
     "text": "a text", "record": "a record", "number": "a number", "int": "a whole number", "list": "a list",
-    "datetime": "a moment", "date": "a date", "duration": "a duration", "bool": "yes or no",
+    "datetime": "a moment", "date": "a date", "duration": "a duration",
 }  # fmt: skip
 _INSTEAD_OF_FIELD = {
     "list": "Take one of it with '| first', or a field of each with '| map(attribute=…)'.",
@@ -324,10 +322,10 @@ def _literal(value: object) -> Known:
     return Known(types.get(type(value), ANY), literal=value)
 
 
-def _below(root: tuple[str, ...], name: str, found: "Type | Mapping[str, object]") -> Known:
+def _below(root: tuple[str, ...], name: str, found: Type | Names) -> Known:
     path = (*root, name) if root != ("inputs",) else (name,)
     origins: frozenset[Origin] = frozenset({(path, ())})
-    return Known(found, origins) if isinstance(found, Type) else Known(origins=origins, names=found)  # type: ignore[arg-type]  # a Mapping here is a group
+    return Known(found, origins) if isinstance(found, Type) else Known(origins=origins, names=found)
 
 
 def _list(items: list[Known]) -> Known:

@@ -9,8 +9,8 @@ from typing import Any
 
 from jinja2.runtime import Context, Undefined
 
-from procession.expressions.arithmetic import said, type_of
 from procession.expressions.budget import LARGEST, MOST_BUILT, MOST_ITEMS, Mistake, built, charge, in_range
+from procession.expressions.kinds import kind_of, said
 from procession.expressions.known import UNKNOWN, Known, either, gives, item, same
 from procession.expressions.operation import Operation, TextLike
 from procession.expressions.writing import as_text
@@ -50,7 +50,7 @@ def _default(context: Context, value: Any, default: Any) -> Any:
 
 
 def _round(_context: Context, value: Any, digits: Any = 0) -> Any:
-    if type_of(digits) != "int" or not 0 <= digits <= _MOST_DIGITS:
+    if kind_of(digits) != "int" or not 0 <= digits <= _MOST_DIGITS:
         raise Mistake(f"'digits' goes from 0 to {_MOST_DIGITS}")
     number = in_range(_number(_context, value))
     rounded = Decimal(str(number)).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
@@ -58,7 +58,7 @@ def _round(_context: Context, value: Any, digits: Any = 0) -> Any:
 
 
 def _number(_context: Context, value: Any) -> Any:
-    kind = type_of(value)
+    kind = kind_of(value)
     if kind in ("int", "number"):
         return value
     if kind != "text":
@@ -95,7 +95,7 @@ def _text(context: Context, value: Any) -> str:
 
 def _truncate(context: Context, value: Any, length: Any = 80) -> str:
     text = _text(context, value)
-    if type_of(length) != "int" or not 1 <= length <= MOST_BUILT:
+    if kind_of(length) != "int" or not 1 <= length <= MOST_BUILT:
         raise Mistake("'length' is a number of characters")
     return text if len(text) <= length else built(context, text[: length - 1].rstrip() + "…")
 
@@ -170,7 +170,7 @@ def _unique(context: Context, value: Any) -> list[Any]:
 def _sum(context: Context, value: Any) -> Any:
     total: Any = 0
     for one in _filled(context, value):
-        if type_of(one) not in ("int", "number"):
+        if kind_of(one) not in ("int", "number"):
             raise Mistake(f"{said(one)} cannot be added up")
         total = total + (Decimal(repr(one)) if isinstance(one, float) else one)
     in_range(total)

@@ -18,8 +18,9 @@ from jinja2.visitor import NodeTransformer
 from typing_extensions import override
 
 from procession.errors import ExpressionError
-from procession.expressions.arithmetic import compare, compute, negate, said, type_of
+from procession.expressions.arithmetic import compare, compute, negate
 from procession.expressions.budget import Ledger, Mistake, charge
+from procession.expressions.kinds import kind_of, said
 from procession.expressions.operations import FILTERS, FUNCTIONS, TESTS
 from procession.expressions.parts import Expression, Fillable, Later, Text
 from procession.expressions.seen import seen
@@ -243,7 +244,7 @@ def _part(context: Context, value: Any, *place: Any) -> Any:
     """`value[1]` or `value[0:3]`."""
     if not isinstance(value, str | list | tuple):
         raise Mistake(f"{said(value)} has no parts")
-    if any(at is not None and type_of(at) != "int" for at in place):
+    if any(at is not None and kind_of(at) != "int" for at in place):
         raise Mistake("a place in a list is a whole number")
     try:
         found = value[place[0]] if len(place) == 1 else value[place[0] : place[1]]

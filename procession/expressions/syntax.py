@@ -51,19 +51,18 @@ class Tree:
 def read(source: str) -> Tree:
     """Read an expression. Raises nothing."""
     words = scan(source)
-    if words.broken:
-        return Tree(words, None, tuple(words.findings))
     try:
-        node = _parse(words)
+        node = None if words.broken else _parse(words)
     except RecursionError:
         return Tree(words, None, (_TOO_DEEP,))
-    if node is None:
-        return Tree(words, None, tuple(words.findings))
-    refused = tuple(_refused(node, words))
-    if _TOO_DEEP in refused:
-        return Tree(words, None, (*words.findings, _TOO_DEEP))
-    findings = (*words.findings, *refused)
-    return Tree(words, node, tuple(sorted(findings, key=lambda finding: finding.offset)))
+    refused = list(_refused(node, words)) if node else []
+    findings = in_order([*words.findings, *refused])
+    return Tree(words, None if _TOO_DEEP in refused else node, findings)
+
+
+def in_order(findings: list[Finding]) -> tuple[Finding, ...]:
+    """By their place, each once."""
+    return tuple(sorted(dict.fromkeys(findings), key=lambda finding: finding.offset))
 
 
 def start(node: nodes.Node) -> int:
@@ -104,7 +103,7 @@ def operation_of(node: nodes.Node) -> Operation | None:
     return None
 
 
-_TOO_DEEP = Finding("the expression is nested too deeply", 0, "Split it: `set` names parts.")
+_TOO_DEEP = Finding("the expression is nested too deeply", 0, "Give parts of it a name with `set`.")
 
 
 def _parse(words: Words) -> nodes.Expr | None:

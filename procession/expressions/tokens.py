@@ -16,6 +16,7 @@ from procession.expressions.parts import Finding
 from procession.times import parse_any_duration
 
 LONGEST_SOURCE = 2_000
+LONGEST_NAME = 100
 MOST_WORDS = 300
 DEEPEST_BRACKETS = 12
 LARGEST_LITERAL = 10**15
@@ -33,6 +34,7 @@ _WORD = re.compile(
     r"|(?P<other>.)",
     re.DOTALL,
 )
+_SPLIT = "Give parts of it a name with `set`."
 _SLIPS = {
     "&&": ("'&&' is not known here", "Write 'and'.", "and"),
     "&": ("'&' is not known here", "Write 'and', or '~' to join texts.", "and"),
@@ -82,16 +84,14 @@ def scan(source: str) -> Words:
     """Cut an expression into words. Raises nothing."""
     words = Words(source)
     if len(source) > LONGEST_SOURCE:
-        words.wrong(
-            f"the expression is longer than {LONGEST_SOURCE} characters", 0, "Split it: `set` names parts."
-        )
+        words.wrong(f"the expression is longer than {LONGEST_SOURCE} characters", 0, _SPLIT)
         return words
     for found in _WORD.finditer(source):
         _read(found, words)
     _match_brackets(words)
     _match_equals(words)
     if len(words.tokens) > MOST_WORDS:
-        words.wrong(f"the expression has more than {MOST_WORDS} words", 0, "Split it: `set` names parts.")
+        words.wrong(f"the expression has more than {MOST_WORDS} words", 0, _SPLIT)
     if not words.tokens and not words.findings:
         words.wrong("the expression is empty", 0, "Name a value.")
     return words
@@ -130,6 +130,10 @@ def _unescape(text: str, at: int, words: Words) -> str:
 
 
 def _name(text: str, at: int, words: Words) -> str:
+    if len(text) > LONGEST_NAME:
+        words.wrong(
+            f"a name is longer than {LONGEST_NAME} characters", at, "If it is a text, put it into quotes."
+        )
     if not text.isascii():
         words.wrong(f"{text[:40]!r} is no name", at, "If it is a text, put it into quotes.")
     if text != text.lower() and text.lower() in _SMALL:
@@ -175,7 +179,7 @@ def _match_brackets(words: Words) -> None:
         elif token.type in ("rparen", "rbracket"):
             _close(token, opened, words)
         if len(opened) > DEEPEST_BRACKETS:
-            words.wrong("the brackets are nested too deeply", token.lineno, "Split it: `set` names parts.")
+            words.wrong("the brackets are nested too deeply", token.lineno, _SPLIT)
             return
     for token in opened:
         _never_closed(token, words)

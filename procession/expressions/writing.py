@@ -19,6 +19,7 @@ from jinja2.runtime import Context, Undefined
 
 from procession import times
 from procession.expressions.budget import LARGEST, Mistake, charge
+from procession.expressions.kinds import said
 from procession.records import Record, Ref
 from procession.values import BusinessDays
 
@@ -79,7 +80,7 @@ def _items(value: list[Any] | tuple[Any, ...], context: Context) -> str:
 
 
 def _unwritable(value: Any, _context: Context) -> str:
-    raise Mistake(f"a {type(value).__name__} cannot be written as text")
+    raise Mistake(f"{said(value)} cannot be written as text")
 
 
 _WRITERS: tuple[tuple[type | tuple[type, ...], Callable[[Any, Context], str]], ...] = (

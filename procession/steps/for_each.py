@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from procession.errors import PermanentError
-from procession.expressions.arithmetic import said
+from procession.expressions.kinds import said
 from procession.steps.fields import ListValue
 from procession.steps.kind import Context, LiteralMark, Outcome, Shape, StepKind, Steps
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from procession.effects import Recipient
 from procession.errors import PermanentError
-from procession.expressions.arithmetic import said
+from procession.expressions.kinds import said
 from procession.records import Record, fields_of, ref_of
 from procession.steps.storing import every
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from procession import times
 from procession.errors import PermanentError
 from procession.expressions import write
-from procession.expressions.arithmetic import said
+from procession.expressions.kinds import said
 from procession.records import Record, Ref, ref_of
 from procession.steps.kind import Context
 from procession.values import BusinessDays

@@ -20,7 +20,7 @@ GIVEN = {
 
 CASES = (
     ("many | upper", "a list is no text"),
-    ("yes | number", "yes or no is no number"),
+    ("yes | number", "a yes-or-no value is no number"),
     ("'1e999' | number", "the text is no number, such as 12.5"),
     ("five | length", "a number has no length"),
     ("text | first", "a list is needed, not a text"),
@@ -30,7 +30,7 @@ CASES = (
     ("groups | unique", "the values of the list cannot be compared"),
     ("many | max", "the values of the list have no order among each other"),
     ("many | sum", "a text cannot be added up"),
-    ("groups | map(attribute='b')", "there is no 'b' in something else"),
+    ("groups | map(attribute='b')", "there is no 'b' in a group of values"),
     ("many | map(attribute='b')", "there is no 'b' in a text"),
     ("-text", "'-' does not fit a text"),
     ("five in five", "'in' does not fit a number and a number"),
@@ -114,7 +114,7 @@ def test_a_value_can_be_written_as_mixed_text_writes_it():
 
     assert write(NOW, names) == "2026-03-02 09:00"
     assert write(MEETING, names) == "Kick-off"
-    with pytest.raises(Mistake, match="a dict cannot be written as text"):
+    with pytest.raises(Mistake, match="a group of values cannot be written as text"):
         write({}, names)
 
 

@@ -193,21 +193,21 @@ FAILURES = (
     ("unknown", "'unknown' failed: there is no 'unknown' here"),
     ("meeting.colour", "'meeting.colour' failed: <activity:5> has no 'colour' (it saw meeting = <activity:5>)"),
     ("meeting.start.year", "'meeting.start.year' failed: there is no 'year' in a moment (it saw meeting.start = 2026-03-06 09:00+00:00)"),
-    ("meeting.due > now()", "'meeting.due > now()' failed: nothing (it is empty) and a moment have no order (it saw meeting.due = empty)"),
-    ("meeting.due + remind_before", "'meeting.due + remind_before' failed: '+' does not fit nothing (it is empty) and a duration (it saw meeting.due = empty, remind_before = 1 day)"),
+    ("meeting.due > now()", "'meeting.due > now()' failed: an empty value and a moment cannot be compared (it saw meeting.due = empty)"),
+    ("meeting.due + remind_before", "'meeting.due + remind_before' failed: '+' does not fit an empty value and a duration (it saw meeting.due = empty, remind_before = 1 day)"),
     ("meeting.due | time", "'meeting.due | time' failed: it is empty where a moment is needed (it saw meeting.due = empty)"),
     ("meeting.contact.first_name | upper", "'meeting.contact.first_name | upper' failed: it is empty where a text is needed (it saw meeting.contact.first_name = empty)"),
-    ("meeting.is_meeting < 5", "'meeting.is_meeting < 5' failed: yes or no and a number have no order (it saw meeting.is_meeting = yes)"),
+    ("meeting.is_meeting < 5", "'meeting.is_meeting < 5' failed: a yes-or-no value and a number cannot be compared (it saw meeting.is_meeting = yes)"),
     ("1 / (1 - 1)", "'1 / (1 - 1)' failed: it divides by zero"),
     ("now() + duration('36500 days') * 300", "'now() + duration('36500 days') * 300' failed: '+' leads too far"),
     ("trigger.changed[5]", "'trigger.changed[5]' failed: there is no number 5 in a list of 2 (it saw trigger.changed = a list of 2)"),
     ("'x' | number", "''x' | number' failed: the text is no number, such as 12.5"),
     ("duration('soon')", "'duration('soon')' failed: 'soon' is not a duration. Write it as 30s, 5m, 24h, 3 days, 2 business days, 1 week or PT2H."),
     ("duration('1 business day') + duration('1 day')", "'duration('1 business day') + duration('1 day')' failed: business days and other durations do not add up"),
-    ("duration('1 business day') < duration('1 day')", "'duration('1 business day') < duration('1 day')' failed: a duration and a duration have no order"),
+    ("duration('1 business day') < duration('1 day')", "'duration('1 business day') < duration('1 day')' failed: a duration and a duration cannot be compared"),
     ("duration('1 business day') * 1.5", "'duration('1 business day') * 1.5' failed: business days are whole days"),
     ("[meeting, 1] | sort", "'[meeting, 1] | sort' failed: the values of the list have no order among each other (it saw meeting = <activity:5>)"),
-    ("vars ~ ''", "'vars ~ ''' failed: a dict cannot be written as text (it saw vars = a group of values)"),
+    ("vars ~ ''", "'vars ~ ''' failed: a group of values cannot be written as text (it saw vars = a group of values)"),
     ("[meeting.opportunity.name]", "'[meeting.opportunity.name]' failed: 'name' is read from something empty (it saw meeting.opportunity = empty)"),
     ("meeting.strt and", "'meeting.strt and' failed: the expression ends too early"),
 )  # fmt: skip
@@ -337,7 +337,7 @@ def test_mixed_text_that_cannot_be_written_says_where():
 
     assert (
         caught.value.message
-        == "'vars' failed: a dict cannot be written as text (it saw vars = a group of values)"
+        == "'vars' failed: a group of values cannot be written as text (it saw vars = a group of values)"
     )
     assert caught.value.at == AT
 

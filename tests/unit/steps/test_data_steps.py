@@ -106,7 +106,7 @@ def test_update_of_nothing_says_so():
     with pytest.raises(PermanentError) as caught:
         decide("update", {"record": None, "values": {}})
 
-    assert caught.value.message == "'record' needs a record, not nothing (it is empty)"
+    assert caught.value.message == "'record' needs a record, not an empty value"
     assert caught.value.hint == "Guard the step with an 'if'."
 
 

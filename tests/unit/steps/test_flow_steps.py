@@ -66,7 +66,7 @@ def test_for_each_refuses_what_is_no_list():
     with pytest.raises(PermanentError) as caught:
         decide("for_each", {"items": None})
 
-    assert caught.value.message == "'items' needs a list, not nothing (it is empty)"
+    assert caught.value.message == "'items' needs a list, not an empty value"
 
 
 def test_for_each_refuses_a_list_that_is_too_long_before_anything_is_done():

@@ -300,7 +300,7 @@ def test_an_invitation_is_attached():
 
 def test_an_invitation_to_nothing_is_refused():
     assert refusal(to=ANN, attach=({"invitation": None},)).message == (
-        "'invitation' needs a record, not nothing (it is empty)"
+        "'invitation' needs a record, not an empty value"
     )
 
 
