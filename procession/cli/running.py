@@ -55,7 +55,8 @@ def run(
     number = start_by_hand(ports, plan, inputs, actor=now.actor)
     if number is None:
         raise InputError(
-            f"{process} runs for this already, and it runs once at a time", hint="See: procession instances"
+            f"process {process!r} runs for this already, and it runs once at a time",
+            hint="See: procession instances",
         )
     if wait:
         _to_its_end(plan, number, ports, quiet=json)
@@ -86,7 +87,7 @@ def read_inputs(now: Session, plan: "Plan", written: Mapping[str, str]) -> dict[
     for name, text in written.items():
         if name not in known:
             hint = did_you_mean(name, known) or (f"It has {one_of(known)}." if known else "It has none.")
-            raise InputError(f"{plan.process} has no input {name!r}", hint=hint)
+            raise InputError(f"process {plan.process!r} has no input {name!r}", hint=hint)
         declared = known[name]
         values[name] = typed.read(
             text, declared.type, f"input {name}", now.application.clock, declared.options
@@ -95,7 +96,8 @@ def read_inputs(now: Session, plan: "Plan", written: Mapping[str, str]) -> dict[
         if declared.required and declared.default is None and name not in values:
             example = f"{declared.type.of}:17" if declared.type.name == "record" else "…"
             raise InputError(
-                f"input {name!r} of {plan.process} is missing", hint=f"Give it as --input {name}={example}"
+                f"input {name!r} of process {plan.process!r} is missing",
+                hint=f"Give it as --input {name}={example}",
             )
     return values
 

@@ -90,7 +90,7 @@ def _simulated(
     number = start_by_hand(ports, plan, inputs, actor=now.actor)
     if number is None:
         raise InputError(
-            f"{plan.process} runs for this already, and it runs once at a time",
+            f"process {plan.process!r} runs for this already, and it runs once at a time",
             hint="See: procession instances --state running --state ready",
         )
     journal, at = store.inner.journal, ports.clock.now()
@@ -137,13 +137,14 @@ def _not_taken(
 
 def _branches(step: "Step", row: StepRun, names: Mapping[str, Any]) -> Iterator[NotTaken]:
     """The branches of an `if` or a `choose` that were passed by."""
-    from procession.expressions import Expression
+    from procession.expressions import Expression, Later
 
     taken = row.branch.split()
     for slot in step.slots:
         if slot in taken or not taken:
             continue
         condition = _condition(step, slot)
+        condition = condition.expression if isinstance(condition, Later) else condition
         if isinstance(condition, Expression):
             yield _because(f"{step.path}/{slot}", "when" if "/" in slot else "if", condition, names)
         elif slot == "else":

@@ -152,3 +152,24 @@ def test_the_lock_pins_everything_by_hash() -> None:
 
     assert pins
     assert [line for line in pins if "==" not in line or not line.rstrip().endswith("\\")] == []
+
+
+def test_the_straight_line_can_be_read_in_an_hour() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    linked = re.findall(r"\]\((procession/[\w/]+\.py)\)", readme)
+
+    lines = sum(len((ROOT / name).read_text(encoding="utf-8").splitlines()) for name in linked)
+
+    assert len(linked) == 5
+    assert lines < 900
+
+
+def test_every_link_of_the_docs_leads_somewhere() -> None:
+    lost = [
+        f"{name_of(page)}: {target}"
+        for page in (ROOT / "README.md", *ROOT.glob("docs/**/*.md"))
+        for target in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8"))
+        if "://" not in target and not (page.parent / target).exists()
+    ]
+
+    assert lost == []

@@ -1,0 +1,296 @@
+"""`check`, `simulate`, `run` and what is seen of instances afterwards, on a real store and a real inbox."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from procession.testing.inbox import Inbox
+
+from .conftest import Call
+
+PROCESS = """\
+process: greet
+title: Greet a contact
+inputs:
+  contact: {type: record, of: contact}
+  times: {type: int, default: 1, min: 1, max: 3}
+triggers:
+  - manual: {on: contact}
+key: "{{ contact.id }}"
+mode: single
+history: {on: "{{ contact }}"}
+steps:
+  - id: reachable
+    choose:
+      branches:
+        - when: contact.opt_out
+          steps: [{stop: wants no mail}]
+        - when: contact.email
+          steps:
+            - id: hello
+              send_email: {to: "{{ contact }}", subject: "Hello {{ contact.first_name }}", text: "{{ times }} times"}
+      else:
+        - log_history: "{{ contact.name }} has no address"
+  - if: times > 1
+    log_history: "Greeted {{ times }} times"
+"""
+
+
+@pytest.fixture
+def greet(project: Path) -> Path:
+    for file in (project / "processes").glob("*.yaml"):
+        file.unlink()
+    path = project / "processes" / "greet.yaml"
+    path.write_text(PROCESS, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def inbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
+    with Inbox() as server:
+        monkeypatch.setenv("PROCESSION_SMTP_HOST", server.host)
+        monkeypatch.setenv("PROCESSION_SMTP_PORT", str(server.port))
+        monkeypatch.setenv("PROCESSION_SMTP_SECURITY", "none")
+        yield server
+
+
+def test_check_tells_every_mistake_with_its_place(greet: Path, call: Call) -> None:
+    greet.write_text(
+        PROCESS.replace("contact.opt_out", "contact.opt_uot").replace("log_history:", "log_histroy:", 1),
+        encoding="utf-8",
+    )
+
+    said = call("check")
+
+    assert said.code == 1
+    assert (
+        "processes/greet.yaml:15:25: steps/reachable/choose/branches/1/when: contact has no field 'opt_uot'."
+        in said.out
+    )
+    assert "Did you mean 'log_history'?" in said.out
+    assert said.err == "\n2 problems in 1 file.\n"
+
+
+def test_check_gives_problems_to_programs(greet: Path, call: Call) -> None:
+    greet.write_text(PROCESS.replace("contact.opt_out", "contact.opt_uot"), encoding="utf-8")
+
+    said = call("check", "--json")
+
+    (problem,) = said.json["problems"]
+    assert (said.code, said.err) == (1, "")
+    assert problem == {
+        "file": "processes/greet.yaml", "line": 15, "column": 25, "path": "steps/reachable/choose/branches/1/when",
+        "message": "contact has no field 'opt_uot'", "hint": "Did you mean 'opt_out'?",
+    }  # fmt: skip
+
+
+def test_check_says_when_each_process_starts(greet: Path, call: Call) -> None:
+    said = call("check")
+
+    assert "greet     Greet a contact   by hand on contact" in said.out
+    assert (said.code, said.err) == (0, "1 process, no problem.\n")
+
+
+def test_check_of_a_file_that_is_not_there_is_wrong_use(greet: Path, call: Call) -> None:
+    greet.write_text(PROCESS + "nonsense", encoding="utf-8")
+
+    said = call("check", "nofile.yaml")
+
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert "nofile.yaml: No such file or directory." in said.err
+
+
+def test_other_commands_tell_the_mistakes_too(greet: Path, call: Call) -> None:
+    greet.write_text(PROCESS.replace("contact.opt_out", "contact.opt_uot"), encoding="utf-8")
+
+    said = call("run", "greet", "-i", "contact=contact:1")
+
+    assert said.code == 2
+    assert "contact has no field 'opt_uot'" in said.err
+
+
+def test_simulate_shows_the_mail_and_the_ways_not_taken(greet: Path, call: Call) -> None:
+    said = call("simulate", "greet", "-i", "contact=contact:1")
+
+    assert said.code == 0
+    assert "Subject: Hello Ann\n" in said.out
+    assert (
+        "not taken: reachable/branches/0: when: contact.opt_out\n    it saw contact.opt_out = no"
+        in said.out
+    )
+    assert "contact:1: E-mail “Hello Ann” to Ann Becker" in said.out
+    assert "if: times > 1\n    it saw times = 1\n" in said.out
+    assert "It would end completed.\n" in said.out
+
+
+def test_simulate_leaves_no_trace(greet: Path, call: Call) -> None:
+    call("simulate", "greet", "-i", "contact=contact:1")
+
+    assert call("instances", "--json").json == []
+    assert call("email", "list", "--json").json == []
+    assert call("history", "contact:1", "--json").json == []
+
+
+def test_simulate_tells_of_a_stop_and_of_its_result(greet: Path, call: Call) -> None:
+    said = call("simulate", "greet", "-i", "contact=contact:3", "--json").json
+
+    assert (said["state"], said["result"], said["emails"], said["history"]) == (
+        "stopped",
+        "wants no mail",
+        [],
+        [],
+    )
+
+
+def test_run_takes_an_instance_to_its_end(greet: Path, call: Call, inbox: Inbox) -> None:
+    said = call("run", "greet", "-i", "contact=1", "-i", "times=2")
+
+    assert (said.code, said.out) == (0, "Instance 1: completed.\n")
+    assert [mail.subject for mail in inbox.mails] == ["Hello Ann"]
+    assert [row["text"] for row in call("history", "contact:1", "--json").json] == [
+        "Greeted 2 times", "E-mail “Hello Ann” to Ann Becker",
+    ]  # fmt: skip
+
+
+def test_run_gives_the_whole_instance_to_programs(greet: Path, call: Call, inbox: Inbox) -> None:
+    done = call("run", "greet", "-i", "contact=1", "--json")
+
+    assert done.err == ""
+    assert {step["path"]: step["state"] for step in done.json["steps"]} == {
+        "reachable": "done", "reachable/branches/1/hello": "done", "log_history_1": "skipped",
+    }  # fmt: skip
+    assert done.json["steps"][1]["output"]["message_id"] == inbox.mails[0].message_id
+
+
+def test_run_without_waiting_leaves_it_to_the_engine(greet: Path, call: Call, inbox: Inbox) -> None:
+    said = call("run", "greet", "-i", "contact=1", "--no-wait")
+
+    assert said.out == "Instance 1 is ready; `procession serve` takes it up.\n"
+    assert (inbox.mails, call("instances", "show", "1", "--json").json["state"]) == ([], "ready")
+    again = call("run", "greet", "-i", "contact=1", "--no-wait")
+    assert (
+        again.err
+        == "Process 'greet' runs for this already, and it runs once at a time. See: procession instances\n"
+    )
+
+
+def test_an_incident_names_its_place_and_can_be_resumed(greet: Path, call: Call, inbox: Inbox) -> None:
+    inbox.refuse_next("550 5.7.1 not you")
+    failed = call("run", "greet", "-i", "contact=1")
+    assert failed.code == 1
+    assert "processes/greet.yaml:19:15 reachable/branches/1/hello: " in failed.out
+
+    listed = call("incidents").out
+    assert "instance 1  Greet a contact: Ann Becker\n" in listed
+    assert "550 5.7.1 not you" in listed
+
+    assert (
+        call("incidents", "resume", "1").out == "Instance 1 is ready again; `procession serve` takes it up.\n"
+    )
+    assert (
+        call("incidents", "resume", "1").err
+        == "Instance 1 is ready, no incident. See: procession incidents\n"
+    )
+
+
+def test_instances_are_listed_shown_and_cancelled(greet: Path, call: Call) -> None:
+    call("run", "greet", "-i", "contact=1", "--no-wait")
+
+    assert "1   Greet a contact: Ann Becker   ready" in call("instances").out
+    shown = call("instances", "show", "1").out
+    assert "started   " in shown
+    assert ", by hand, by anna" in shown
+    assert call("instances", "cancel", "1").out == "Instance 1 is cancelled.\n"
+
+    assert call("instances", "--state", "ready", "--json").json == []
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("gret -i contact=1", "There is no process 'gret'. Did you mean 'greet'?\n"),
+        ("greet", "Input 'contact' of process 'greet' is missing. Give it as --input contact=contact:17\n"),
+        ("greet -i contcat=1", "Process 'greet' has no input 'contcat'. Did you mean 'contact'?\n"),
+        ("greet -i contact", "--input 'contact' is not of the form name=value. Write --input name=value\n"),
+        (
+            "greet -i contact=activity:1",
+            "Input contact: 'activity:1' is no such record. Write it as contact:3.\n",
+        ),
+        ("greet -i contact=99", "Input 'contact': there is no contact 99.\n"),
+        ("greet -i contact=1 -i times=many", "Input times: 'many' is no whole number.\n"),
+    ],
+)
+@pytest.mark.parametrize("command", ["run", "simulate"])
+def test_wrong_inputs_are_named(command: str, words: str, expected: str, greet: Path, call: Call) -> None:
+    said = call(command, *words.split())
+
+    assert (said.code, said.err) == (2, expected)
+
+
+def test_a_template_is_previewed_with_a_record(project: Path, call: Call) -> None:
+    said = call("template", "preview", "meeting_new", "--with", "meeting=activity:1", "--language", "de")
+
+    files = sorted(path.name for path in (project / ".procession" / "preview").iterdir())
+    assert files == ["meeting_new.de.html", "meeting_new.de.txt"]
+    assert said.out.startswith("Subject: ")
+    assert "Ann" in said.out or "Becker" in said.out
+
+
+def test_a_template_that_lacks_a_name_says_which(project: Path, call: Call) -> None:
+    said = call("template", "preview", "meeting_new")
+
+    assert said.code == 2
+    assert "meeting" in said.err
+    assert said.err.endswith("A name that is missing is given as --with meeting=activity:17.\n")
+
+
+def test_an_unknown_template_is_guessed(project: Path, call: Call) -> None:
+    assert (
+        call("template", "preview", "meeting_nwe").err
+        == "There is no mail template 'meeting_nwe'. Did you mean 'meeting_new'?\n"
+    )
+
+
+def test_templates_are_listed_with_their_languages(project: Path, call: Call) -> None:
+    found = {row["template"]: row["languages"] for row in call("template", "list", "--json").json}
+
+    assert "de" in found["meeting_new"]
+
+
+def test_the_doctor_says_what_works_and_what_to_mend(project: Path, call: Call, inbox: Inbox) -> None:
+    said = call("doctor", "--json")
+
+    found = {checkup["what"]: checkup["state"] for checkup in said.json}
+    assert found.pop("Prefect") in ("well", "unwell")
+    assert found == {
+        "settings": "well", "database": "well", "mail server": "well", "templates": "well", "processes": "well",
+        "incidents": "well",
+    }  # fmt: skip
+
+
+def test_the_doctor_finds_a_mail_server_that_is_not_there(
+    project: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROCESSION_SMTP_HOST", "127.0.0.1")
+    monkeypatch.setenv("PROCESSION_SMTP_PORT", "1")
+
+    said = call("doctor")
+
+    assert said.code == 1
+    assert "✗ mail server: 127.0.0.1:1: " in said.out
+
+
+def test_init_again_changes_nothing_that_is_there(project: Path, call: Call) -> None:
+    (project / "processes" / "welcome_new_contact.yaml").unlink()
+    before = {
+        path: path.read_bytes()
+        for path in project.rglob("*")
+        if path.is_file() and ".procession" not in path.parts
+    }
+
+    said = call("init")
+
+    assert said.code == 0
+    assert before == {path: path.read_bytes() for path in before}
+    assert not (project / "processes" / "welcome_new_contact.yaml").exists()
