@@ -1,7 +1,8 @@
 """The calendar file of a meeting (RFC 5545, sent as RFC 6047 describes): what a calendar needs to put it in.
 
 The UID stays the same for the same meeting, and SEQUENCE grows each time it is saved, so that a calendar
-replaces what it has. Nothing depends on the time of day: the same record gives the same file.
+replaces what it has. Nothing depends on the time of day: the same record gives the same file. The notes of
+the meeting (`body`) stay at home: they are written for colleagues.
 """
 
 from collections.abc import Mapping, Sequence
@@ -65,9 +66,8 @@ def _event(meeting: Record, fields: Mapping[str, Any], method: str) -> Event:
     event.add("sequence", _sequence(fields))
     event.add("status", "CANCELLED" if method == "CANCEL" else "CONFIRMED")
     event.add("transp", "TRANSPARENT" if fields.get("all_day") else "OPAQUE")
-    for name, field in (("location", "location"), ("description", "body")):
-        if fields.get(field):
-            event.add(name, str(fields[field]))
+    if fields.get("location"):
+        event.add("location", str(fields["location"]))
     return event
 
 

@@ -2,7 +2,7 @@
 
 A template reads plain data and writes text. It calls only macros, the filters listed here, `range` and
 the functions it was handed; it changes nothing, and it ends: loops run over lists of the data or over a
-`range`, and all ranges of a mail share one budget (`procession.mail.formats.budgeted_range`).
+`range`, and all ranges and calls of a mail share one budget (`procession.mail.formats.spend`).
 """
 
 from collections.abc import Callable, Mapping
@@ -131,4 +131,4 @@ def lines(text: str) -> Markup:
 
 
 def _is_html(name: str | None) -> bool:
-    return bool(name and (name.endswith((".html.j2", ".html"))))
+    return bool(name and name.endswith(".html.j2"))

@@ -131,7 +131,7 @@ class Connection:
         try:
             self._ask([begin, *(f"RCPT TO:<{address}>" for address in recipients), "DATA"], replies)
         except LOST as error:
-            if self.mails and not replies:
+            if self.mails and (not replies or replies[0][0] == CLOSING):
                 raise StaleConnection("the mail server had closed the connection") from error
             raise TransportDeferred(
                 f"the mail server was lost before it took the mail: {_reason(error)}"

@@ -39,6 +39,7 @@ class OddServer:
 
     def __init__(self, answers: Mapping[str, str], greeting: str = "220 odd.example") -> None:
         self._answers, self._greeting = {**USUAL, **answers}, greeting
+        self.once: dict[str, str] = {}
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self.commands: list[str] = []
@@ -80,7 +81,7 @@ class OddServer:
             word, _, rest = line.decode("latin-1").strip().partition(" ")
             command = word.upper()
             self.commands.append(f"{command} {rest}".strip())
-            answer = self._answers.get(command, CUT)
+            answer = self.once.pop(command, None) or self._answers.get(command, CUT)
         connection.shutdown(socket.SHUT_RDWR)
 
     def settings(self, **changes: Any) -> SmtpSettings:
@@ -217,6 +218,21 @@ def test_a_server_that_wants_data_without_recipients_is_left() -> None:
         out.send(BOB, [ANN], MIME)
 
     assert server.commands[-1] == "DATA"
+
+
+@pytest.mark.parametrize("offered", ["SIZE 1000", "PIPELINING"])
+def test_a_goodbye_on_a_kept_connection_costs_no_mail(offered: str) -> None:
+    answers = {"EHLO": f"250-odd.example\r\n250 {offered}"}
+
+    with OddServer(answers) as server, SmtpMailOut(server.settings()) as out:
+        out.send(BOB, [ANN], MIME)
+        server.once |= {"MAIL": "421 idle too long"} | ({"RCPT": CUT} if offered == "PIPELINING" else {})
+        delivery = out.send(BOB, [ANN], MIME)
+
+    assert delivery.answer == "250 taken"
+    assert [command for command in server.commands if command.startswith("EHLO")] == [
+        "EHLO client.example"
+    ] * 2
 
 
 def test_the_server_is_told_the_size_and_of_letters_beyond_ascii() -> None:
