@@ -35,14 +35,15 @@ class Saved:
 
     type: Literal["added", "modified", "deleted"]
     ref: Ref
+    by: Actor
     changed: tuple[str, ...] = ()
     payload: Mapping[str, Any] = field(default_factory=dict)
 
 
-def tell(connection: Connection, saves: Iterable[Saved], actor: Actor, at: datetime) -> None:
+def tell(connection: Connection, saves: Iterable[Saved], at: datetime) -> None:
     """Write one event for each save. Those of a process never start that process (`origin`)."""
     rows = [
-        _row(Event(0, at, save.type, save.ref, save.changed, origin=actor.process, payload=save.payload))
+        _row(Event(0, at, save.type, save.ref, save.changed, origin=save.by.process, payload=save.payload))
         for save in saves
     ]
     if rows:

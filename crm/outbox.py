@@ -16,7 +16,7 @@ from crm.links import Link
 from crm.parameters import IDS, NOW, portions
 from crm.part import Part
 from procession.effects import Recipient, SendMail
-from procession.ports import Actor, Envelope, MailState, QueuedMail
+from procession.ports import Envelope, MailState, QueuedMail
 from procession.records import Ref
 
 NEVER_LEFT: tuple[MailState, ...] = ("failed", "cancelled")
@@ -162,11 +162,8 @@ class CrmOutbox(Part):
         accounts = self._accounts(mails.values())
         links.add(self._connection, self._links(mails, accounts))
         insert_rows(_INSERT_PARTICIPANT, _participants(mails, accounts))
-        by_actor: dict[Actor, list[Saved]] = {}
-        for number, mail in mails.items():
-            by_actor.setdefault(mail.actor, []).append(Saved("added", Ref("activity", number)))
-        for actor, saves in by_actor.items():
-            tell(self._connection, saves, actor, at)
+        saves = (Saved("added", Ref("activity", number), mail.actor) for number, mail in mails.items())
+        tell(self._connection, saves, at)
 
     @staticmethod
     def _not_sent_yet(mails: Sequence[QueuedMail], there: Iterable[Envelope]) -> dict[int, QueuedMail]:

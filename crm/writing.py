@@ -58,7 +58,7 @@ def create(
     connection.execute(insert(TABLES[entity]), values)
     _add_belongings(connection, entity, dict(zip(numbers, wholes, strict=True)), connected)
     refs = [Ref(entity, number) for number in numbers]
-    tell(connection, (Saved("added", ref) for ref in refs), actor, now)
+    tell(connection, (Saved("added", ref, actor) for ref in refs), now)
     return refs
 
 
@@ -73,8 +73,8 @@ def update_records(connection: Connection, changes: Sequence[Change], actor: Act
         before = _locked(connection, entity, [ref for ref, _ in some])
         changed = _differences(some, before)
         _write_changes(connection, entity, changed, now)
-        saves = (Saved("modified", ref, tuple(values)) for ref, values in changed.items())
-        tell(connection, saves, actor, now)
+        saves = (Saved("modified", ref, actor, tuple(values)) for ref, values in changed.items())
+        tell(connection, saves, now)
 
 
 def delete_records(connection: Connection, refs: Sequence[Ref], actor: Actor, now: datetime) -> None:
@@ -91,12 +91,13 @@ def delete_records(connection: Connection, refs: Sequence[Ref], actor: Actor, no
             _nothing_on_its_way(connection, numbers)
             keep_for_connected(connection, numbers)
         saves = [
-            Saved("deleted", ref, payload={k: to_json(v) for k, v in last[ref.id].items()}) for ref in some
+            Saved("deleted", ref, actor, payload={k: to_json(v) for k, v in last[ref.id].items()})
+            for ref in some
         ]
         for portion in portions(numbers):
             table = TABLES[entity]
             connection.execute(delete(table).where(table.c.id.in_(IDS)), {"ids": portion})
-        tell(connection, saves, actor, now)
+        tell(connection, saves, now)
 
 
 def _known_entity(entity: str) -> None:
@@ -107,10 +108,10 @@ def _known_entity(entity: str) -> None:
 def _connected(
     connection: Connection, entity: str, connected_to: Sequence[Sequence[Ref]], rows: int
 ) -> Sequence[Sequence[Ref]]:
-    if not connected_to:
+    if not any(connected_to):
         return [()] * rows
     if entity != "activity":
-        raise StoreError(f"Only activities are connected to records, a {entity} is not.")
+        raise StoreError(f"Only activities are connected to records, a new {entity} is not.")
     if len(connected_to) != rows:
         raise StoreError(f"{rows} records cannot be connected to {len(connected_to)} lists of records.")
     return links.resolve(connection, connected_to)

@@ -373,6 +373,19 @@ def test_an_activity_cannot_be_connected_to_a_user(store: CrmStore, refs: dict[s
         unit.records.create("activity", [MEETING], ANNA, [[refs["anna"]]])
 
 
+def test_only_activities_are_connected_to_records(store: CrmStore, refs: dict[str, Ref]) -> None:
+    with store.unit() as unit:
+        (made,) = unit.records.create("account", [{"name": "A"}], ANNA, [()])
+        with pytest.raises(
+            StoreError, match="Only activities are connected to records, a new account is not"
+        ):
+            unit.records.create("account", [{"name": "A"}], ANNA, [[refs["ann"]]])
+        with pytest.raises(StoreError, match="2 records cannot be connected to 1 lists"):
+            unit.records.create("activity", [MEETING, MEETING], ANNA, [[refs["ann"]]])
+
+    assert made.entity == "account"
+
+
 # --- update
 
 
