@@ -53,7 +53,7 @@ ESCAPES = (
     "url_for.__globals__",
     "get_flashed_messages.__globals__['current_app'].config",
     "config.items()",
-    "config.from_pyfile('/tmp/evil.cfg')",
+    "config.from_pyfile('evil.cfg')",
     "request.application.__globals__.__builtins__.__import__('os').popen('id').read()",
     "self",
     "self.__init__.__globals__",
