@@ -1,0 +1,49 @@
+"""Whether Prefect is to be asked at all just now.
+
+Open after a failure: work goes on without Prefect at once, instead of waiting for it each time. A probe in the
+background closes it; the longer Prefect keeps failing, the longer the pauses between tries.
+"""
+
+import logging
+import threading
+import time
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
+
+
+class Breaker:
+    """Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open_until: float | None = None
+        self._pause = FIRST_PAUSE_SECONDS
+
+    @property
+    def open(self) -> bool:
+        return self._open_until is not None
+
+    def trip(self, why: object) -> None:
+        """Open it. `why` is for the log."""
+        with self._lock:
+            if self._open_until is None:
+                log.warning("going on without Prefect, which shows the runs later: %s", why)
+            self._open_until = time.monotonic() + self._pause
+            self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def worth_a_try(self) -> bool:
+        """Whether the pause is over."""
+        until = self._open_until
+        return until is not None and time.monotonic() >= until
+
+    def close(self) -> None:
+        with self._lock:
+            if self._open_until is not None:
+                log.info("Prefect answers again")
+            self._open_until = None
+
+    def proved(self) -> None:
+        """A run went well from its beginning to its end: the next failure is a first one again."""
+        self._pause = FIRST_PAUSE_SECONDS

@@ -1,0 +1,167 @@
+"""Plan → `prefect.Flow`: the only place where flows and tasks are made.
+
+A flow is made once per version of a process, with one task for each step (named by the step's path). Its body
+does one of two things:
+
+* the lane of a running engine (`flows.lane`) handed it claimed instances: it takes them, and advances them with a
+  task run around each step;
+* nobody did (the "Run" button, a schedule, an automation, a worker, a retry): it starts or resumes an instance
+  itself (`flows.starting`) and advances that.
+
+Retries are the engine's and results are in the journal, so Prefect's are off. The returned state says in one
+sentence what became of it (`flows.words`).
+"""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from prefect import Flow, Task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+
+from flows import form, starting, words
+from flows.starting import Host
+from procession.advance import Around, advance
+from procession.errors import ProcessionError
+from procession.plan import Plan, Step, every_step
+from procession.ports import End, Instance, Ports
+
+MODULE = "flows.catalog"
+
+
+@dataclass(slots=True)
+class Handed:
+    """Claimed instances on their way into a flow body.
+
+    The body takes them when it begins. If that lasts too long the engine takes them back and goes on without
+    Prefect: whoever is first has them, so a body that begins late does nothing.
+    """
+
+    plan: Plan
+    instances: Sequence[Instance]
+    ports: Ports
+    begun: threading.Event = field(default_factory=threading.Event)
+    over: threading.Event = field(default_factory=threading.Event)
+    ends: list[End] = field(default_factory=list)
+    error: ProcessionError | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _taken: bool = False
+
+    def take(self) -> bool:
+        """True for the first who asks."""
+        with self._lock:
+            first, self._taken = not self._taken, True
+        return first
+
+
+HANDED: ContextVar[Handed | None] = ContextVar("HANDED", default=None)
+"""What the lane hands to the flow body it is about to run."""
+
+TOO_LATE = "Prefect answered too late, so the engine went on without it. The outcome is in its report."
+
+
+def flow(plan: Plan, host: Callable[[], Host], results: Path) -> "Flow[..., State[Any]]":
+    """The flow of one version of a process.
+
+    Args:
+        host: gives the world to work on when nobody hands instances over.
+        results: a folder for Prefect; nothing is kept there, but without one it asks its server in every run.
+    """
+    around = around_of(tasks_of(plan), lambda: host().stopping)
+
+    def body(**parameters: Any) -> State[Any]:
+        handed = HANDED.get()
+        if handed is None:
+            return starting.start(plan, host(), parameters, around)
+        return _carry_out(handed, around)
+
+    signature = form.signature(plan)
+    body.__name__ = body.__qualname__ = plan.process
+    body.__module__ = MODULE
+    body.__doc__ = words.description(plan)
+    body.__signature__ = signature  # type: ignore[attr-defined]  # what inspect.signature answers
+    body.__annotations__ = {name: p.annotation for name, p in signature.parameters.items()}
+    return Flow(
+        body, name=words.flow_name(plan.process), version=plan.digest[:12], validate_parameters=False,
+        persist_result=False, result_storage=results, description=words.description(plan),
+    )  # fmt: skip
+
+
+def empty(results: Path) -> "Flow[..., State[Any]]":
+    """A flow with one task that does nothing."""
+    nothing = Task(lambda: None, name="nothing", cache_policy=NO_CACHE, persist_result=False)
+
+    def body() -> State[Any]:
+        nothing()
+        return Completed(message="Ready.")
+
+    return Flow(
+        body, name="Engine start", validate_parameters=False, persist_result=False, result_storage=results
+    )
+
+
+def tasks_of(plan: Plan) -> "dict[str, Task[..., State[Any]]]":
+    """`{step path: task}`."""
+    return {step.path: _task(step) for step in every_step(plan)}
+
+
+def around_of(
+    tasks: Mapping[str, "Task[..., State[Any]]"], stopping: Callable[[], threading.Event]
+) -> Around[Any]:
+    """A task run around the work of each step, until the engine is to stop."""
+
+    def around(step: Step, count: int, do: Callable[[], Any]) -> Any:
+        starting.go_on(stopping())
+        done: list[Any] = []
+
+        def once() -> Any:
+            done.append(do())
+            return done[0]
+
+        tasks[step.path](count, once)
+        return done[0]
+
+    return around
+
+
+def _task(step: Step) -> "Task[..., State[Any]]":
+    def take(count: int, work: Callable[[], Sequence[ProcessionError]]) -> State[Any]:
+        return words.step_state(step, count, work())
+
+    def name(parameters: Mapping[str, Any]) -> str:
+        return words.task_name(step, parameters["count"])
+
+    take.__name__ = take.__qualname__ = step.path.replace("/", "_")
+    return Task(
+        take,
+        name=step.path,
+        description=step.title,
+        task_run_name=name,  # type: ignore[arg-type]  # Prefect goes by the parameter's name
+        retries=0,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )
+
+
+def _carry_out(handed: Handed, around: Around[Any]) -> State[Any]:
+    """Advance what was handed over; who waits for it goes on as soon as that is done, whatever Prefect still does."""
+    if not handed.take():
+        return Completed(name="Ran without Prefect", message=TOO_LATE)
+    handed.begun.set()
+    try:
+        starting.note_run(handed.instances, handed.ports)
+        handed.ends = advance(handed.plan, handed.instances, handed.ports, around)
+    except starting.Stopping as stopping:
+        handed.error = stopping
+        return starting.interrupted()
+    except ProcessionError as error:  # the store is gone: the engine must know
+        handed.error = error
+        raise
+    finally:
+        handed.over.set()
+    return starting.finish(handed.plan, handed.instances, handed.ends)

@@ -1,0 +1,94 @@
+"""How the threads of this process speak to Prefect: one shared client for each, short waits, no heartbeats.
+
+* A client of its own in every flow run costs 20 ms of computing (certificates); so a thread keeps one open.
+* A *sync* flow waits up to a second for its heartbeat thread, and no setting turns that off; so it is turned off
+  in this thread's copy of the settings. The engine has leases instead.
+* SQLite refuses a request now and then (503) when two collide. Prefect's client would sleep two seconds before it
+  tries again; `QuickRetries` tries again after some milliseconds.
+"""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.context import SyncClientContext
+from prefect.exceptions import Abort, Pause, PrefectException
+from prefect.settings import temporary_settings
+from typing_extensions import override
+
+UNREACHABLE = (httpx.HTTPError, httpx.InvalidURL, PrefectException, OSError)
+"""What talking to Prefect can raise when it is down, slow or of another opinion."""
+
+SIGNALS = (Abort, Pause)
+"""What Prefect raises (past `except Exception`) when the server forbids a state, for one of a cancelled run."""
+
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.01, 0.4
+REQUEST_SECONDS = 10.0
+
+
+class QuickRetries(httpx.HTTPTransport):
+    """Tries again soon when the server is busy, for about a second in all."""
+
+    @override
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            response = super().handle_request(request)
+            if response.status_code != httpx.codes.SERVICE_UNAVAILABLE or pause > LONGEST_PAUSE_SECONDS:
+                return response
+            response.close()
+            time.sleep(pause)
+            pause *= 2
+
+
+class _Shared(SyncClientContext):
+    """Prefect's own context for "the client of this thread", around a client of our making."""
+
+    def __init__(self, client: SyncPrefectClient) -> None:
+        super(SyncClientContext, self).__init__(client=client)
+
+
+@contextmanager
+def connected(url: str, request_seconds: float = REQUEST_SECONDS) -> Iterator[SyncPrefectClient]:
+    """Make `url` the Prefect API of this thread; flows that run in the block use the client that is yielded.
+
+    It makes no request, so it succeeds whether or not a server is there.
+    """
+    changed = {
+        "api.url": url,
+        "client.max_retries": 0,
+        "client.server_version_check_enabled": False,
+        "api.request_timeout": request_seconds,
+        "logging.to_api.when_missing_flow": "ignore",
+    }
+    with temporary_settings(changed) as settings:
+        settings.flows.heartbeat_frequency = None
+        limits = httpx.Limits(max_connections=4, keepalive_expiry=25)
+        client = get_client(sync_client=True, httpx_settings={"transport": QuickRetries(limits=limits)})
+        with _Shared(client):
+            yield client
+
+
+def quiet(file: Path) -> None:
+    """Keep what Prefect's client has to say out of the terminal: warnings go to `file`.
+
+    The logs of runs go to the server all the same; these handlers are Prefect's own, further down.
+    """
+    handler = logging.FileHandler(file, delay=True)
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    for name in ("prefect", "prefect._internal"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [handler], False
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.raiseExceptions = False  # Prefect's log handler writes to the terminal if its server is gone
+
+
+def drain() -> None:
+    """Send the logs of runs that wait to be sent; at most some seconds."""
+    for handler in logging.getLogger("prefect.flow_runs").handlers:
+        handler.flush()

@@ -1,0 +1,189 @@
+"""The engine as a process that runs for long: it puts the parts of this package together.
+
+    server     Prefect's, unless one is named (`flows.server`)
+    loop       `procession.dispatch.Engine.tick`, again and again: events, schedules, ready instances, the outbox
+    lane       carries out what the loop claims, as flow runs (`flows.lane`)
+    watch      what people do in Prefect (`flows.watch`), and what Prefect missed (`flows.reporting`)
+    leases     renewed in the background; another engine takes over from one that died
+
+Ctrl-C or SIGTERM: the step that is under way is finished, leases are given back. Kill -9: nothing is lost, the
+next engine on this store goes on (architecture.md, section 5).
+"""
+
+import logging
+import signal
+import threading
+from collections.abc import Collection, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import FlowRun as PrefectRun
+
+from flows import deploy, server
+from flows.breaker import Breaker
+from flows.client import UNREACHABLE, connected, drain, quiet
+from flows.lane import Lane
+from flows.reporting import NOT_SHOWN, Reporter
+from flows.runs import Runs
+from flows.starting import Host, Stopping
+from flows.watch import Watch
+from procession.cli.application import FlowRun
+from procession.dispatch import Engine
+from procession.errors import ConfigurationError, TemporaryError
+from procession.leases import keep
+from procession.plan import Plan
+from procession.ports import Instance, Ports
+
+if TYPE_CHECKING:
+    from flows.wiring import Application
+
+log = logging.getLogger(__name__)
+
+IDLE_SECONDS = 0.02
+STORE_GONE_SECONDS = 2.0
+ATTACH_SECONDS = 15.0
+"""How long the start waits for Prefect to know the deployments; after that the engine begins all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A running engine. Implements `procession.cli.application.Running`."""
+
+    url: str
+    loop: "Future[None]"
+    stopping: threading.Event
+
+    @property
+    def ui_url(self) -> str:
+        return self.url.removesuffix("/api")
+
+    def wait(self) -> None:
+        """Until the loop ends, or this process is told to stop.
+
+        Raises:
+            ConfigurationError: the engine ended by itself.
+        """
+
+        def stop(_signal: int, _frame: FrameType | None) -> None:
+            self.stopping.set()
+
+        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            self.loop.result()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def flow_runs(self, ids: Collection[str]) -> list[FlowRun]:
+        """Raises:
+        TemporaryError: Prefect does not answer.
+        """
+        known = [UUID(run) for run in ids if run != NOT_SHOWN]
+        try:
+            with connected(self.url) as client:
+                found = client.read_flow_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=known)))
+        except UNREACHABLE as error:
+            raise TemporaryError(f"Prefect does not answer at {self.url}: {error}") from error
+        return [self._told(run) for run in found]
+
+    def _told(self, run: PrefectRun) -> FlowRun:
+        state = run.state.type.value if run.state else ""
+        ended = bool(run.state and run.state.is_final())
+        return FlowRun(str(run.id), run.name, state, ended, f"{self.ui_url}/runs/flow-run/{run.id}")
+
+
+@contextmanager
+def serve(application: "Application") -> Iterator[Serving]:
+    """Run the engine while the block runs.
+
+    Raises:
+        ProcessErrors: a definition cannot be used.
+        ConfigurationError: the store or the Prefect server cannot be used.
+    """
+    folder = application.data / "prefect"
+    folder.mkdir(parents=True, exist_ok=True)
+    quiet(folder / "client.log")
+    application.publish()
+    gate = threading.Lock()
+    host = Host(application.ports(), application.plans(), application.pinned, gate)
+    with ExitStack() as stack:
+        url = _prefect(application, folder, stack)
+        loop = stack.enter_context(_parts(application, host, gate, url, folder))
+        yield Serving(url, loop, host.stopping)
+
+
+def _prefect(application: "Application", folder: Path, stack: ExitStack) -> str:
+    """The address of the API: of the server that is named, or of one that is started here."""
+    prefect = application.settings.prefect
+    if named := server.named_server(prefect.api_url):
+        return named.rstrip("/")
+    return stack.enter_context(server.serve(folder, prefect.port)).url
+
+
+@contextmanager
+def _parts(
+    application: "Application", host: Host, gate: threading.Lock, url: str, folder: Path
+) -> Iterator["Future[None]"]:
+    runs, breaker = Runs(host, folder / "results"), Breaker()
+    lane = Lane(url, runs, breaker, application.settings.prefect.patience_seconds)
+    watch = Watch(
+        url, runs, Reporter(runs, lane.unsettled), breaker,
+        lambda client: deploy.register(client, host.plans, runs, application.project),
+    )  # fmt: skip
+    engine = Engine(host.ports, host.plans, _ungated(lane, gate), host.pinned, application.settings.batch)
+    with ThreadPoolExecutor(1, "engine") as threads, lane, watch:
+        watch.attached.wait(ATTACH_SECONDS)
+        lane.warm_up()
+        loop = threads.submit(_loop, engine, host, gate)
+        try:
+            yield loop
+        finally:
+            host.stopping.set()
+            loop.exception()  # it is over; `wait` raises what it raised
+            drain()
+    _give_back(host.ports)
+
+
+def _ungated(lane: Lane, gate: threading.Lock) -> Any:
+    """A tick holds the gate, so that nobody claims what a run in Prefect has just started for itself; carrying
+    out what was claimed needs it no more."""
+
+    def execute(plan: Plan, instances: list[Instance]) -> None:
+        gate.release()
+        try:
+            lane(plan, instances)
+        finally:
+            gate.acquire()
+
+    return execute
+
+
+def _loop(engine: Engine, host: Host, gate: threading.Lock) -> None:
+    stopping = host.stopping
+    with keep(host.ports):
+        while not stopping.is_set():
+            try:
+                with gate:
+                    done = engine.tick()
+            except Stopping:
+                return
+            except ConfigurationError as error:
+                log.error("%s; trying again in %.0f seconds", error, STORE_GONE_SECONDS)  # noqa: TRY400  # a sentence
+                stopping.wait(STORE_GONE_SECONDS)
+                continue
+            if not done:
+                stopping.wait(IDLE_SECONDS)
+
+
+def _give_back(ports: Ports) -> None:
+    with ports.store.unit() as unit:
+        count = unit.journal.release({ports.owner}, ports.clock.now())
+        unit.commit()
+    if count:
+        log.info("gave back %d instances", count)

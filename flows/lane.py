@@ -1,0 +1,129 @@
+"""Carries out claimed instances as flow runs in this warm process; the executor of the engine.
+
+One thread runs the flows, with everything that is slow to set up kept open. Few instances get a flow run each;
+more of them share one, which costs hardly more than one does. Prefect never holds up a process: if a flow body has
+not begun within the patience, or Prefect refuses, the instances are advanced plainly, at once and by the caller.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import State
+
+from flows import build, words
+from flows.breaker import Breaker
+from flows.build import HANDED, Handed
+from flows.client import SIGNALS, UNREACHABLE, connected
+from flows.runs import Runs, carry_out
+from flows.starting import go_on
+from procession.advance import advance
+from procession.plan import Plan, Step
+from procession.ports import Instance
+
+WARM_UP_SECONDS = 10.0
+RUN_OF_ITS_OWN = 2
+"""So many instances that are ready at the same time get a flow run each; more share one."""
+
+
+class Lane:
+    """Implements `procession.dispatch.Execute`; its thread lives while the `with` block runs."""
+
+    def __init__(self, url: str, runs: Runs, breaker: Breaker, patience_seconds: float) -> None:
+        self._url, self._runs, self._breaker, self._patience = url, runs, breaker, patience_seconds
+        self._jobs: SimpleQueue[Handed | threading.Event | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="lane", daemon=True)
+        self.unsettled: dict[UUID, State[Any]] = {}
+        """Final states that Prefect did not take; `flows.reporting` tells them again."""
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._jobs.put(None)
+        self._thread.join(self._patience)
+
+    def __call__(self, plan: Plan, instances: Sequence[Instance]) -> None:
+        """Advance claimed instances of one plan.
+
+        Raises:
+            ConfigurationError: the store cannot be reached.
+            Stopping: the engine is to stop; the instances are still leased.
+        """
+        if len(instances) <= RUN_OF_ITS_OWN:
+            for instance in instances:
+                self._execute(plan, [instance])
+        else:
+            self._execute(plan, instances)
+
+    def warm_up(self) -> None:
+        """Run an empty flow once: the first run in a process, and on a server, takes a second longer than the others."""
+        if not self._breaker.open:
+            done = threading.Event()
+            self._jobs.put(done)
+            done.wait(WARM_UP_SECONDS)
+
+    def _execute(self, plan: Plan, instances: Sequence[Instance]) -> None:
+        ports = self._runs.host.ports
+        if self._breaker.open:
+            advance(plan, instances, ports, self._plainly)
+            return
+        handed = Handed(plan, instances, ports)
+        self._jobs.put(handed)
+        in_time = handed.begun.wait(self._patience)
+        if handed.take():
+            if not in_time:
+                self._breaker.trip(f"a run did not begin within {self._patience:g} seconds")
+            advance(plan, instances, ports, self._plainly)
+            return
+        handed.over.wait()
+        if handed.error:
+            raise handed.error
+
+    def _plainly(self, _step: Step, _count: int, do: Callable[[], Any]) -> Any:
+        go_on(self._runs.host.stopping)
+        return do()
+
+    def _work(self) -> None:
+        with connected(self._url) as client:
+            while job := self._jobs.get():
+                if isinstance(job, Handed):
+                    self._show(client, job)
+                else:
+                    self._warm_up(client)
+                    job.set()
+
+    def _warm_up(self, client: SyncPrefectClient) -> None:
+        flow = build.empty(self._runs.results)
+        try:
+            run = client.create_flow_run(flow)
+            carry_out(flow, run)
+            client.delete_flow(run.flow_id)
+        except (*UNREACHABLE, *SIGNALS) as error:
+            self._breaker.trip(words.discreet(f"{type(error).__name__}: {error}"))
+
+    def _show(self, client: SyncPrefectClient, handed: Handed) -> None:
+        """Run the flow of what was handed over, as far as Prefect lets us."""
+        run, state = None, None
+        token = HANDED.set(handed)
+        try:
+            run = self._runs.create(client, handed.plan, handed.instances)
+            state = carry_out(self._runs.flow(handed.plan), run)
+        except SIGNALS:
+            pass  # somebody cancelled the run before it began, or ended it while it was going on
+        except UNREACHABLE as error:
+            self._breaker.trip(words.discreet(f"{type(error).__name__}: {error}"))
+        finally:
+            HANDED.reset(token)
+            handed.begun.set()
+        if state and state.is_final():
+            self._breaker.proved()
+        elif run and handed.ends:
+            self.unsettled[run.id] = words.ends_state(handed.ends)

@@ -1,0 +1,194 @@
+"""Tells Prefect afterwards what it did not see: instances that ended while it was down or slow, final states that
+it did not take, and runs that an engine left behind when it was killed.
+
+The journal is the truth; this makes the picture in Prefect agree with it. It is called again and again by
+`flows.watch`, and each call does what is left to do.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from prefect.artifacts import create_table_artifact
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+)
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Completed, Crashed, Running, Scheduled
+
+from flows import build, words
+from flows.runs import Runs
+from flows.starting import INSTANCES, OWNER
+from procession.leases import dead_owners
+from procession.plan import Plan, every_step
+from procession.ports import End, Instance, StepRun
+
+log = logging.getLogger(__name__)
+
+REPORTED_AT_ONCE = 500
+RUN_OF_ITS_OWN = 20
+"""Up to so many instances of a process are shown by a run each, with their steps; more of them share one."""
+GIVEN_UP = timedelta(minutes=2)
+"""A run without a sign of its engine for so long has none."""
+
+NOT_SHOWN = "none"
+"""In the journal, in place of a flow run: the definition is gone, so that nothing can be shown."""
+
+LEFT = "The engine was stopped in the middle of this run; another run goes on with it."
+
+
+class Reporter:
+    """`unsettled` are final states that Prefect did not take (`flows.lane`)."""
+
+    def __init__(self, runs: Runs, unsettled: dict[UUID, State[Any]]) -> None:
+        self._runs, self._unsettled = runs, unsettled
+
+    def catch_up(self, client: SyncPrefectClient) -> int:
+        """Tell what is left to tell, and return how many things that were.
+
+        Raises:
+            UNREACHABLE: see `flows.client`; the rest stays to be told.
+        """
+        return self._settle(client) + self._report(client)
+
+    def _settle(self, client: SyncPrefectClient) -> int:
+        waiting = list(self._unsettled.items())
+        for run, state in waiting:
+            try:
+                client.set_flow_run_state(run, state, force=True)
+            except ObjectNotFound:
+                log.info("flow run %s was deleted", run)
+            self._unsettled.pop(run, None)
+        return len(waiting)
+
+    # --- instances without a run
+
+    def _report(self, client: SyncPrefectClient) -> int:
+        ports = self._runs.host.ports
+        with ports.store.unit(write=False) as unit:
+            unseen = unit.journal.unseen_in_prefect(REPORTED_AT_ONCE)
+        groups: dict[tuple[str, str], list[Instance]] = defaultdict(list)
+        for instance in unseen:
+            groups[instance.process, instance.digest].append(instance)
+        for (process, digest), group in groups.items():
+            plan = self._plan(process, digest)
+            seen = self._show(client, plan, group) if plan else {i.id: NOT_SHOWN for i in group}
+            with ports.store.unit() as unit:
+                unit.journal.seen_in_prefect(seen)
+                unit.commit()
+        if unseen:
+            log.info("told Prefect of %d instances that it did not see", len(unseen))
+        return len(unseen)
+
+    def _plan(self, process: str, digest: str) -> Plan | None:
+        host = self._runs.host
+        current = host.plans.get(process)
+        return current if current and current.digest == digest else host.pinned(process, digest) or current
+
+    def _show(self, client: SyncPrefectClient, plan: Plan, group: Sequence[Instance]) -> dict[int, str]:
+        if len(group) > RUN_OF_ITS_OWN:
+            return self._show_together(client, plan, group)
+        with self._runs.host.ports.store.unit(write=False) as unit:
+            steps = unit.journal.steps([instance.id for instance in group])
+        return {i.id: self._show_one(client, plan, i, steps.get(i.id, [])) for i in group}
+
+    def _show_one(
+        self, client: SyncPrefectClient, plan: Plan, instance: Instance, steps: Sequence[StepRun]
+    ) -> str:
+        state = words.end_state(end_of(instance))
+        state.timestamp = instance.ended_at or state.timestamp
+        running: State[Any] = Running(timestamp=instance.started_at)
+        key = f"instance:{instance.id}:{state.timestamp.isoformat()}"
+        run = self._runs.create(client, plan, [instance], running, key)
+        tasks = build.tasks_of(plan)
+        for number, step in enumerate(sorted(steps, key=lambda step: step.at)):
+            if task := tasks.get(step.path):
+                name = words.task_name(by_path(plan)[step.path], 1)
+                client.create_task_run(task, run.id, str(number), name=name, state=_task_state(step))
+        client.set_flow_run_state(run.id, state, force=True)
+        return str(run.id)
+
+    def _show_together(
+        self, client: SyncPrefectClient, plan: Plan, group: Sequence[Instance]
+    ) -> dict[int, str]:
+        ends = [end_of(instance) for instance in group]
+        state = words.ends_state(ends)
+        key = f"instances:{group[0].id}:{group[-1].id}:{len(group)}"
+        run = self._runs.create(client, plan, group, Running(timestamp=group[0].started_at), key)
+        create_table_artifact(
+            table=words.table(group, ends), key=f"{plan.process.replace('_', '-')}-report",
+            description=f"{run.name}: {words.counts(ends)}. They ran while Prefect did not answer.",
+        )  # fmt: skip
+        client.set_flow_run_state(run.id, state, force=True)
+        return {instance.id: str(run.id) for instance in group}
+
+    # --- runs without an engine
+
+    def mend(self, client: SyncPrefectClient) -> int:
+        """End the runs that dead engines left going on.
+
+        Raises:
+            UNREACHABLE: see `flows.client`.
+        """
+        going_on = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
+        runs = client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(
+                tags=FlowRunFilterTags(all_=[words.TAG]),
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=going_on)),
+            )
+        )
+        left = [run for run in runs if self._is_left(run)]
+        for run in left:
+            client.set_flow_run_state(run.id, self._end_of_run(run), force=True)
+        if left:
+            log.info("ended %d flow runs that an engine had left", len(left))
+        return len(left)
+
+    def _is_left(self, run: FlowRun) -> bool:
+        owner = str(run.labels.get(OWNER, ""))
+        if owner == self._runs.host.ports.owner:
+            return False
+        if owner in dead_owners({owner}):
+            return True
+        with self._runs.host.ports.store.unit(write=False) as unit:
+            alive = owner in unit.journal.owners()
+        since = run.state.timestamp if run.state else run.created
+        return not alive and since is not None and datetime.now(UTC) - since > GIVEN_UP  # noqa: TID251  # Prefect's clock
+
+    def _end_of_run(self, run: FlowRun) -> State[Any]:
+        """What became of the instances of the run, if that is known; a run that never began is run again."""
+        if run.state_type == StateType.PENDING and OWNER not in run.labels and run.deployment_id:
+            return Scheduled()
+        ids = [int(number) for number in str(run.labels.get(INSTANCES, "")).split()]
+        with self._runs.host.ports.store.unit(write=False) as unit:
+            instances = unit.journal.instances(ids=ids, limit=len(ids)) if ids else []
+        over = [i for i in instances if i.state not in ("ready", "running")]
+        if instances and len(over) == len(instances):
+            return words.ends_state([end_of(instance) for instance in instances])
+        return Crashed(message=LEFT)
+
+
+def end_of(instance: Instance) -> End:
+    due = None if instance.ended_at else instance.due
+    return End(instance.id, instance.state, result=instance.result, error=instance.error, due=due)
+
+
+def by_path(plan: Plan) -> Mapping[str, Any]:
+    return {step.path: step for step in every_step(plan)}
+
+
+def _task_state(step: StepRun) -> State[Any]:
+    if step.state in ("done", "skipped"):
+        name = "Skipped" if step.state == "skipped" else None
+        return Completed(name=name, timestamp=step.at)
+    state = words.end_state(End(step.instance, "failed", error=step.error))
+    state.timestamp = step.at
+    return state

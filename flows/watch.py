@@ -1,0 +1,161 @@
+"""What people do in Prefect reaches the engine: runs that they cancel, and runs that they start.
+
+About once a second, and only while Prefect answers: runs whose instances are alive are asked for a cancellation;
+runs that wait to be started ("Run" button, schedule, `prefect deployment run`, automation) are taken up by this warm
+process, so they begin within two seconds and without a process of their own. While Prefect does not answer, it is
+asked now and then whether it does; then what it missed is told (`flows.reporting`).
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas import OrchestrationResult
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.responses import SetStateStatus
+from prefect.states import Pending
+
+from flows import words
+from flows.breaker import Breaker
+from flows.client import SIGNALS, UNREACHABLE, connected
+from flows.reporting import NOT_SHOWN, Reporter
+from flows.runs import Runs, carry_out
+from flows.server import healthy
+from procession.errors import ConfigurationError
+from procession.plan import Plan
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0
+MEND_EVERY = 30
+"""Looks between two searches for runs that dead engines left."""
+REPORT_EVERY = 5
+
+CANCELLED = "it was cancelled in Prefect"
+
+
+class Watch:
+    """Its threads live while the `with` block runs. `attach` is called whenever Prefect is back, and at first."""
+
+    def __init__(
+        self, url: str, runs: Runs, reporter: Reporter, breaker: Breaker,
+        attach: Callable[[SyncPrefectClient], None],
+    ) -> None:  # fmt: skip
+        self._url, self._runs, self._reporter, self._breaker = url, runs, reporter, breaker
+        self._attach = attach
+        self.attached = threading.Event()
+        """Set once the deployments are registered."""
+        self._over = threading.Event()
+        self._by_hand: SimpleQueue[tuple[FlowRun, Plan] | None] = SimpleQueue()
+        self._looks = 0
+        self._threads = [
+            threading.Thread(target=self._look_on, name="watch", daemon=True),
+            threading.Thread(target=self._carry_out, name="by hand", daemon=True),
+        ]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._by_hand.put(None)
+        for thread in self._threads:
+            thread.join(2)
+
+    def _look_on(self) -> None:
+        with connected(self._url) as client:
+            while not self._over.is_set():
+                try:
+                    self._look(client)
+                except UNREACHABLE as error:
+                    self._breaker.trip(words.discreet(f"{type(error).__name__}: {error}"))
+                except ConfigurationError as error:
+                    log.warning("the store does not answer: %s", error)
+                self._over.wait(LOOK_SECONDS)
+
+    def _look(self, client: SyncPrefectClient) -> None:
+        if self._breaker.open:
+            if not self._breaker.worth_a_try():
+                return
+            if not healthy(self._url):
+                self._breaker.trip("it does not answer")
+                return
+            self.attached.clear()
+        if not self.attached.is_set():
+            self._attach(client)
+            self.attached.set()
+            self._breaker.close()
+        if self._looks % REPORT_EVERY == 0:
+            self._reporter.catch_up(client)
+        if self._looks % MEND_EVERY == 0:
+            self._reporter.mend(client)
+        self._looks += 1
+        self._stop_cancelled(client)
+        self._take_up(client)
+
+    # --- cancelled
+
+    def _stop_cancelled(self, client: SyncPrefectClient) -> None:
+        ports = self._runs.host.ports
+        with ports.store.unit(write=False) as unit:
+            alive = unit.journal.instances(states=("ready", "running"), limit=1000)
+        by_run: dict[str, list[int]] = {}
+        for instance in alive:
+            if instance.flow_run_id not in ("", NOT_SHOWN):
+                by_run.setdefault(instance.flow_run_id, []).append(instance.id)
+        if not by_run:
+            return
+        cancelled = client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(
+                id=FlowRunFilterId(any_=[UUID(run) for run in by_run]),
+                state=FlowRunFilterState(
+                    type=FlowRunFilterStateType(any_=[StateType.CANCELLING, StateType.CANCELLED])
+                ),
+            )
+        )
+        ids = [number for run in cancelled for number in by_run[str(run.id)]]
+        if ids:
+            with ports.store.unit() as unit:
+                count = unit.journal.ask_to_stop(ids, CANCELLED, ports.clock.now())
+                unit.commit()
+            log.info("%d instances were cancelled in Prefect", count)
+
+    # --- started
+
+    def _take_up(self, client: SyncPrefectClient) -> None:
+        ids = {deployment: process for process, deployment in self._runs.deployments.items()}
+        if not ids:
+            return
+        now = datetime.now(UTC)  # noqa: TID251  # Prefect's clock
+        for waiting in client.get_scheduled_flow_runs_for_deployments(list(ids), scheduled_before=now):
+            plan = self._runs.host.plans[ids[waiting.deployment_id]]  # type: ignore[index]  # we asked by deployment
+            answer: OrchestrationResult[Any] = client.set_flow_run_state(waiting.id, Pending())
+            if answer.status == SetStateStatus.ACCEPT:  # else a worker was faster
+                self._by_hand.put((client.read_flow_run(waiting.id), plan))
+
+    def _carry_out(self) -> None:
+        with connected(self._url):
+            while job := self._by_hand.get():
+                run, plan = job
+                try:
+                    carry_out(self._runs.flow(plan), run)
+                except SIGNALS as signal:
+                    log.info("flow run %s did not begin: %s", run.id, signal)
+                except UNREACHABLE as error:
+                    self._breaker.trip(words.discreet(f"{type(error).__name__}: {error}"))

@@ -1,0 +1,171 @@
+"""A small world for the Prefect edge: a project folder, a store with people and meetings, an inbox in memory."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from pathlib import Path
+from typing import Any
+
+from crm.migrate import upgrade
+from crm.store import CrmStore, SystemClock, open_store
+from procession.dispatch import start_by_hand
+from procession.effects import Recipient
+from procession.errors import Place
+from procession.expressions import Expression, Text
+from procession.leases import owner_name
+from procession.mail import Templates
+from procession.plan import NO_RETRY, Input, Plan, Step, Trigger
+from procession.ports import Actor, Delivery, Instance, Ports
+from procession.records import Ref, record_of
+from procession.steps import kind_of
+
+ACTOR = Actor("user", "test")
+AT = Place("processes/notify.yaml", 3, 5)
+
+
+@dataclass
+class Inbox:
+    """A mail server in memory. `before` is called with each mail and may raise."""
+
+    subjects: list[str] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    before: Callable[[str], None] = lambda _subject: None
+    connections: int = 1
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def send(self, sender: str, recipients: Sequence[str], mime: bytes) -> Delivery:
+        mail = message_from_bytes(mime)
+        self.before(mail["Subject"])
+        with self._lock:
+            self.subjects.append(mail["Subject"])
+            self.ids.append(mail["Message-ID"])
+        return Delivery("250 OK")
+
+    def close(self) -> None: ...
+
+
+@dataclass
+class World:
+    folder: Path
+    store: CrmStore
+    inbox: Inbox
+    meetings: list[Ref]
+
+    def ports(self, functions: Mapping[str, Callable[..., Any]] | None = None) -> Ports:
+        return Ports(
+            store=self.store, mail_out=self.inbox, clock=SystemClock(), owner=owner_name(),
+            renderer=lambda _digest, files: Templates.of_files(files), mail_domain="us.example",
+            default_sender=Recipient("crm@us.example", "CRM"), functions=functions or {},
+        )  # fmt: skip
+
+    def start(self, ports: Ports, plan: Plan, meetings: Sequence[Ref]) -> list[int]:
+        """Ready instances of `plan`, one for each meeting."""
+        return [start_by_hand(ports, plan, {"meeting": ref}, actor=ACTOR) or 0 for ref in meetings]
+
+    def instance(self, number: int) -> Instance:
+        with self.store.unit(write=False) as unit:
+            return unit.journal.instances(ids=[number])[0]
+
+
+@contextmanager
+def world(folder: Path, meetings: int = 3) -> Iterator[World]:
+    url = f"sqlite:///{folder / 'crm.sqlite'}"
+    upgrade(url)
+    store = open_store(url)
+    with store.unit() as unit:
+        (deal,) = unit.records.create("opportunity", [{"name": "Pumps"}], ACTOR)
+        contacts = unit.records.create("contact", [{"name": "Ann Smith", "email": "ann@acme.example"}], ACTOR)
+        start = datetime.now(UTC) + timedelta(days=1)
+        rows = [
+            {"type": "task", "category": "meeting", "subject": f"Kick-off {n}", "start": start, "contact": contacts[0],
+             "opportunity": deal}
+            for n in range(meetings)
+        ]  # fmt: skip
+        refs = unit.records.create("activity", rows, ACTOR)
+        unit.commit()
+    with store.unit() as unit:
+        while events := unit.journal.pending(1000):
+            unit.journal.dispatched([event.id for event in events], datetime.now(UTC))
+        unit.commit()
+    yield World(folder, store, Inbox(), refs)
+    store.close()
+
+
+def expression(source: str) -> Expression:
+    return Expression(source, AT)
+
+
+def step(word: str, **fields: Any) -> Step:
+    kind = kind_of(word)
+    assert kind
+    given = {"retry": NO_RETRY, "title": "", **fields}
+    options = {name: given.pop(name) for name in ("retry", "guard", "on_error", "slots", "id", "title") if name in given}
+    path = options.pop("id", word)
+    blank = {name: field.get_default(call_default_factory=True) for name, field in kind.shape.model_fields.items() if not field.is_required()}
+    aliased = {kind.shape.model_fields[name].alias or name: value for name, value in blank.items()}
+    return Step(path=path, id=path, kind=kind, at=AT, fields={**aliased, **given}, **options)
+
+
+def notify(steps: Sequence[Step] | None = None, **changes: Any) -> Plan:
+    """Notify contact of meeting: a mail to the contact, a line in the History."""
+    mail = step(
+        "send_email", id="invite", title="Send the invitation", to=expression("meeting.contact"),
+        subject=Text(("Invitation: ", expression("meeting.subject"))), text="See you!",
+    )  # fmt: skip
+    line = step("log_history", id="note", title="Note it", text="Notified", on=expression("meeting.opportunity"))
+    given: dict[str, Any] = {
+        "process": "notify_contact_of_meeting", "title": "Notify contact of meeting", "description": "Sends it.",
+        "owner": "sales-ops", "labels": ("mail",),
+        "inputs": (Input("meeting", record_of("activity"), "Meeting", "The meeting in question."),),
+        "triggers": (Trigger("saved", AT, ("added",), entity="activity", inputs={"meeting": expression("record")},
+                             reads=frozenset()),),
+        "mode": "parallel", "key": None, "timezone": None, "history_on": expression("meeting.opportunity"),
+        "steps": tuple(steps) if steps is not None else (mail, line), "errors": (),
+        "reads": {"meeting": frozenset({("contact",), ("opportunity",)})}, "at": AT, "digest": "d" * 64,
+    }  # fmt: skip
+    return Plan(**{**given, **changes})
+
+
+@dataclass
+class PrefectSettings:
+    api_url: str = ""
+    port: int = 0
+    patience_seconds: float = 2
+
+
+@dataclass
+class Settings:
+    prefect: PrefectSettings = field(default_factory=PrefectSettings)
+    batch: int = 500
+
+
+@dataclass
+class Project:
+    """What `flows.engine.serve` needs of an application, on a world and plans made by hand."""
+
+    world: World
+    made: Mapping[str, Plan]
+    settings: Settings = field(default_factory=Settings)
+    functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+
+    @property
+    def project(self) -> Path:
+        return self.world.folder
+
+    @property
+    def data(self) -> Path:
+        return self.world.folder / ".procession"
+
+    def plans(self) -> Mapping[str, Plan]:
+        return self.made
+
+    def ports(self) -> Ports:
+        return self.world.ports(self.functions)
+
+    def publish(self) -> None: ...
+
+    def pinned(self, _process: str, _digest: str) -> Plan | None:
+        return None
