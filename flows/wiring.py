@@ -28,7 +28,7 @@ from procession.records import Ref, Schema
 
 if TYPE_CHECKING:
     from crm.store import CrmStore
-    from procession.cli.application import Checkup, Imported, ImportOptions
+    from procession.cli.application import Checkup, Deployed, Imported, ImportOptions
     from procession.mail import Templates
     from procession.plan import Plan
     from procession.ports import Actor, Clock, Delivery, MailOut, Ports, Renderer, Store
@@ -213,6 +213,11 @@ class Application:
         from flows.checkups import checkups
 
         return checkups(self)
+
+    def deploy(self, *, write: bool = True) -> "Deployed":
+        from flows.deploy import deploy
+
+        return deploy(self, write=write)
 
 
 class NoMailServer:

@@ -204,8 +204,8 @@ class Application(Protocol):
         """Try every connection, one after the other."""
         ...
 
-    def deploy(self) -> Deployed:
-        """Keep `prefect.yaml` in step with the processes."""
+    def deploy(self, *, write: bool = True) -> Deployed:
+        """Keep `prefect.yaml` in step with the processes; without `write`, only say what is not."""
         ...
 
     def serve(self) -> AbstractContextManager[Running]:

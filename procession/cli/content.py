@@ -131,13 +131,18 @@ def schema(
 
       # yaml-language-server: $schema=../.procession/process.schema.json
     """
-    from json import dumps
-
-    from procession.editor_schema import editor_schema
-
-    text = dumps(editor_schema(), indent=2, ensure_ascii=False) + "\n"
+    text = schema_text()
     if output_file is None:
         sys.stdout.write(text)
     else:
         output_file.write_text(text, encoding="utf-8")
         output.note(f"Wrote {output_file}.")
+
+
+def schema_text() -> str:
+    """The JSON Schema of process files."""
+    from json import dumps
+
+    from procession.editor_schema import editor_schema
+
+    return dumps(editor_schema(), indent=2, ensure_ascii=False) + "\n"

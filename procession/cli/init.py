@@ -12,6 +12,7 @@ import typer
 
 from procession.cli import output
 from procession.cli.application import Application, load
+from procession.cli.content import schema_text
 from procession.errors import ConfigurationError, InputError
 
 SETTINGS = """\
@@ -19,7 +20,7 @@ SETTINGS = """\
 # Each may be given as an environment variable instead: PROCESSION_SMTP_HOST for host below [smtp].
 
 # database = "postgresql://procession@localhost/procession"
-# database_password = "env:PROCESSION_DB_SECRET"
+# database_password = "env:DB_SECRET"
 
 mail_domain = "example.com"
 default_sender = "Sales <sales@example.com>"
@@ -67,7 +68,9 @@ def init(
         for made in copy_content(application.shipped, target):
             output.note(f"  made {made.relative_to(target)}")
     application.upgrade()
-    output.note("  the database is up to date")
+    application.data.mkdir(parents=True, exist_ok=True)
+    (application.data / "process.schema.json").write_text(schema_text(), encoding="utf-8")
+    output.note("  the database and the schema for editors are up to date")
     if fresh and not empty:
         _sample(application)
     output.say(f"The project is in {target}.")

@@ -125,7 +125,13 @@ def serve(context: typer.Context) -> None:
     output.note("Stopped.")
 
 
-def deploy(context: typer.Context, json: Json = False) -> None:
+def deploy(
+    context: typer.Context,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say what is not in step; exit code 1 then.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """Keep prefect.yaml in step with the processes: a deployment for each, with its schedules and form.
 
     `prefect deploy --all` then tells a Prefect server.
@@ -134,15 +140,18 @@ def deploy(context: typer.Context, json: Json = False) -> None:
 
       procession deploy
       procession deploy && prefect deploy --all
+      procession deploy --check
     """
-    done = session(context).application.deploy()
+    done = session(context).application.deploy(write=not check)
     if json:
         output.emit({"file": str(done.file), "processes": done.processes, "changes": done.changes})
-        return
-    for change in done.changes:
-        output.say(change)
-    state = "written" if done.changes else "as it was"
-    output.note(f"{done.file} is {state}: {output.count(len(done.processes), 'deployment')}.")
+    else:
+        for change in done.changes:
+            output.say(change)
+        state = "as it was" if not done.changes else "not in step" if check else "written"
+        output.note(f"{done.file} is {state}: {output.count(len(done.processes), 'deployment')}.")
+    if check and done.changes:
+        raise typer.Exit(1)
 
 
 def _to_its_end(plan: "Plan", number: int, ports: Ports, *, quiet: bool) -> None:

@@ -116,8 +116,7 @@ def test_simulate_shows_the_mail_and_the_ways_not_taken(greet: Path, call: Call)
     assert said.code == 0
     assert "Subject: Hello Ann\n" in said.out
     assert (
-        "not taken: reachable/branches/0: when: contact.opt_out\n    it saw contact.opt_out = no"
-        in said.out
+        "not taken: reachable/branches/0: when: contact.opt_out\n    it saw contact.opt_out = no" in said.out
     )
     assert "contact:1: E-mail “Hello Ann” to Ann Becker" in said.out
     assert "if: times > 1\n    it saw times = 1\n" in said.out
@@ -294,3 +293,39 @@ def test_init_again_changes_nothing_that_is_there(project: Path, call: Call) -> 
     assert said.code == 0
     assert before == {path: path.read_bytes() for path in before}
     assert not (project / "processes" / "welcome_new_contact.yaml").exists()
+
+
+def test_init_writes_the_schema_that_the_processes_name(new_project: Path) -> None:
+    from json import loads
+
+    schema = loads((new_project / ".procession" / "process.schema.json").read_text(encoding="utf-8"))
+
+    assert "send_email" in schema["$defs"]
+    first = (
+        (new_project / "processes" / "notify_contact_of_meeting.yaml")
+        .read_text(encoding="utf-8")
+        .splitlines()[0]
+    )
+    assert first.endswith("$schema=../.procession/process.schema.json")
+
+
+def test_the_settings_file_of_a_new_project_names_only_what_there_is(new_project: Path) -> None:
+    import re
+
+    from flows.settings import described
+
+    text = (new_project / "procession.toml").read_text(encoding="utf-8")
+    known = {name.rpartition(".")[2] for name, *_ in described()}
+
+    assert set(re.findall(r"^(?:# )?(\w+) = ", text, re.MULTILINE)) <= known
+    assert not re.search(r"env:PROCESSION_", text)
+
+
+def test_deploy_keeps_prefect_yaml_in_step(project: Path, call: Call) -> None:
+    assert call("deploy", "--check").code == 1
+    assert not (project / "prefect.yaml").exists()
+
+    assert call("deploy").code == 0
+
+    assert call("deploy", "--check").code == 0
+    assert "flows.catalog.notify_contact_of_meeting" in (project / "prefect.yaml").read_text(encoding="utf-8")
