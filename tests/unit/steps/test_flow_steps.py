@@ -2,7 +2,7 @@
 
 import pytest
 from pydantic import ValidationError
-from unit.expressions.world import ANN, AT, BOB, MEETING
+from unit.expressions.world import ANN, AT, BOB, MEETING, SCHEMA
 from unit.steps.deciding import OPPORTUNITY, decide, only_effect
 
 from procession.effects import LogHistory, Notify
@@ -155,3 +155,38 @@ def test_every_field_of_every_kind_has_a_title():
 def test_a_shorthand_is_a_field_of_its_kind():
     for kind in STEPS:
         assert not kind.shorthand or kind.shorthand in kind.shape.model_fields
+
+
+LEAST = {
+    "read": {"entity": "contact"},
+    "create": {"entity": "contact", "values": {"name": "x"}},
+    "update": {"record": "{{ x }}", "values": {"name": "x"}},
+    "delete": {"record": "{{ x }}"},
+    "create_activity": {"type": "call", "subject": "x"},
+    "set": {"name": "{{ x }}"},
+    "send_email": {"to": "{{ x }}", "template": "x", "undo": "60s"},
+    "log_history": {"text": "x"},
+    "notify": {"to": "sales", "text": "x"},
+    "if": {"if": "x", "then": [{"stop": "y"}]},
+    "choose": {"branches": [{"when": "x", "steps": [{"stop": "y"}]}], "else": "stop"},
+    "for_each": {"items": "{{ x }}", "steps": [{"stop": "y"}]},
+    "stop": {},
+    "call": {"function": "x"},
+}
+GIVEN = {"create": ["record"], "create_activity": ["record"], "call": ["value"], "read": ["records", "first", "count"],
+         "send_email": ["message_id", "record", "state"]}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", STEPS, ids=lambda kind: kind.word)
+def test_the_least_that_can_be_written_is_accepted(kind):
+    shape = kind.shape.model_validate(LEAST[kind.word], strict=True)
+
+    assert list(kind.outputs(shape, SCHEMA)) == GIVEN.get(kind.word, [])
+
+
+@pytest.mark.parametrize("kind", STEPS, ids=lambda kind: kind.word)
+def test_a_key_that_is_not_known_is_refused(kind):
+    if kind.word == "set":
+        return
+    with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+        kind.shape.model_validate({**LEAST[kind.word], "colour": "red"})
