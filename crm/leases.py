@@ -102,15 +102,16 @@ _END = (
         **_NO_LEASE,
     )
 )
+_LOCK = select(_I.id).where(_I.id.in_(IDS)).order_by(_I.id).with_for_update()
 _CANCEL = (
     update(j.instance)
-    .where(_among(_locked(select(_I.id).where(_I.id.in_(IDS), _WAITING))))
+    .where(_I.id.in_(IDS), _WAITING)
     .values(state="cancelled", result=bindparam("reason"), ended_at=NOW, live_key=null())
     .returning(_I.id)
 )
 _ASK = (
     update(j.instance)
-    .where(_among(_locked(select(_I.id).where(_I.id.in_(IDS), _RUNNING))))
+    .where(_I.id.in_(IDS), _RUNNING)
     .values(stop_requested=bindparam("reason"), stop_requested_at=NOW)
     .returning(_I.id)
 )
@@ -180,6 +181,7 @@ class Leases(Part):
         count = 0
         for some in portions(instances):
             values = {"ids": some, "reason": reason, "now": now}
+            self._connection.execute(_LOCK, {"ids": some})  # or one could change between the two statements
             cancelled = self._connection.execute(_CANCEL, values).scalars().all()
             cancel_mails(self._connection, cancelled, reason)
             count += len(cancelled)

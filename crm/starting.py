@@ -28,7 +28,13 @@ _STARTED = select(j.instance.c.process, j.instance.c.trigger_id, j.instance.c.ev
 )
 _BORN = select(j.instance.c.id).where(j.instance.c.id.in_(IDS))
 _LIVE = j.instance.c.live_key.in_(bindparam("keys", expanding=True))
-_HOLDERS = select(j.instance.c.live_key, j.instance.c.event_id).where(_LIVE)
+_HOLDERS = (
+    select(j.instance.c.live_key, j.instance.c.event_id)
+    .where(_LIVE)
+    .order_by(j.instance.c.id)
+    .with_for_update()
+)
+"""Locked, so that none of them is claimed or ended while it is decided what becomes of it."""
 _STOP_RUNNING = (
     update(j.instance)
     .where(_LIVE, text("instance.state = 'running'"))

@@ -17,7 +17,7 @@ import crm.store
 from crm.store import CrmStore, open_store
 from procession.effects import Recipient, SendMail
 from procession.errors import TemporaryError
-from procession.ports import Actor, Definition, Event, QueuedMail, Start
+from procession.ports import Actor, Definition, End, Event, QueuedMail, Start
 from procession.records import Ref
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -270,6 +270,62 @@ def test_fenced_instances_are_locked_until_the_unit_ends(on_postgresql: CrmStore
             pytest.raises(TemporaryError, match="busy for too long"),
         ):
             other.execute(lock, {"number": number})
+
+
+def wait_until_somebody_waits(store: CrmStore) -> None:
+    """Until a statement waits for a lock."""
+    waiting = text("SELECT count(*), pg_sleep(0.005) FROM pg_locks WHERE NOT granted")
+    with store._engine.connect() as connection:
+        for _ in range(1000):
+            if connection.execute(waiting).scalar():
+                return
+    raise AssertionError("nobody waits")
+
+
+@pytest.mark.external_service
+def test_an_engine_that_waited_for_a_stop_request_heeds_it(on_postgresql: CrmStore) -> None:
+    number = start(on_postgresql, START) or 0
+    with on_postgresql.unit() as unit:
+        unit.journal.claim("me", NOW, LATER, 1)
+        unit.commit()
+
+    def fence() -> set[int]:
+        with on_postgresql.unit() as mine:
+            answer = mine.journal.fence([number], "me", LATER)
+            mine.commit()
+        return answer
+
+    with ThreadPoolExecutor(1) as pool, on_postgresql.unit() as unit:
+        unit.journal.ask_to_stop([number], "by anna", NOW)
+        fenced = pool.submit(fence)
+        wait_until_somebody_waits(on_postgresql)
+        unit.commit()
+        assert fenced.result() == set()
+
+    with on_postgresql.unit(write=False) as unit:
+        (found,) = unit.journal.instances(ids=[number])
+    assert (found.state, found.result) == ("cancelled", "by anna")
+
+
+@pytest.mark.external_service
+def test_a_restart_that_waited_for_the_end_of_a_segment_cancels_the_retry(on_postgresql: CrmStore) -> None:
+    number = start(on_postgresql, START) or 0
+    with on_postgresql.unit() as unit:
+        unit.journal.claim("me", NOW, LATER, 1)
+        unit.commit()
+
+    with ThreadPoolExecutor(1) as pool, on_postgresql.unit() as unit:
+        unit.journal.fence([number], "me", LATER)
+        unit.journal.end([End(number, "ready", due=LATER)], "me", NOW)
+        restarted = pool.submit(start, on_postgresql, replace(START, mode="restart"))
+        wait_until_somebody_waits(on_postgresql)
+        unit.commit()
+        second = restarted.result()
+
+    assert live(on_postgresql) == [second]
+    with on_postgresql.unit(write=False) as unit:
+        (old,) = unit.journal.instances(ids=[number])
+    assert (old.state, old.result) == ("cancelled", "superseded")
 
 
 def test_a_sqlite_file_that_somebody_else_writes_for_too_long_is_busy(
