@@ -261,7 +261,9 @@ def _trigger_reads(trigger: TriggerDraft, implied: str, typed: Typed, schema: Sc
     """What the trigger follows from its record, and what the key follows from the inputs it fills."""
     mine = [found for found in typed.leaves if found.owner is trigger]
     reads = {read for found in mine for read in found.reads}
-    stands_for = {found.leaf.path[-1]: origin(found, Seen()) for found in mine} | {implied: frozenset({("record",)})}
+    stands_for = {found.leaf.path[-1]: origin(found, Seen()) for found in mine} | {
+        implied: frozenset({("record",)})
+    }
     key = [found for found in typed.leaves if found.leaf.path[:1] == ("key",)]
     for read in (read for found in key for read in found.reads):
         reads |= {(*root, *read[1:]) for root in stands_for.get(read[0], ())}

@@ -173,7 +173,12 @@ def condition(given: Any, path: YamlPath, problems: Problems) -> Leaf | None:
         return None
     if source.startswith("{{") and source.endswith("}}"):
         bare = source[2:-2].strip()
-        problems.add("a condition is written without '{{' and '}}'", path, f"Write {bare}", offset=offset)
+        problems.add(
+            "a condition is written without '{{' and '}}'",
+            path,
+            f"Write `{path[-1]}: {bare}`.",
+            offset=offset,
+        )
         return None
     expression = Expression(source, problems.document.place(path, offset=offset))
     return Leaf(path, expression, ((expression, offset),), bare=True)

@@ -179,7 +179,7 @@ def _said(details: ErrorDetails, value: Any, called: str, expected: str) -> tupl
         case "too_short":
             return f"{called} is empty", "Give it at least one entry."
         case "string_pattern_mismatch":
-            return f"{value!r} cannot be a name", _as_name(str(value))
+            return f"{value!r} cannot be a name", words.as_name(str(value))
         case kind if kind in _TYPES or kind == "literal_error":
             return f"{called} must be {expected}, not {described(value)}", _instead(kind, value)
     return f"{called} is not right: {details['msg']}", ""
@@ -206,6 +206,8 @@ def _instead(kind: str, value: Any) -> str:
         return "Nothing is filled in here: write it out."
     if kind == "string_type" and isinstance(value, bool | int | float):
         return f'Put it in quotes: "{str(value).lower() if isinstance(value, bool) else value}".'
+    if kind in ("int_type", "float_type") and isinstance(value, str) and value.isdecimal():
+        return f"Write it without quotes: {value}."
     if kind == "list_type" and isinstance(value, str | int | float) and "\n" not in str(value):
         return f"Write [{value}]."
     return {
@@ -213,13 +215,6 @@ def _instead(kind: str, value: Any) -> str:
         "dict_type": "Write `name: value`, one per line.",
         "model_type": "Write `name: value`, one per line.",
     }.get(kind, "")
-
-
-def _as_name(value: str) -> str:
-    plain = "_".join("".join(c if c.isalnum() else " " for c in value.lower()).split())
-    rule = "Names have small letters, digits and '_', and begin with a letter"
-    usable = plain.isascii() and plain[:1].isalpha()
-    return f"{rule}: {plain}." if usable and plain != value else f"{rule}."
 
 
 def _sentence(text: str) -> str:

@@ -27,7 +27,7 @@ EVENTS = ("added", "modified", "deleted")
 class InputShape(Shape):
     """One typed input; a record is read anew whenever the process goes on."""
 
-    type: InputType = Field(title="Type")
+    type: InputType = Field(title="Type", description="Such as `text`, `date` or `record`.")
     of: Word = Field("", title="Of", description="With `record`: the kind of record, such as `activity`.")
     options: list[str] = Field(
         default_factory=list, title="Options", description="With `select`: the choices."
@@ -50,7 +50,9 @@ class RecordTrigger(Shape):
 
     id: Name = Field("", title="Id")
     record: Word = Field(title="Record", description="The kind of record, such as `activity`.")
-    events: list[Literal["added", "modified", "deleted"]] = Field(min_length=1, title="Events")
+    events: list[Literal["added", "modified", "deleted"]] = Field(
+        min_length=1, title="Events", description="Any of `[added, modified, deleted]`."
+    )
     changed: list[str] = Field(
         default_factory=list,
         title="Changed",
@@ -142,7 +144,9 @@ class ProcessShape(Shape):
     folder: Word = Field("", title="Folder", description="Where lists show it.")
     labels: list[str] = Field(default_factory=list, title="Labels")
     inputs: dict[str, Any] = Field(default_factory=dict, title="Inputs")
-    triggers: list[Any] = Field(min_length=1, title="Triggers")
+    triggers: list[Any] = Field(
+        min_length=1, title="Triggers", description="What starts the process, such as `- manual: {}`."
+    )
     key: TextValue = Field(
         None, title="Key", description="Instances with the same key are about the same thing."
     )
@@ -154,7 +158,7 @@ class ProcessShape(Shape):
     )
     history: HistoryShape | None = Field(None, title="History")
     defaults: dict[str, Any] = Field(default_factory=dict, title="Defaults")
-    steps: Steps = Field(title="Steps")
+    steps: Steps = Field(title="Steps", description="What it does, one after another.")
     errors: Steps = Field(
         default_factory=list, title="Errors", description="Steps if an error was caught nowhere."
     )

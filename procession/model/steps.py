@@ -38,7 +38,8 @@ class Steps:
                 if raw in words.STEP_WORDS
                 else "Write '- ' and what it does, such as `stop: done`."
             )
-            self.problems.add(f"a step is no {described(raw).removeprefix('a ')}", where, example)
+            what = f"{raw!r} alone" if isinstance(raw, str) else described(raw)
+            self.problems.add(f"{what} is no step", where, example)
             return StepDraft("", where, "", named=False, title="")
         word = self._word(raw, where)
         named, given = "id" in raw, raw.get("id")
@@ -191,7 +192,8 @@ class Steps:
                 f"Write `{kind.word}: {{{first}: …}}`.", offset=0,
             )  # fmt: skip
             return None
-        kept = dict(given)
+        too_far_left = {key: raw[key] for key in raw if key not in _BESIDE and words.field_of(key, kind.word)}
+        kept = {**too_far_left, **given}
         for key in given:
             if key in FRAME and key not in keys_of(kind.shape) and kind.word != "set":
                 hint = f"Indent it like {kind.word!r}."

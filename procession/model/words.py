@@ -22,7 +22,7 @@ _OTHER_NAMES = {
     "find": "read", "get": "read", "search": "read", "query": "read", "add": "create", "insert": "create",
     "change": "update", "remove": "delete", "switch": "choose", "case": "choose", "loop": "for_each",
     "foreach": "for_each", "each": "for_each", "end": "stop", "exit": "stop", "return": "stop", "function": "call",
-    "when": "if", "condition": "if", "otherwise": "else", "elif": "choose", "type": "", "recipient": "to",
+    "when": "if", "on": "triggers", "condition": "if", "otherwise": "else", "elif": "choose", "type": "", "recipient": "to",
     "sender": "from", "receiver": "to", "connected": "connected_to", "link": "connected_to", "body": "text",
     "message_text": "text", "cron": "schedule", "label": "title", "enum": "options", "choices": "options",
     "label_text": "title", "tz": "timezone", "where_clause": "where", "filter": "where", "sort": "order",
@@ -50,6 +50,14 @@ def hint_for(word: str, known: Sequence[str]) -> str:
     if guess:
         return f"Did you mean {guess!r}?"
     return f"Known here: {', '.join(known)}."
+
+
+def as_name(text: str) -> str:
+    """What to do about a text that cannot be a name."""
+    plain = "_".join("".join(c if c.isalnum() else " " for c in text.lower()).split())
+    rule = "Names have small letters, digits and '_', and begin with a letter"
+    usable = plain.isascii() and plain[:1].isalpha() and plain != text
+    return f"{rule}: {plain}." if usable else f"{rule}."
 
 
 def is_later(word: str, known: Sequence[str]) -> bool:

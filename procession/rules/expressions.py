@@ -9,21 +9,32 @@ from procession.model import StepDraft, every_step
 from procession.rules.typed import Typed, TypedLeaf, World, problem
 
 _OUTPUT = re.compile(r"outputs\s*\.\s*$")
+_ELSEWHERE = {
+    "error": "It is there in 'on_error' and 'errors'.",
+    "record": "It is there in triggers; steps see the inputs.",
+    "event": "It is there in triggers; steps see 'trigger.event'.",
+    "process": "It is there in steps.",
+    "outputs": "It is there in steps.",
+    "vars": "It is there in steps.",
+}
+"""Names that are somewhere, only not everywhere."""
 
 
 def expressions_make_sense(typed: Typed, _world: World) -> Iterable[ReferenceProblem]:
     for found in typed.leaves:
         for (expression, offset), checked in zip(found.leaf.spans, found.checks, strict=True):
             for finding in checked.findings:
-                better = _about_a_step(typed, found, expression.source, finding)
+                better = _in_context(typed, found, expression.source, finding)
                 yield problem(
                     typed.draft, better.message, found.leaf.path, better.hint, offset=offset + finding.offset
                 )
 
 
-def _about_a_step(typed: Typed, found: TypedLeaf, source: str, finding: Finding) -> Finding:
-    """For a step that is there but cannot be read here, why not."""
+def _in_context(typed: Typed, found: TypedLeaf, source: str, finding: Finding) -> Finding:
+    """For a name or a step that is there but cannot be read here, why not."""
     word = re.match(r"\w+", source[finding.offset :])
+    if word and finding.message == f"there is no {word.group()!r} here" and word.group() in _ELSEWHERE:
+        return Finding(finding.message, finding.offset, _ELSEWHERE[word.group()])
     if not word or not _OUTPUT.search(source[: finding.offset]):
         return finding
     steps = [*every_step(typed.draft.steps), *every_step(typed.draft.errors)]

@@ -37,11 +37,11 @@ def _of_the_wrong_type(wanted: Type, value: TypedLeaf, called: str, *, several: 
     if given.name == "list" and several:
         given = given.item or Type("any")
     if isinstance(value.leaf.value, dict):
-        return f"{called} is {_word(wanted)}, not names and values", "", 0
+        return f"{called} must be {_word(wanted)}, not names and values", "", 0
     if fits(wanted, given):
         return None
     return (
-        f"{called} is {_word(wanted)}, not {in_a_sentence(value)}",
+        f"{called} must be {_word(wanted)}, not {in_a_sentence(value)}",
         _instead(wanted, value),
         _begin(value.leaf),
     )
@@ -66,8 +66,8 @@ def _instead(wanted: Type, value: TypedLeaf) -> str:
         return "Make it a text with '| text', or write a text around it."
     if wanted.name == "text" and isinstance(text, bool | int | float):
         return f'Put it in quotes: "{str(text).lower() if isinstance(text, bool) else text}".'
-    if wanted.name in ("int", "number", "bool") and isinstance(text, str):
-        return "Write it without quotes."
+    if wanted.name in ("int", "number") and isinstance(text, str) and text.isdecimal():
+        return f"Write it without quotes: {text}."
     if wanted.name == "record" and isinstance(text, str):
         return (
             f'Write "{{{{ {text} }}}}".'

@@ -15,7 +15,7 @@ def ids_are_unique(typed: Typed, _world: World) -> Iterable[ReferenceProblem]:
         for owner in owners:
             line = draft.place((*owner.where, "id")).line
             if owner.id in first:
-                hint = f"The first is in line {first[owner.id]}."
+                hint = f"Choose another; the first is in line {first[owner.id]}."
                 yield problem(draft, f"the id {owner.id!r} is taken", (*owner.where, "id"), hint, offset=0)
             first.setdefault(owner.id, line)
 

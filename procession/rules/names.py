@@ -8,6 +8,7 @@ from procession.expressions.operations import FUNCTIONS
 from procession.expressions.syntax import JINJAS_OWN
 from procession.model import StepDraft, YamlPath, every_step
 from procession.model.shapes import NAME
+from procession.model.words import as_name
 from procession.rules.typed import Typed, World, problem
 
 _LANGUAGE = (
@@ -32,8 +33,7 @@ def _usable(
     typed: Typed, name: str, path: YamlPath, taken: frozenset[str] = TAKEN
 ) -> Iterable[ReferenceProblem]:
     if not re.fullmatch(NAME, name):
-        hint = "Names have small letters, digits and '_', and begin with a letter."
-        yield problem(typed.draft, f"{name!r} cannot be a name", path, hint, key=True)
+        yield problem(typed.draft, f"{name!r} cannot be a name", path, as_name(name), key=True)
     elif name in taken:
         hint = (
             f"Choose another, such as {name}_1."

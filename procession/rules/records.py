@@ -16,7 +16,7 @@ def entities_are_known(typed: Typed, world: World) -> Iterable[ReferenceProblem]
     for name, path in _entity_names(typed):
         if name not in world.schema.entities:
             known = list(world.schema.entities)
-            hint = did_you_mean(name, known) or f"There is {one_of(known)}."
+            hint = did_you_mean(name, known) or f"It can be {one_of(known)}."
             yield problem(typed.draft, f"there is no kind of record {name!r}", path, hint, offset=0)
 
 

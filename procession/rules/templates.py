@@ -1,5 +1,6 @@
 """Mail templates are there, and everything they name can be seen where they are used."""
 
+import re
 from collections.abc import Iterable
 
 from procession.errors import ProcessError, ReferenceProblem
@@ -28,4 +29,10 @@ def templates_fit_where_they_are_used(typed: Typed, _world: World) -> Iterable[P
     for mail in typed.mails:
         used = f"{typed.draft.process}/{path_in_words(typed.draft.document, mail.step.where)}"
         for found in mail.problems:
-            yield type(found)(found.message, at=found.at, path=used, hint=found.hint)
+            missing = re.fullmatch(r"there is no '(\w+)' here", found.message)
+            hint = (
+                f"Give it in the step: `with: {{{missing[1]}: …}}`."
+                if missing and not found.hint
+                else found.hint
+            )
+            yield type(found)(found.message, at=found.at, path=used, hint=hint)

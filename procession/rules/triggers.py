@@ -93,7 +93,7 @@ def _missing(draft: Draft, trigger: TriggerDraft, world: World) -> Iterable[Refe
                 offset=0,
             )
         return
-    for declared in draft.inputs:
+    for declared in draft.inputs if trigger.entity in ("", *world.schema.entities) else ():
         if (
             declared.type
             and declared.required

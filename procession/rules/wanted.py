@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from procession.errors import ReferenceProblem
-from procession.records import Schema, Type
+from procession.records import Schema, Type, record_of
 from procession.rules.typed import Typed, TypedLeaf, World, problem
 from procession.spelling import one_of
 from procession.steps.fields import Wants
@@ -44,7 +44,8 @@ def called(found: TypedLeaf) -> str:
 
 def in_words(wants: Wants) -> str:
     kinds: list[str] = []
-    for name in wants.types:
+    anything_written = {"text", "number"} <= {*wants.types}
+    for name in ("text",) if anything_written else wants.types:
         if name == "record" and wants.of:
             kinds.extend(f"a {entity}" for entity in wants.of)
         elif CALLED[name] not in kinds:
@@ -76,9 +77,11 @@ def _hint(found: TypedLeaf, wants: Wants, schema: Schema) -> str:
         source = found.leaf.spans[0][0].source
         fields = schema.entities[found.type.of].fields if found.type.of in schema.entities else {}
         near = next(
-            (name for name, field in fields.items() if _fits(field.type, Wants(("record",), wants.of))), ""
+            (name for of in wants.of for name, field in fields.items() if field.type == record_of(of)), ""
         )
         return f"Did you mean '{source}.{near}'?" if near else ""
+    if found.type.name == "list" and found.leaf.is_expression and "text" in wants.types:
+        return "Write its items as one text: '| join(', ')'."
     if wants.types == ("list",) and found.type.name == "record":
         return "Write [ … ] around it for a list of one."
     return ""

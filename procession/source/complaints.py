@@ -120,10 +120,11 @@ def _question_mark(error: MarkedYAMLError, _lines: Lines) -> Complaint:
 
 def _open_quote(error: MarkedYAMLError, lines: Lines) -> Complaint:
     quote = lines.text[_begun(error)]
+    inside = "''" if quote == "'" else '\\"'
     return (
         "this quote is not closed",
         _begun(error),
-        f"Close the text with {quote}, or double a {quote} inside it.",
+        f"Close the text with {quote}; inside, a {quote} is written {inside}.",
     )
 
 
@@ -131,13 +132,10 @@ def _unexpected(error: MarkedYAMLError, lines: Lines) -> Complaint:
     """Something in the way of a block: mostly indentation, or more text behind a closing quote."""
     at, found = _noticed(error), str(error.problem)
     before = _before(at, lines)
-    if closing := re.search(r"([\"'}\]])\s*$", before):
-        if "scalar" in found or "'{'" in found or "'['" in found:
-            return (
-                f"there is more text behind the closing {closing[1]}",
-                at,
-                "Put the whole value in quotes of the other kind.",
-            )
+    closing = re.search(r"([\"'}\]])\s*$", before)
+    if closing and re.search(r"scalar|'\{'|'\['", found):
+        message = f"there is more text behind the closing {closing[1]}"
+        return message, at, "Put the whole value in quotes of the other kind."
     if found.endswith(("'}'", "']'")):
         return (
             f"nothing is open that {lines.text[at]} could close",

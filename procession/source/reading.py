@@ -52,7 +52,8 @@ def _decoded(data: bytes, file: str) -> str:
         before = data[: error.start].decode("utf-8")
         line, start = before.count("\n") + 1, before.rfind("\n") + 1
         message = f"the file is not UTF-8 text: byte 0x{data[error.start]:02x} is no character"
-        at = Place(file, line, len(before) - start + 1)
+        excerpt = data.decode("utf-8", "replace").split("\n")[line - 1].rstrip("\r").replace("\t", " ")
+        at = Place(file, line, len(before) - start + 1, excerpt)
         raise failed([SyntaxProblem(message, at=at, hint="Save it as UTF-8.")]) from error
 
 
@@ -201,7 +202,7 @@ class _Reading:
             self.wrong("YAML tags are not used here", start, _QUOTES.format("!"))
 
 
-_QUOTES = "A text that begins with '{}' must be in quotes."
+_QUOTES = "Write it out; a text that begins with '{}' must be in quotes."
 
 
 class _TooDeep(Exception):
