@@ -174,7 +174,7 @@ def dispatch(ports: Ports, plans: Mapping[str, Plan], limit: int) -> int:
         events = unit.journal.pending(limit)
         matches = _settled([match for event in events for match in _matches(event, plans)])
         records = _read_records(matches, unit)
-        starts = [start for match in matches if (start := _started(match, records))]
+        starts = [start for match in matches if (start := _started(match, records, now))]
         unit.journal.start(starts, now)
         unit.journal.dispatched([event.id for event in events], now)
         unit.commit()
@@ -239,13 +239,14 @@ def _read_records(matches: Sequence[_Match], unit: Unit) -> Read:
     return records
 
 
-def _started(match: _Match, records: Read) -> Start | None:
+def _started(match: _Match, records: Read, now: datetime) -> Start | None:
     """The start this trigger makes of this event; None if its `if` says no, or the record is gone by now."""
     plan, trigger, event = match.plan, match.trigger, match.event
     told = {"id": trigger.id, "event": event.type, "changed": list(event.changed)}
     names: dict[str, Any] = {
         "trigger": {**told, "at": event.at},
         "event": {"type": event.type, "changed": event.changed},
+        "now": now,
     }
     if event.ref:
         record = records.get((plan.process, trigger.id, event.ref))
