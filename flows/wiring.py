@@ -12,6 +12,7 @@ import getpass
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parseaddr
@@ -28,7 +29,7 @@ from procession.records import Ref, Schema
 
 if TYPE_CHECKING:
     from crm.store import CrmStore
-    from procession.cli.application import Checkup, Deployed, Imported, ImportOptions
+    from procession.cli.application import Checkup, Deployed, Imported, ImportOptions, Running
     from procession.mail import Templates
     from procession.plan import Plan
     from procession.ports import Actor, Clock, Delivery, MailOut, Ports, Renderer, Store
@@ -218,6 +219,11 @@ class Application:
         from flows.deploy import deploy
 
         return deploy(self, write=write)
+
+    def serve(self) -> AbstractContextManager["Running"]:
+        from flows.engine import serve
+
+        return serve(self)
 
 
 class NoMailServer:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 PROCESS = "notify_contact_of_meeting"
 LOOK = 0.05
+GOING_ON = ("ready", "running")
 PREFECT_PATIENCE = timedelta(seconds=20)
 
 SETTINGS = """\
@@ -163,7 +164,7 @@ def _watch(
             with application.store.unit(write=False) as unit:
                 steps = unit.journal.steps([i.id for i in happened.instances]) if count == 1 else {}
             seen(happened, [row for rows in steps.values() for row in rows], inbox.mails)
-            if len(happened.instances) >= count and all(i.ended_at for i in happened.instances):
+            if len(happened.instances) >= count and not any(i.state in GOING_ON for i in happened.instances):
                 return
             time.sleep(LOOK)
 
@@ -191,6 +192,8 @@ def _flow_runs(application: Application, engine: Running, happened: Happened) ->
     runs: list[FlowRun] = []
     while time.monotonic() < until:
         happened.instances = _instances(application, happened)
+        if any(instance.state == "incident" for instance in happened.instances):
+            break
         ids = {instance.flow_run_id for instance in happened.instances}
         if "" not in ids:
             try:
@@ -210,6 +213,8 @@ def _problems(happened: Happened, count: int) -> list[str]:
     found = []
     if len(ended) != count:
         found.append(f"{len(ended)} of {count} instances completed.")
+    for instance in [i for i in happened.instances if i.error][:1]:
+        found.append(f"Instance {instance.id} is {instance.state}: {(instance.error or {}).get('message')}")
     if len(set(ids)) != count:
         found.append(f"{len(set(ids))} of {count} mails arrived.")
     if len(ids) != len(set(ids)):

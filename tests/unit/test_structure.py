@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -18,8 +19,8 @@ LONGER = {"procession/ports.py": 500}
 """All ports stand in one file, which is mostly docstrings; whoever implements one reads its neighbours too."""
 BANNED = re.compile(r"(^|_)(utils?|helpers?|managers?|misc|common|stuff)(_|$)|(Utils?|Helpers?|Manager)$")
 
-BROAD = {"flows/reporting.py"}
-"""Where `except Exception` is allowed: at the Prefect edge, where it records and goes on without Prefect."""
+BROAD = {"procession/perform.py": 1}
+"""How often `except Exception` may stand where: a customer's function may raise anything, and that is recorded."""
 
 MACHINE = re.compile(
     r"/(home|Users|root|work|tmp|opt|mnt)/[a-z]|index[-_]url\s*=|extra-index|pypi\.org|files\.pythonhosted|://[\w.-]+/simple\b"
@@ -82,15 +83,15 @@ def test_nothing_is_named_after_what_it_is_not() -> None:
 
 
 def test_except_exception_stands_only_where_it_may() -> None:
-    found = {
+    found = Counter(
         name_of(path)
         for path in MODULES
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or getattr(node.type, "id", "") in ("Exception", "BaseException"))
-    }
+    )
 
-    assert found <= BROAD
+    assert found == BROAD
 
 
 def test_every_floor_imports_only_what_stands_below_it() -> None:
