@@ -59,7 +59,7 @@ class Instance(Base, table=True):
         UniqueConstraint("live_key"),
         UniqueConstraint("process", "trigger_id", "event_id"),
         index("ix_instance_ready", "due", "id", where=text("state = 'ready'")),
-        index("ix_instance_running", "lease_until", where=text("state = 'running'")),
+        index("ix_instance_running", "lease_owner", "lease_until", where=text("state = 'running'")),
         index("ix_instance_looked_at", "state", where=text("state IN ('failed', 'incident')")),
         index("ix_instance_unseen", "ended_at", where=text("flow_run_id = '' AND ended_at IS NOT NULL")),
         index("ix_instance_event_id", "event_id", where=text("event_id IS NOT NULL")),

@@ -66,11 +66,15 @@ _RENEW = (
     .values(lease_until=UNTIL)
     .returning(_I.id)
 )
-_LEFT = _locked(
-    select(_I.id).where(
+_LEFT = (
+    select(_I.id)
+    .where(
         _RUNNING,
+        _I.lease_owner > "",  # true of all that run: the way into their index
         or_(_I.lease_until <= NOW, _I.lease_owner.in_(bindparam("dead", expanding=True))),
     )
+    .with_for_update(skip_locked=True)  # who holds a lock is not dead
+    .cte("left_behind")
 )
 _RELEASE = (
     update(j.instance)

@@ -37,6 +37,8 @@ _ENVELOPES = (
     .select_from(t.email_message.join(t.email_source))
     .where(_M.direction == "out")
 )  # fmt: skip
+ON_THE_WAY_OR_THERE: frozenset[MailState] = frozenset({"queued", "sending", "sent"})
+_LOOKED_AT = text("email_message.state NOT IN ('queued', 'sending', 'sent')")
 _IS_DUE = or_(_M.not_before.is_(None), _M.not_before <= NOW)
 _QUEUED, _SENDING = text("email_message.state = 'queued'"), text("email_message.state = 'sending'")
 _DUE = (
@@ -137,7 +139,10 @@ class CrmOutbox(Part):
 
     def in_state(self, states: Collection[MailState], limit: int = 100) -> list[Envelope]:
         """Oldest first."""
-        return self._read(_ENVELOPES.where(_M.state.in_(states)).order_by(_M.activity_id).limit(limit))
+        query = _ENVELOPES.where(_M.state.in_(states)).order_by(_M.activity_id).limit(limit)
+        if not ON_THE_WAY_OR_THERE & set(states):
+            query = query.where(_LOOKED_AT)  # said as the index says it, or SQLite would not use it
+        return self._read(query)
 
     def _read(self, query: Select[Any], values: Mapping[str, Any] | None = None) -> list[Envelope]:
         return [_envelope_of(row) for row in self._connection.execute(query, values or {})]

@@ -6,11 +6,6 @@ from sqlalchemy import Row
 
 from procession.ports import Instance, StepRun
 
-_INSTANCE = (
-    "id", "process", "digest", "title", "key", "state", "inputs", "trigger", "started_at", "due",
-    "ended_at", "result", "error", "flow_run_id", "event_at",
-)  # fmt: skip
-
 
 def instance_of(row: Row[Any]) -> Instance:
     return Instance(

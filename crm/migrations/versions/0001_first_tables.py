@@ -162,7 +162,7 @@ def upgrade() -> None:
     index("ix_instance_event_id", "instance", ["event_id"], "event_id IS NOT NULL")
     index("ix_instance_looked_at", "instance", ["state"], "state IN ('failed', 'incident')")
     index("ix_instance_ready", "instance", ["due", "id"], "state = 'ready'")
-    index("ix_instance_running", "instance", ["lease_until"], "state = 'running'")
+    index("ix_instance_running", "instance", ["lease_owner", "lease_until"], "state = 'running'")
     index("ix_instance_unseen", "instance", ["ended_at"], "flow_run_id = '' AND ended_at IS NOT NULL")
     op.create_table(
         "contact",
