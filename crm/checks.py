@@ -1,7 +1,7 @@
 """What may be written into a field, and as what it is kept. Nothing here asks the database."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -14,6 +14,8 @@ from procession.times import zone
 
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 ADDRESS = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+")
+MOST = 1e13
+"""Amounts below are exact to the cent as plain numbers."""
 DEFAULTS: Mapping[str, dict[str, Any]] = {
     "opportunity": {"stage": "qualification"},
     "activity": {"status": "planned", "priority": "normal"},
@@ -152,4 +154,14 @@ def _check_email(address: str, where: str) -> None:
         raise StoreError(f"{where}: {address[:60]!r} is not an e-mail address.")
 
 
-_CHECKS = {"timezone": _check_zone, "language": _check_language, "email": _check_email}
+def _check_amount(amount: float, where: str) -> None:
+    if not abs(amount) < MOST:
+        raise StoreError(f"{where}: {amount:g} is not an amount of money.")
+
+
+_CHECKS: Mapping[str, Callable[[Any, str], None]] = {
+    "timezone": _check_zone,
+    "language": _check_language,
+    "email": _check_email,
+    "amount": _check_amount,
+}

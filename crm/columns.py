@@ -69,7 +69,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class Money(TypeDecorator[float]):
-    """An amount to the cent. Processes calculate with it, so it is a plain number: exact up to 15 digits."""
+    """An amount to the cent. Processes calculate with it, so it is a plain number."""
 
     impl = Numeric(18, 2, asdecimal=False)
     cache_ok = True

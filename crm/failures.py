@@ -68,7 +68,7 @@ def _sentence(original: BaseException) -> str:
     said = str(original).splitlines()[0]
     diagnosis = getattr(original, "diag", None)
     name = (diagnosis.constraint_name if diagnosis else said.partition("failed: ")[2]) or ""
-    if name in _UNIQUE:
+    if name in _UNIQUE and "NOT NULL" not in said:
         return _UNIQUE[name]
     if name in _CHECKS:
         return _CHECKS[name]
@@ -92,8 +92,10 @@ def _constraints() -> tuple[dict[str, str], dict[str, str]]:
             unique[str(rule.name)] = unique[", ".join(f"{table.name}.{name}" for name in names)] = sentence
         for check in table.constraints:
             if isinstance(check, CheckConstraint):
-                words = str(check.name).replace("_", " ")
-                checks[str(check.name)] = f"{table.name.replace('_', ' ')}: the rule {words!r} does not hold."
+                kept = str(check.name).removeprefix(f"ck_{table.name}_").replace("_", " ")
+                checks[str(check.name)] = (
+                    f"The rule {kept!r} of {table.name.replace('_', ' ')} does not hold."
+                )
     return unique, checks
 
 

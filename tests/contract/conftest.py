@@ -70,7 +70,8 @@ def empty(url: str) -> None:
         for table in tables:
             connection.execute(f'DELETE FROM "{table}"')
         for (sequence,) in connection.execute("SELECT sequencename FROM pg_sequences").fetchall():
-            connection.execute(f"ALTER SEQUENCE {sequence} RESTART")
+            if sequence != "category_id_seq":
+                connection.execute(f"ALTER SEQUENCE {sequence} RESTART")
 
 
 @pytest.fixture

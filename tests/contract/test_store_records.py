@@ -6,9 +6,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import event as sqlalchemy_event
+from sqlalchemy import insert, text
 
 from crm.schema import SCHEMA
 from crm.store import CrmStore
+from crm.tables import contact_address
 from procession.effects import Recipient, SendMail
 from procession.errors import StoreError
 from procession.ports import Actor, Event, HistoryRow, QueuedMail
@@ -310,6 +312,8 @@ def test_a_number_is_not_given_twice(store: CrmStore) -> None:
         ("contact", {"name": "A", "account": Ref("user", 1)}, "needs a account, and user:1 is none", ""),
         ("contact", {"name": 7}, "contact.name needs a text, and got int '7'", ""),
         ("opportunity", {"name": "A", "amount": True}, "opportunity.amount needs a number", ""),
+        ("opportunity", {"name": "A", "amount": float("nan")}, "nan is not an amount of money", ""),
+        ("opportunity", {"name": "A", "close_date": NOW}, "needs a date, and got datetime", ""),
         ("opportunity", {"name": "A", "stage": "wonn"}, "opportunity.stage cannot be 'wonn'", "Did you mean 'won'?"),
         ("opportunity", {"name": "A", "close_date": "soon"}, "needs a date, and 'soon' is none", ""),
         ("activity", {**MEETING, "category": "meting"}, "There is no category 'meting'", "Did you mean 'meeting'?"),
@@ -459,6 +463,19 @@ def test_another_contact_takes_the_place_of_an_activity_s_own(store: CrmStore, r
     assert {str(contact) for contact in meeting.participants} == {"Nora Williams", "Luc Dupont"}
 
 
+def test_an_activity_gets_its_first_contact_and_keeps_it(store: CrmStore, refs: dict[str, Ref]) -> None:
+    update(store, refs["clean_up"], {"contact": refs["ann"], "account": refs["acme"]})
+    update(store, refs["clean_up"], {"contact": refs["ann"], "status": "done"})
+
+    task = fetch(store, refs["clean_up"])
+    assert (str(task.contact), str(task.account), task.participants) == (
+        "Ann Becker",
+        "Acme GmbH",
+        (task.contact,),
+    )
+    assert [event.changed for event in new_events(store)[-2:]] == [("contact", "account"), ("status",)]
+
+
 def test_an_activity_can_lose_its_contact(store: CrmStore, refs: dict[str, Ref]) -> None:
     update(store, refs["press_meeting"], {"contact": None})
 
@@ -470,6 +487,24 @@ def test_a_new_address_replaces_the_primary_one_and_a_known_one_moves_to_the_fro
     store: CrmStore, refs: dict[str, Ref]
 ) -> None:
     update(store, refs["ann"], {"email": "ann@private.example"})
+    assert fetch(store, refs["ann"]).emails == ("ann@private.example",)
+
+    other = insert(contact_address).values(
+        contact_id=refs["ann"].id,
+        kind="email",
+        value="Ann@Home.example",
+        normal="ann@home.example",
+        label="",
+        position=5,
+    )
+    with store._engine.begin() as connection:
+        connection.execute(other)
+    update(store, refs["ann"], {"email": "ann@home.example"})
+    assert fetch(store, refs["ann"]).emails == ("ann@home.example", "ann@private.example")
+    assert find(store, "contact", {"email": "ann@private.example"}) == []
+    assert [str(one) for one in find(store, "contact", {"emails": "ANN@private.example"})] == ["Ann Becker"]
+
+    update(store, refs["ann"], {"email": ""})
     assert fetch(store, refs["ann"]).emails == ("ann@private.example",)
 
     update(store, refs["ann"], {"email": ""})
@@ -548,6 +583,42 @@ def test_an_e_mail_on_its_way_cannot_be_deleted(store: CrmStore, refs: dict[str,
 
     with pytest.raises(StoreError, match="it is an e-mail that is queued"):
         delete(store, Ref("activity", envelope.activity))
+
+
+# --- the database's own rules
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("UPDATE activity SET status = 'lost' WHERE id = 1", "The rule 'status' of activity does not hold"),
+        (
+            "INSERT INTO participant (activity_id, address, role, response) VALUES (1, '', '', '')",
+            "The rule 'someone'",
+        ),
+        (
+            "UPDATE contact SET account_id = 99 WHERE id = 1",
+            "A record that this one refers to does not exist",
+        ),
+        ("UPDATE email_message SET activity_id = 99", "A record that this one refers to does not exist"),
+        (
+            "INSERT INTO category (name, is_meeting) VALUES ('call', false)",
+            "Another category has the same name",
+        ),
+        ("INSERT INTO category (is_meeting) VALUES (false)", "The database refused the change: "),
+    ],
+)
+def test_what_breaks_a_rule_of_the_database_is_refused_in_plain_words(
+    store: CrmStore, refs: dict[str, Ref], statement: str, message: str
+) -> None:
+    mail = SendMail("<1@us.example>", Recipient("a@us.example"), (Recipient("b@x.example"),), "Hi", "text")
+
+    with pytest.raises(StoreError, match=message), store.unit() as unit:  # noqa: PT012 - some are found at commit
+        unit.outbox.queue([QueuedMail(mail, b"", ANNA)], NOW)
+        unit._connection.execute(text(statement))
+        unit.commit()
+
+    assert find(store, "activity", {"type": "email"}) == []
 
 
 # --- units

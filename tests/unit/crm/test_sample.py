@@ -37,6 +37,16 @@ def test_meetings_by_the_hundred_have_a_contact_each(store: CrmStore) -> None:
     assert all(meeting.is_meeting and meeting.opportunity.is_open for meeting in meetings)
 
 
+def test_one_meeting_is_saved_for_whom_it_is_about(store: CrmStore) -> None:
+    refs = sample.load(store, NOW)
+
+    ref = sample.save_meeting(store, sample.Meeting("Lunch", NOW, refs["luc"], owner=refs["anna"]))
+
+    with store.unit(write=False) as unit:
+        meeting = unit.records.fetch([ref], frozenset())[ref]
+    assert (str(meeting), str(meeting.contact), meeting.opportunity) == ("Lunch", "Luc Dupont", None)
+
+
 def test_meetings_need_an_opportunity_to_be_about(store: CrmStore) -> None:
     with pytest.raises(InputError, match="no opportunities to meet about"):
         sample.save_meetings(store, 1, NOW)
