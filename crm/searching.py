@@ -11,7 +11,7 @@ from crm.mapping import LAYOUTS, LINKED, TABLES
 from crm.reading import Fields, load
 from crm.schema import OPEN_STAGES
 from procession.errors import StoreError
-from procession.records import Record, Ref
+from procession.records import INT, Record, Ref
 
 Values = list[Any]
 Condition = ColumnElement[bool]
@@ -32,8 +32,11 @@ def find(
 
 
 def _equals(entity: str, name: str, value: Any) -> Condition:
+    given = value if isinstance(value, (tuple, list)) else (value,)
+    if name == "id":
+        return TABLES[entity].c.id.in_([of_type(INT, one, f"{entity}.id") for one in given])
     field = known_field(entity, name)
-    values = [_kept(entity, name, one) for one in (value if isinstance(value, (tuple, list)) else (value,))]
+    values = [_kept(entity, name, one) for one in given]
     if special := _SPECIAL.get((entity, name)):
         return special(values)
     column = LAYOUTS[entity].select.selected_columns.get(name)
