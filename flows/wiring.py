@@ -14,18 +14,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.utils import parseaddr
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from crm.schema import SCHEMA
 from flows.functions import FUNCTIONS
 from flows.settings import FILE, Settings, read
 from procession.effects import Recipient
-from procession.errors import ConfigurationError, ProcessErrors
-from procession.records import Ref, Schema
+from procession.errors import ConfigurationError, InputError, ProcessErrors
+from procession.records import Ref, Schema, ref_of
 
 if TYPE_CHECKING:
     from crm.store import CrmStore
@@ -192,7 +193,8 @@ class Application:
     def save_meetings(self, count: int) -> list[Ref]:
         from crm.sample import save_meetings
 
-        return save_meetings(self.store, count, self.clock.now())
+        now = self.clock.now()
+        return save_meetings(self.store, count, now) if count > 1 else [first_meeting(self.store, now)]
 
     def import_csv(self, entity: str, file: Path, actor: "Actor", how: "ImportOptions") -> "Imported":
         from crm.importing import Options, import_csv
@@ -224,6 +226,35 @@ class Application:
         from flows.engine import serve
 
         return serve(self)
+
+
+def first_meeting(store: "CrmStore", now: datetime) -> Ref:
+    """A meeting of the sample data's Bob and Nora, in three days at ten where she is.
+
+    Raises:
+        InputError: the sample data is not there.
+    """
+    from crm.sample import Meeting, save_meeting
+
+    with store.unit(write=False) as unit:
+        found = unit.records.find("opportunity", {"name": "Cold chain monitoring"}, limit=1)
+        about = unit.records.fetch([ref_of(one) for one in found], ABOUT)
+    for opportunity in about.values():
+        contact = opportunity.contact
+        start = (
+            (now + timedelta(days=3))
+            .astimezone(ZoneInfo(contact.timezone))
+            .replace(hour=10, minute=0, second=0, microsecond=0)
+        )
+        refs = {name: ref_of(getattr(opportunity, name)) for name in ("account", "owner")}
+        return save_meeting(
+            store,
+            Meeting("Cold chain: questions and answers", start, ref_of(contact), ref_of(opportunity), **refs),
+        )
+    raise InputError("there are no opportunities to meet about", hint="Load the sample data first.")
+
+
+ABOUT = frozenset({("contact",), ("account",), ("owner",)})
 
 
 class NoMailServer:

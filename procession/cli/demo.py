@@ -93,7 +93,7 @@ def demo(
         application = _prepared(folder, inbox)
         view.ready(f"a database in {folder}")
         view.ready(f"a mail server on {inbox.host}:{inbox.port}")
-        view.intend("Starting a Prefect server")
+        view.intend("Starting a Prefect server, which takes a few seconds")
         with application.serve() as engine:
             view.ready(f"a Prefect server at {engine.ui_url}")
             setup = time.monotonic() - began
@@ -213,8 +213,8 @@ def _problems(happened: Happened, count: int) -> list[str]:
     found = []
     if len(ended) != count:
         found.append(f"{len(ended)} of {count} instances completed.")
-    for instance in [i for i in happened.instances if i.error][:1]:
-        found.append(f"Instance {instance.id} is {instance.state}: {(instance.error or {}).get('message')}")
+    failed = [instance for instance in happened.instances if instance.error]
+    found += [f"Instance {i.id} is {i.state}: {(i.error or {}).get('message')}" for i in failed[:1]]
     if len(set(ids)) != count:
         found.append(f"{len(set(ids))} of {count} mails arrived.")
     if len(ids) != len(set(ids)):

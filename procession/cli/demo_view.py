@@ -54,9 +54,11 @@ class View:
         with application.store.unit(write=False) as unit:
             paths = frozenset({("contact",), ("opportunity",), ("owner",)})
             meeting = fields_of(unit.records.fetch(meetings, paths)[meetings[0]])
+        reader = fields_of(meeting["contact"])
+        reads = f"reads {reader['language'] or 'en'}, lives in {reader['timezone'] or 'UTC'}"
+        what = f"“{meeting['subject']}”, {meeting['start']:%A, %H:%M} UTC"
         output.say(
-            f"\n{meeting['owner']} plans a meeting with {meeting['contact']}: “{meeting['subject']}”\n",
-            "bold",
+            f"\n{meeting['owner']} plans a meeting with {meeting['contact']} ({reads}):\n{what}\n", "bold"
         )
 
     @contextmanager
@@ -93,7 +95,8 @@ class View:
     @staticmethod
     def _line(at: datetime, since: datetime, what: str, about: str) -> None:
         milliseconds = max(0.0, (at - since).total_seconds() * 1000)
-        output.say(Text.assemble((f"{milliseconds:6.0f} ms  ", "dim"), (f"{what:<9}", "cyan"), about))
+        line = Text.assemble((f"{milliseconds:6.0f} ms  ", "dim"), (f"{what:<11}", "cyan"), about)
+        output.out().print(line, no_wrap=True, overflow="ellipsis")
 
     def result(self, happened: "Happened", engine: "Running", problems: Sequence[str]) -> None:
         """The mail as received, the History, the run, and how long it took."""
@@ -143,7 +146,7 @@ def _things(
         trigger = instance.trigger
         yield (
             instance.started_at, f"start {instance.id}", "trigger",
-            f"“{trigger.get('id')}” ({trigger.get('record')} was {trigger.get('event')}) starts {instance.process} #{instance.id}",
+            f"{trigger.get('record')} was {trigger.get('event')} → {instance.process} #{instance.id}",
         )  # fmt: skip
         if instance.ended_at:
             yield instance.ended_at, f"end {instance.id}", instance.state, f"#{instance.id} {instance.title}"
@@ -195,6 +198,6 @@ def _summary(happened: "Happened") -> str:
         return f"\nOne mail, one line of History, one run. From saved to accepted: {last * 1000:.0f} ms."
     ids = len({mail.message_id for mail in happened.received})
     return (
-        f"\n{ids:,} mails, each once; {len(happened.history):,} lines of History. "
+        f"\n{ids:,} mails, each once; {len(happened.history):,} lines of History.\n"
         f"From saved to the last mail accepted: {last:.2f} s, {count / max(last, 0.001):.0f} a second."
     )

@@ -66,9 +66,9 @@ def line(row: HistoryRow) -> tuple[str, str, str, Text]:
 
 
 def who(actor: Actor) -> str:
-    """The person's name, or the process with its instance."""
+    """The person's name, or the title of the process with the number of its instance."""
     if actor.kind == "process":
-        return f"{actor.process} #{actor.instance}"
+        return f"{actor.name} #{actor.instance}"
     return actor.name if actor.kind == "user" else f"{actor.name} ({actor.kind})"
 
 

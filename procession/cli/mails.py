@@ -52,7 +52,7 @@ def written(mime: bytes) -> Written:
 
 def _body(message: EmailMessage, subtype: str) -> str:
     part = message.get_body((subtype,))
-    return str(part.get_content()).strip() if part is not None else ""
+    return str(part.get_content()).replace("\r\n", "\n").strip() if part is not None else ""
 
 
 def read(now: Session, number: int) -> Envelope:

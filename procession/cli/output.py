@@ -29,6 +29,8 @@ STATES = {
     "running": "cyan", "ready": "cyan", "queued": "cyan", "sending": "cyan",
     "skipped": "dim",
 }  # fmt: skip
+NARROW = {"by": 20}
+"""Columns that are wrapped before the others are."""
 
 
 def out() -> Console:
@@ -86,7 +88,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, title
         right = column.startswith(">")
         drawn.add_column(
             column.removeprefix(">"), justify="right" if right else "left", no_wrap=number == 0 or right or column in UNBROKEN,
-            overflow="fold",
+            overflow="fold", max_width=NARROW.get(column),
         )  # fmt: skip
     for row in rows:
         drawn.add_row(*row)

@@ -1,5 +1,6 @@
 """`run`, `serve`, `deploy`: the engine, started by hand in this process or kept running."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -115,6 +116,7 @@ def serve(context: typer.Context) -> None:
     """
     application = session(context).application
     plans = application.plans()
+    _tell_what_happens()
     output.note("Starting …")
     with application.serve() as engine:
         output.say(f"Serving {output.count(len(plans), 'process')}: {', '.join(sorted(plans))}")
@@ -123,6 +125,15 @@ def serve(context: typer.Context) -> None:
         output.note("Stop with Ctrl-C.")
         engine.wait()
     output.note("Stopped.")
+
+
+def _tell_what_happens() -> None:
+    """The log of the engine on standard error: one line for each fact, without addresses or subjects."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
+    for name in ("procession", "flows", "crm"):
+        logging.getLogger(name).setLevel(logging.INFO)
+        logging.getLogger(name).addHandler(handler)
 
 
 def deploy(

@@ -189,11 +189,12 @@ def _names(
 ) -> dict[str, Any]:
     """The scope as it was in the end: inputs, and what every step left."""
     from procession.plan import every_step
-    from procession.scope import names_of, read_inputs
+    from procession.scope import first_names, look_at, read_inputs
 
     with store.unit(write=False) as unit:
-        given = read_inputs(plan, [instance], unit)[instance.id] or {}
-    names = names_of(plan, instance, given, ports.clock)
+        given = read_inputs(plan, [instance], {}, unit)[instance.id] or {}
+    names = first_names(plan, instance, ports.clock)
+    look_at(plan, given, names)
     ids = {step.path: step.id for step in every_step(plan)}
     for row in rows:
         kept = from_json(row.output)
