@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable
 
 from procession.errors import ReferenceProblem
-from procession.expressions.operations import FUNCTIONS
 from procession.expressions.syntax import JINJAS_OWN
 from procession.model import StepDraft, YamlPath, every_step
 from procession.model.shapes import NAME
@@ -13,10 +12,10 @@ from procession.rules.typed import Typed, World, problem
 
 _LANGUAGE = (
     "inputs", "trigger", "event", "record", "outputs", "vars", "process", "error", "true", "false", "none", "not",
-    "and", "or", "in", "is", "if", "else", "True", "False", "None",
+    "and", "or", "in", "is", "if", "else", "True", "False", "None", "now",
 )  # fmt: skip
 _OF_MAILS = ("recipient", "sender", "language", "timezone")
-TAKEN = frozenset((*_LANGUAGE, *FUNCTIONS, *JINJAS_OWN))
+TAKEN = frozenset((*_LANGUAGE, *JINJAS_OWN))
 
 
 def names_can_be_used(typed: Typed, _world: World) -> Iterable[ReferenceProblem]:
@@ -35,11 +34,7 @@ def _usable(
     if not re.fullmatch(NAME, name):
         yield problem(typed.draft, f"{name!r} cannot be a name", path, as_name(name), key=True)
     elif name in taken:
-        hint = (
-            f"Choose another, such as {name}_1."
-            if name not in FUNCTIONS
-            else f"It is a function; choose another, such as the_{name}."
-        )
+        hint = f"Choose another, such as the_{name}."
         yield problem(typed.draft, f"the name {name!r} has a meaning of its own", path, hint, key=True)
 
 

@@ -23,7 +23,9 @@ def word_at(document: Document, path: list[str | int], **how) -> str:
 
 
 def test_plain_words_mean_what_yaml_1_2_says():
-    text = "[yes, no, on, 12:30, 2026-03-06, 2026-03-06T10:00, 0123, 0o17, 0xff, 1.5, 1e3, ~, null, true, False]"
+    text = (
+        "[yes, no, on, 12:30, 2026-03-06, 2026-03-06T10:00, 0123, 0o17, 0xff, 1.5, 1e3, ~, null, true, False]"
+    )
 
     assert value(text) == [
         "yes", "no", "on", "12:30", "2026-03-06", "2026-03-06T10:00", 123, 15, 255, 1.5, 1000.0, None, None, True, False,

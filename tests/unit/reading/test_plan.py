@@ -1,0 +1,216 @@
+"""Plans: what the engine is told about a process that has no mistake."""
+
+import textwrap
+from datetime import date, timedelta
+
+import pytest
+
+from crm.schema import SCHEMA
+from procession.compile import compile_files, compile_text
+from procession.expressions import Expression
+from procession.mail import Templates
+from procession.plan import NO_RETRY, TRANSIENT, Plan, Retry, every_step
+from procession.records import record_of
+from procession.values import BusinessDays
+
+TEMPLATES = Templates.of_files(
+    {
+        "hello/subject.txt.j2": "Hello {{ meeting.contact.name }}",
+        "hello/body.txt.j2": "{{ meeting.opportunity.account.phone }}{% include '_base/foot.j2' %}",
+        "bye/subject.txt.j2": "Bye",
+        "bye/body.txt.j2": "{{ recipient.account.website }}",
+        "_base/foot.j2": "{{ sender.phone }}",
+    }
+)
+HEAD = """
+process: p
+inputs: {meeting: {type: record, of: activity}}
+triggers: [{manual: {on: activity}}]
+"""
+
+
+def plan(steps: str, head: str = HEAD, templates: Templates = TEMPLATES) -> Plan:
+    text = f"{head.lstrip()}steps:\n{textwrap.indent(textwrap.dedent(steps), '  ')}"
+    return compile_text(text, "p.yaml", templates, SCHEMA, {"rate"})
+
+
+def test_a_plan_reads_the_references_that_expressions_follow():
+    made = plan(
+        """
+        - if: meeting.contact.account.country == 'DE' and meeting.subject
+          log_history: {text: "{{ meeting.owner.team }}", on: "{{ meeting.opportunity }}"}
+        """
+    )
+
+    assert made.reads == {"meeting": {("contact",), ("contact", "account"), ("owner",), ("opportunity",)}}
+
+
+def test_a_plan_reads_what_its_templates_follow_also_through_the_recipient():
+    made = plan(
+        "- id: a\n  send_email: {to: '{{ meeting.contact }}', template: \"{{ 'hello' if meeting.start else 'bye' }}\"}"
+    )
+
+    assert made.reads["meeting"] == {
+        ("contact",), ("contact", "account"), ("opportunity",), ("opportunity", "account"),
+    }  # fmt: skip
+
+
+def test_a_plan_reads_what_its_key_its_zone_and_its_history_follow():
+    head = (
+        HEAD
+        + 'key: "{{ meeting.opportunity.account.id }}"\ntimezone: "{{ meeting.owner.timezone }}"\nhistory: {on: "{{ meeting.account }}"}\n'
+    )
+
+    assert plan("- stop: x", head).reads["meeting"] == {("opportunity",), ("owner",), ("account",)}
+
+
+def test_a_name_and_an_id_are_known_without_following():
+    assert plan("- log_history: {text: '{{ meeting.contact.name }}', on: '{{ meeting.account }}'}").reads[
+        "meeting"
+    ] == {("account",)}
+
+
+def test_loops_and_named_values_are_traced_back_to_the_input():
+    made = plan(
+        """
+        - set: {boss: "{{ meeting.owner }}"}
+        - for_each:
+            items: "{{ meeting.participants | where(opt_out=false) }}"
+            as: who
+            steps:
+              - notify: {to: "{{ vars.boss }}", text: "{{ who.account.website }}"}
+        """
+    )
+
+    assert made.reads["meeting"] == {("owner",), ("participants",), ("participants", "account")}
+
+
+def test_steps_that_find_records_say_what_later_steps_follow_from_them():
+    made = plan(
+        """
+        - id: calls
+          read: {entity: activity, where: {type: call}}
+        - for_each:
+            items: "{{ outputs.calls.records }}"
+            steps:
+              - if: item.contact.email
+                notify: {to: "{{ item.owner }}", text: "{{ outputs.calls.first.account.phone }}"}
+        """
+    )
+
+    assert made.steps[0].reads == {("contact",), ("owner",), ("account",)}
+
+
+def test_the_record_of_a_trigger_goes_to_the_only_input_of_its_kind():
+    head = HEAD.replace(
+        "triggers: [", "triggers: [{id: saved, record: activity, events: [added], if: record.contact.email}, "
+    )
+
+    made = plan("- stop: x", head + 'key: "{{ meeting.opportunity.stage }}"\n')
+
+    trigger = made.triggers[0]
+    assert isinstance(trigger.inputs["meeting"], Expression)
+    assert trigger.inputs["meeting"].source == "record"
+    assert trigger.reads == {("contact",), ("opportunity",)}
+
+
+def test_inputs_have_their_types_and_defaults_have_theirs():
+    made = plan(
+        "- stop: x",
+        """
+process: p
+inputs:
+  contact: {type: record, of: contact, required: false}
+  after: {type: duration, default: 2 business days}
+  within: {type: duration, default: 90m, min: 1h}
+  day: {type: date, default: 2026-03-06}
+  size: {type: select, options: [s, l], default: s}
+triggers: [{manual: {}}]
+""",
+    )
+
+    contact, after, within, day, size = made.inputs
+    assert (contact.type, contact.required, contact.title) == (record_of("contact"), False, "Contact")
+    assert (after.default, after.required) == (BusinessDays(2), False)
+    assert (within.default, within.minimum) == (timedelta(minutes=90), timedelta(hours=1))
+    assert day.default == date(2026, 3, 6)
+    assert (size.default, size.options) == ("s", ("s", "l"))
+
+
+def test_retries_are_resolved():
+    a, b, c, d = plan(
+        """
+        - notify: {to: a, text: x}
+        - {notify: {to: a, text: x}, retry: transient}
+        - {notify: {to: a, text: x}, retry: {max_attempts: 3, interval: 1m, on: [temporary, permanent]}}
+        - {notify: {to: a, text: x}, retry: none}
+        """
+    ).steps
+
+    assert (a.retry, b.retry, d.retry) == (NO_RETRY, TRANSIENT, NO_RETRY)
+    assert c.retry == Retry(max_attempts=3, interval=timedelta(minutes=1), on=("temporary", "permanent"))
+
+
+def test_schedules_are_resolved():
+    head = (
+        "process: p\ntriggers: [{schedule: '0 8 * * 1', timezone: Europe/Berlin}, {schedule: {every: 15m}}]\n"
+    )
+
+    first, second = plan("- stop: x", head).triggers
+
+    assert (first.cron, first.timezone, first.events, first.id) == (
+        "0 8 * * 1",
+        "Europe/Berlin",
+        ("schedule",),
+        "schedule_1",
+    )
+    assert (second.every, second.cron) == (timedelta(minutes=15), "")
+
+
+def test_a_plan_keeps_the_files_it_was_made_from_and_can_be_made_from_them_again():
+    made = plan("- id: a\n  send_email: {to: '{{ meeting.contact }}', template: hello}")
+
+    again = compile_files(made.files, SCHEMA, {"rate"})
+
+    assert list(made.files) == ["_base/foot.j2", "hello/body.txt.j2", "hello/subject.txt.j2", "p.yaml"]
+    assert again == made
+
+
+def test_the_digest_changes_with_the_process_and_with_its_templates_only():
+    send = "- id: a\n  send_email: {to: '{{ meeting.contact }}', template: bye}"
+    files = TEMPLATES.files("bye") | TEMPLATES.files("hello")
+
+    made = plan(send)
+
+    assert plan(send).digest == made.digest
+    assert plan(send, templates=Templates.of_files(files | {"hello/body.txt.j2": "x"})).digest == made.digest
+    assert plan(send, templates=Templates.of_files(files | {"bye/body.txt.j2": "x"})).digest != made.digest
+    assert plan(send + "  # a comment").digest != made.digest
+
+
+def test_a_template_that_only_the_run_can_name_pins_all_of_them():
+    made = plan("- id: a\n  send_email: {to: '{{ meeting.contact }}', template: '{{ meeting.category }}'}")
+
+    assert {"bye/body.txt.j2", "hello/body.txt.j2"} < set(made.files)
+
+
+def test_children_come_after_their_parent():
+    made = plan(
+        """
+        - id: way
+          if: meeting.contact
+          then: [{id: a, stop: x}]
+          else: [{id: b, stop: x}]
+        """
+    )
+
+    assert [step.path for step in every_step(made)] == ["way", "way/then/a", "way/else/b"]
+
+
+@pytest.mark.parametrize(
+    "extra", ["", "errors:\n  - notify: {to: sales, text: '{{ error.message }} {{ outputs.a.state }}'}\n"]
+)
+def test_errors_see_every_step_before(extra: str):
+    made = plan("- id: a\n  send_email: {to: '{{ meeting.contact }}', template: bye}", HEAD + extra)
+
+    assert [step.path for step in made.errors] == (["errors/notify_1"] if extra else [])
