@@ -19,8 +19,8 @@ from procession.expressions import evaluate, fill
 from procession.perform import Result, Work, journal_row, perform
 from procession.plan import Plan, Retry, Step, every_step
 from procession.ports import End, Instance, Ports, StepRun
-from procession.records import Ref
-from procession.scope import history_ref, names_of, read_inputs
+from procession.records import Record, Ref, ref_of
+from procession.scope import first_names, history_ref, look_at, read_inputs
 from procession.steps.kind import Context, Outcome, Stop
 from procession.values import from_json
 from procession.walk import StepFailed, Stopped, Taken, Turn, Walk, walk
@@ -47,6 +47,7 @@ class Run:
     walk: Walk
     rows: dict[tuple[str, str], StepRun]
     history_on: Ref | None = None
+    deleted: dict[Ref, Record] = field(default_factory=dict)
     turn: Turn | None = None
     end: End | None = None
     unsaved: list[StepRun] = field(default_factory=list)
@@ -77,30 +78,40 @@ def advance(
 
 def _open(plan: Plan, instances: Sequence[Instance], ports: Ports) -> list[Run]:
     with ports.store.unit(write=False) as unit:
-        inputs = read_inputs(plan, instances, unit)
         rows = unit.journal.steps([instance.id for instance in instances])
-    return [
-        _open_one(plan, instance, inputs[instance.id], rows.get(instance.id, []), ports)
-        for instance in instances
-    ]
+    runs = [_open_one(plan, instance, rows.get(instance.id, []), ports) for instance in instances]
+    _look(plan, runs, ports)
+    return runs
 
 
-def _open_one(
-    plan: Plan, instance: Instance, inputs: Mapping[str, Any] | None, rows: Sequence[StepRun], ports: Ports
-) -> Run:
-    names: dict[str, Any] = {}
+def _open_one(plan: Plan, instance: Instance, rows: Sequence[StepRun], ports: Ports) -> Run:
+    """Walk to the first turn that the journal does not answer."""
+    names = first_names(plan, instance, ports.clock)
     run = Run(instance, names, walk(plan, names), {(row.path, row.round): row for row in rows})
-    if inputs is None:
-        run.end = End(instance.id, "cancelled", result="a record it was about is gone")
-        return run
-    try:
-        names |= names_of(plan, instance, inputs, ports.clock)
-        run.history_on = history_ref(plan, names)
-    except ExpressionError as error:
-        run.end = End(instance.id, "incident", error=_told(error, plan.at, ""))
-        return run
     _proceed(run, lambda: next(run.walk))
     return run
+
+
+def _look(plan: Plan, runs: Sequence[Run], ports: Ports) -> None:
+    """Read the records of the instances as they are now."""
+    deleted = {ref: record for run in runs for ref, record in run.deleted.items()}
+    with ports.store.unit(write=False) as unit:
+        inputs = read_inputs(plan, [run.instance for run in runs], deleted, unit)
+    for run in runs:
+        given = inputs[run.instance.id]
+        if run.turn is None:
+            continue
+        if given is None:
+            run.turn, run.end = (
+                None,
+                End(run.instance.id, "cancelled", result="a record it was about is gone"),
+            )
+            continue
+        try:
+            look_at(plan, given, run.names)
+            run.history_on = history_ref(plan, run.names)
+        except ExpressionError as error:
+            run.turn, run.end = None, End(run.instance.id, "incident", error=_told(error, plan.at, ""))
 
 
 def _close(runs: Sequence[Run], ports: Ports) -> list[End]:
@@ -138,6 +149,8 @@ def _take(plan: Plan, step: Step, group: Sequence[Run], ports: Ports) -> list[Pr
     for result in perform(list(works.values()), ports) if works else ():
         errors += [result.error] if result.error else []
         _settle(by_id[result.work.instance.id], result, ports)
+    if works and step.kind.changes_records:
+        _look(plan, [by_id[instance] for instance in works], ports)
     return errors
 
 
@@ -212,6 +225,8 @@ def _skip(run: Run, step: Step, ports: Ports) -> None:
 
 def _remember(run: Run, outcome: Outcome, step: Step, output: Mapping[str, Any]) -> None:
     run.names["outputs"][step.id] = output
+    if step.kind.word == "delete" and isinstance(record := output.get("record"), Record):
+        run.deleted[ref_of(record)] = record
     run.names["vars"] |= outcome.set_vars
 
 

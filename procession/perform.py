@@ -23,7 +23,13 @@ from procession.effects import (
     SendMail,
     UpdateRecord,
 )
-from procession.errors import PermanentError, ProcessionError, TransportDeferred, UnknownOutcome
+from procession.errors import (
+    PermanentError,
+    ProcessionError,
+    TemporaryError,
+    TransportDeferred,
+    UnknownOutcome,
+)
 from procession.mail import compose
 from procession.plan import Step
 from procession.ports import Actor, Envelope, HistoryRow, Instance, Ports, QueuedMail, StepRun, Unit
@@ -72,23 +78,51 @@ class _Progress:
 
 
 def perform(works: Sequence[Work], ports: Ports) -> list[Result]:
-    """Do the work of one step for many instances, each with every guarantee by itself; order kept.
+    """Do the work of one step for many instances, each with every guarantee by itself.
 
-    Errors of single instances are in their results.
+    Errors of single instances are in their results, which come in any order.
 
     Raises:
         ConfigurationError: the store cannot be reached.
     """
+    results, ready = [], []
+    for work in works:
+        try:
+            ready.append(_with_calls_made(work, ports))
+        except (PermanentError, TemporaryError) as error:
+            results.append(Result(work, error=error))
+    return results + _perform(ready, ports)
+
+
+def _perform(works: Sequence[Work], ports: Ports) -> list[Result]:
     try:
         progress = _commit(works, ports)
-    except ProcessionError as error:
-        if not isinstance(error, PermanentError):
-            raise
+    except PermanentError as error:
         if len(works) == 1:
             return [Result(works[0], error=error)]
-        return [result for work in works for result in perform([work], ports)]
+        return [result for work in works for result in _perform([work], ports)]
     settled = _send([p for p in progress.values() if p.mail], ports)
     return [_result(work, progress.get(work.instance.id), settled) for work in works]
+
+
+def _with_calls_made(work: Work, ports: Ports) -> Work:
+    """Functions are called before the unit is opened: they may be slow, and it locks what it touches.
+
+    Raises:
+        PermanentError, TemporaryError: as the function did; anything else it raised is permanent.
+    """
+    outcome = work.outcome
+    for effect in outcome.effects:
+        if isinstance(effect, CallFunction):
+            try:
+                value = ports.functions[effect.function](**effect.args)
+                to_json(value)
+            except ProcessionError:
+                raise
+            except Exception as error:
+                raise PermanentError(f"function {effect.function!r} failed: {error}") from error
+            outcome = replace(outcome, output={**outcome.output, "value": value})
+    return replace(work, outcome=outcome)
 
 
 def journal_row(work: Work, ports: Ports, output: Mapping[str, Any]) -> StepRun:
@@ -181,26 +215,18 @@ def _update(unit: Unit, group: list[_Progress], effects: Sequence[Any], ports: P
 
 
 def _delete(unit: Unit, group: list[_Progress], effects: Sequence[Any], ports: Ports) -> None:
-    names = unit.records.fetch([e.ref for e in effects], frozenset())
+    before = unit.records.fetch([e.ref for e in effects], frozenset())
     unit.records.delete([e.ref for e in effects], group[0].work.actor)
     for p, effect in zip(group, effects, strict=True):
-        _remember(
-            p, ports, None, "deleted", f"Deleted {effect.ref.entity} “{names.get(effect.ref, effect.ref)}”"
-        )
+        gone = before[effect.ref]
+        p.output["record"] = gone
+        _remember(p, ports, None, "deleted", f"Deleted {_noun(gone, effect.ref)} “{gone}”")
 
 
 def _find(unit: Unit, group: list[_Progress], effects: Sequence[Any], _ports: Ports) -> None:
     for p, effect in zip(group, effects, strict=True):
         found = unit.records.find(effect.entity, effect.where, order=effect.order, limit=effect.limit)
         p.output |= {"records": tuple(found), "first": found[0] if found else None, "count": len(found)}
-
-
-def _call(_unit: Unit, group: list[_Progress], effects: Sequence[Any], ports: Ports) -> None:
-    for p, effect in zip(group, effects, strict=True):
-        try:
-            p.output["value"] = ports.functions[effect.function](**effect.args)
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-            raise PermanentError(f"function {effect.function!r} failed: {error}") from error
 
 
 def _log(_unit: Unit, group: list[_Progress], effects: Sequence[Any], ports: Ports) -> None:
@@ -268,7 +294,6 @@ HANDLERS: tuple[tuple[type[Effect], Handler], ...] = (
     (UpdateRecord, _update),
     (DeleteRecord, _delete),
     (FindRecords, _find),
-    (CallFunction, _call),
     (LogHistory, _log),
     (SendMail, _queue),
     (Notify, _notify),

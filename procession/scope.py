@@ -1,7 +1,8 @@
 """What the expressions of an instance can see: its inputs as live records, and what earlier steps left.
 
-Records are read here, at the start of a segment, for all its instances at once and with exactly the
-references the plan follows (`Plan.reads`).
+Records are read here, at the start of a segment and after a step that changed some, for all its instances
+at once and with exactly the references the plan follows (`Plan.reads`). So it makes no difference to an
+instance whether it was interrupted after the change.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,14 +29,20 @@ class Outputs(dict[str, Any]):
         return Absent()
 
 
-def read_inputs(plan: Plan, instances: Sequence[Instance], unit: Unit) -> dict[int, dict[str, Any] | None]:
-    """`{instance: {input: value}}`; None for an instance one of whose records is no longer there."""
+def read_inputs(
+    plan: Plan, instances: Sequence[Instance], deleted: Mapping[Ref, Record], unit: Unit
+) -> dict[int, dict[str, Any] | None]:
+    """`{instance: {input: value}}`; None for an instance one of whose records is no longer there.
+
+    Args:
+        deleted: records that an instance deleted itself, as they were.
+    """
     values = {i.id: dict(from_json(i.inputs)) for i in instances}
     for declared in plan.inputs:
         refs = {ref for given in values.values() if isinstance(ref := given.get(declared.name), Ref)}
         if not refs:
             continue
-        records = unit.records.fetch(refs, plan.reads.get(declared.name, frozenset()))
+        records = {**deleted, **unit.records.fetch(refs, plan.reads.get(declared.name, frozenset()))}
         for given in values.values():
             if isinstance(ref := given.get(declared.name), Ref):
                 given[declared.name] = records.get(ref)
@@ -46,25 +53,27 @@ def read_inputs(plan: Plan, instances: Sequence[Instance], unit: Unit) -> dict[i
     }
 
 
-def names_of(plan: Plan, instance: Instance, inputs: Mapping[str, Any], clock: Clock) -> dict[str, Any]:
-    """The scope of the instance's expressions (language.md, section 3).
-
-    Raises:
-        ExpressionError: the `timezone` of the process failed on these inputs.
-    """
-    given = {declared.name: inputs.get(declared.name, declared.default) for declared in plan.inputs}
-    names: dict[str, Any] = {
-        **given,
-        "inputs": given,
+def first_names(plan: Plan, instance: Instance, clock: Clock) -> dict[str, Any]:
+    """What an instance's expressions see before its records are read."""
+    return {
         "trigger": {"id": "", "event": "", "changed": (), **from_json(instance.trigger)},
+        "process": {"id": plan.process, "title": plan.title, "instance": instance.id, "timezone": "UTC"},
         "outputs": Outputs(),
         "vars": Absent(),
         "error": Absent(),
         "now": clock.now,
     }
-    names["process"] = {"id": plan.process, "title": plan.title, "instance": instance.id, "timezone": "UTC"}
-    names["process"]["timezone"] = fill(plan.timezone, names) or "UTC"
-    return names
+
+
+def look_at(plan: Plan, inputs: Mapping[str, Any], names: dict[str, Any]) -> None:
+    """Put the records as they are now into `names`.
+
+    Raises:
+        ExpressionError: the `timezone` of the process failed on these inputs.
+    """
+    given = {declared.name: inputs.get(declared.name, declared.default) for declared in plan.inputs}
+    names |= {**given, "inputs": given}
+    names["process"] = {**names["process"], "timezone": fill(plan.timezone, names) or "UTC"}
 
 
 def history_ref(plan: Plan, names: Mapping[str, Any]) -> Ref | None:

@@ -26,4 +26,4 @@ def outputs(shape: Create, _schema: Schema) -> Mapping[str, Type]:
     return {"record": record_of(shape.entity)}
 
 
-CREATE = StepKind("create", "data", "Create a record", Create, decide, outputs)
+CREATE = StepKind("create", "data", "Create a record", Create, decide, outputs, changes_records=True)

@@ -70,5 +70,11 @@ def outputs(_shape: CreateActivity, _schema: Schema) -> Mapping[str, Type]:
 
 
 CREATE_ACTIVITY = StepKind(
-    "create_activity", "data", "Plan a call, a task or an e-mail", CreateActivity, decide, outputs
+    "create_activity",
+    "data",
+    "Plan a call, a task or an e-mail",
+    CreateActivity,
+    decide,
+    outputs,
+    changes_records=True,
 )

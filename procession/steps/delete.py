@@ -20,4 +20,4 @@ def decide(fields: Mapping[str, Any], _context: Context) -> Outcome:
     return Outcome(effects=(DeleteRecord(ref_of(record(fields.get("record"), "record"))),))
 
 
-DELETE = StepKind("delete", "data", "Delete a record", Delete, decide)
+DELETE = StepKind("delete", "data", "Delete a record", Delete, decide, changes_records=True)

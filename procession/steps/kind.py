@@ -113,7 +113,8 @@ Group = Literal["data", "comm", "flow", "other"]
 
 @dataclass(frozen=True, slots=True)
 class StepKind:
-    """One kind of step. `icon`-free, one line of `title` for lists; `needs_id` where others hold on to it."""
+    """One kind of step. `title` is one line for lists; `needs_id` where others hold on to it; after one that
+    `changes_records` the records of the instance are read again."""
 
     word: str
     group: Group
@@ -122,6 +123,7 @@ class StepKind:
     decide: Decide
     outputs: OutputTypes = no_outputs
     needs_id: bool = False
+    changes_records: bool = False
     shorthand: str = ""
     """The field that a bare scalar or list means: `log_history: text` is `log_history: {text: text}`."""
 

@@ -22,4 +22,4 @@ def decide(fields: Mapping[str, Any], context: Context) -> Outcome:
     return Outcome(effects=(UpdateRecord(ref, for_store(ref.entity, fields["values"], context)),))
 
 
-UPDATE = StepKind("update", "data", "Change a record", Update, decide)
+UPDATE = StepKind("update", "data", "Change a record", Update, decide, changes_records=True)

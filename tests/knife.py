@@ -1,0 +1,90 @@
+"""Runs an engine on a database until it is idle, and kills it at its n-th instant: `python knife.py DB PORT N`.
+
+Instants are before and after every commit, and before and after the mail server's acceptance of a mail.
+Prints how many there were, if it lives to do so.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine_world import CrashingStore, Fuse
+
+from crm.schema import SCHEMA
+from crm.store import SystemClock, open_store
+from procession.advance import advance
+from procession.compile import load
+from procession.dispatch import Engine
+from procession.effects import Recipient
+from procession.leases import owner_name
+from procession.mail import Templates
+from procession.plan import Plan
+from procession.ports import Delivery, Ports
+from procession.transports.smtp import SmtpMailOut, SmtpSettings
+
+ROOT = Path(__file__).parents[1]
+PROCESS = "notify_contact_of_meeting"
+
+
+class Knife(Fuse):
+    def instant(self) -> None:
+        self.passed += 1
+        if self.passed == self.at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+@dataclass
+class Watched:
+    """A mail server's client, with an instant before the hand-over and after the acceptance."""
+
+    mail_out: SmtpMailOut
+    knife: Fuse
+    connections: int = 1
+
+    def send(self, sender: str, recipients: Sequence[str], mime: bytes) -> Delivery:
+        self.knife.instant()
+        delivery = self.mail_out.send(sender, recipients, mime)
+        self.knife.instant()
+        return delivery
+
+    def close(self) -> None:
+        self.mail_out.close()
+
+
+def plans() -> dict[str, Plan]:
+    """The main job alone, without the other shipped processes."""
+    templates = Templates(ROOT / "templates")
+    plan = load(ROOT / "processes", templates, SCHEMA, frozenset())[PROCESS]
+    return {PROCESS: plan}
+
+
+def ports_on(database: Path, smtp_port: int, knife: Fuse) -> Ports:
+    return Ports(
+        store=CrashingStore(open_store(f"sqlite:///{database}"), knife),
+        mail_out=Watched(SmtpMailOut(SmtpSettings("127.0.0.1", smtp_port, security="none")), knife),
+        clock=SystemClock(),
+        renderer=lambda _digest, files: Templates.of_files(files),
+        owner=owner_name(),
+        mail_domain="us.example",
+        default_sender=Recipient("crm@us.example", "CRM"),
+    )
+
+
+def run_until_idle(ports: Ports, known: dict[str, Plan]) -> None:
+    engine = Engine(ports, known, lambda plan, group: advance(plan, group, ports), lambda *_: None)
+    while engine.tick():
+        pass
+
+
+def main() -> None:
+    database, port, at = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    knife = Knife(at)
+    run_until_idle(ports_on(database, port, knife), plans())
+    print(knife.passed)
+
+
+if __name__ == "__main__":
+    main()

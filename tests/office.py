@@ -1,0 +1,116 @@
+"""An office for engine tests: a real store, a mail server in memory, a clock that is set, processes as text."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+from engine_world import NOON, SettableClock
+
+from crm.schema import SCHEMA
+from crm.store import open_store
+from procession.advance import advance
+from procession.compile import compile_text
+from procession.dispatch import Engine
+from procession.effects import Recipient
+from procession.mail import Templates
+from procession.plan import Plan
+from procession.ports import Actor, HistoryRow, Instance, Ports
+from procession.records import Record, Ref
+from procession.testing.mail_out import MemoryMailOut
+
+ANNA = Actor("user", "anna")
+FUNCTIONS = ("double", "boom")
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+def boom() -> None:
+    raise ValueError("no luck today")
+
+
+@dataclass
+class Office:
+    """`given` records, processes that are `deploy`ed, and `work` until nothing is left to do now."""
+
+    folder: Path
+    clock: SettableClock = field(default_factory=SettableClock)
+    post: MemoryMailOut = field(default_factory=MemoryMailOut)
+    plans: dict[str, Plan] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.ports = Ports(
+            store=open_store(f"sqlite:///{self.folder / 'office.sqlite'}"), mail_out=self.post, clock=self.clock,
+            renderer=lambda _digest, files: Templates.of_files(files), owner="office:1:0",
+            mail_domain="us.example", default_sender=Recipient("crm@us.example", "CRM"),
+            functions={"double": double, "boom": boom},
+        )  # fmt: skip
+        self.known: dict[str, Ref] = {}
+
+    def given(self, name: str, entity: str, /, **values: Any) -> Ref:
+        """Save a record under a nickname; a text that is a nickname stands for its record."""
+        with self.ports.store.unit() as unit:
+            (ref,) = unit.records.create(entity, [self._meant(values)], ANNA)
+            unit.commit()
+        self.known[name] = ref
+        return ref
+
+    def change(self, name: str, /, **values: Any) -> None:
+        with self.ports.store.unit() as unit:
+            unit.records.update([(self.known[name], self._meant(values))], ANNA)
+            unit.commit()
+
+    def delete(self, name: str) -> None:
+        with self.ports.store.unit() as unit:
+            unit.records.delete([self.known[name]], ANNA)
+            unit.commit()
+
+    def _meant(self, values: dict[str, Any]) -> dict[str, Any]:
+        known = self.known
+        return {k: known[v] if isinstance(v, str) and v in known else v for k, v in values.items()}
+
+    def nothing_new(self) -> None:
+        """Let the saves so far start nothing."""
+        with self.ports.store.unit() as unit:
+            unit.journal.dispatched([event.id for event in unit.journal.pending(1000)], NOON)
+            unit.commit()
+
+    def deploy(self, text: str) -> Plan:
+        text = dedent(text)
+        name = text.strip().splitlines()[0].removeprefix("process:").strip()
+        plan = compile_text(text, f"{name}.yaml", Templates.of_files({}), SCHEMA, FUNCTIONS)
+        self.plans[plan.process] = plan
+        return plan
+
+    def engine(self) -> Engine:
+        return Engine(
+            self.ports, self.plans, lambda plan, group: advance(plan, group, self.ports), lambda *_: None
+        )
+
+    def work(self, *, later: timedelta = timedelta()) -> None:
+        self.clock.at += later
+        engine = self.engine()
+        while engine.tick():
+            pass
+
+    def instances(self) -> list[Instance]:
+        with self.ports.store.unit(write=False) as unit:
+            return sorted(unit.journal.instances(), key=lambda instance: instance.id)
+
+    def states(self) -> list[str]:
+        return [instance.state for instance in self.instances()]
+
+    def history(self, name: str) -> list[HistoryRow]:
+        """Oldest first."""
+        with self.ports.store.unit(write=False) as unit:
+            return unit.history.of(self.known[name])[::-1]
+
+    def find(self, entity: str, /, **where: Any) -> list[Record]:
+        with self.ports.store.unit(write=False) as unit:
+            return unit.records.find(entity, self._meant(where), order="id")
+
+    def subjects(self) -> list[str]:
+        return [mail.subject for mail in self.post.mails]

@@ -1,0 +1,183 @@
+"""Whatever a process does and wherever the engine dies: nothing is lost, nothing is done twice (P1, P4, P5, P6).
+
+A random process runs once undisturbed. Then it runs again in a fresh world, and the engine is killed at
+chosen instants: before and after each commit, before and after the mail server's acceptance. After every
+death another engine takes over. The two worlds must end the same.
+"""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from engine_world import ACTOR, Fuse, Killed, World, copy_of, furnish
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+
+from crm.schema import SCHEMA
+from procession.advance import advance
+from procession.compile import compile_text
+from procession.deliver import recover
+from procession.dispatch import Engine, start_by_hand
+from procession.errors import TemporaryError
+from procession.mail import Templates
+from procession.plan import Plan
+from procession.records import Ref
+
+FUNCTIONS = ("boom", "flaky")
+
+
+def leaf(draw_id):
+    number = next(draw_id)
+    return st.sampled_from(
+        [
+            {"id": f"log{number}", "log_history": {"text": f"note {number}", "on": "{{ deal }}"}},
+            {"id": f"mail{number}", "send_email": {
+                "to": "ann@acme.example", "subject": f"Hello {number}", "text": "Dear {{ deal.name }}"}},
+            {"id": f"draft{number}", "send_email": {
+                "to": "ann@acme.example", "subject": f"Draft {number}", "text": "…", "send": "draft"}},
+            {"id": f"task{number}", "create_activity": {
+                "type": "call", "subject": f"Call {number}", "connected_to": ["{{ deal }}"]}},
+            {"id": f"set{number}", "set": {"n": number}},
+            {"id": f"change{number}", "update": {"record": "{{ deal }}", "values": {"amount": number}}},
+            {"id": f"boom{number}", "call": {"function": "boom"}, "on_error": [
+                {"id": f"mend{number}", "log_history": {"text": "{{ error.message }}", "on": "{{ deal }}"}}]},
+            {"id": f"flaky{number}", "call": {"function": "flaky", "args": {"n": number}}, "retry": {"max_attempts": 3, "interval": "1m"}},
+            {"id": f"guard{number}", "if": "deal.amount > 3", "log_history": {"text": f"big {number}", "on": "{{ deal }}"}},
+        ]
+    )  # fmt: skip
+
+
+@st.composite
+def processes(draw):
+    """A process of up to eight leaves in nested conditions, choices and loops."""
+    ids = iter(range(1, 1000))
+
+    def steps(depth: int) -> list[dict]:
+        found = [draw(leaf(ids)) for _ in range(draw(st.integers(1, 2)))]
+        if depth and draw(st.booleans()):
+            found.append(nested(depth - 1))
+
+    def nested(depth: int) -> dict:
+        number = next(ids)
+        kind = draw(st.sampled_from(["if", "choose", "for_each", "stop"]))
+        if kind == "if":
+            return {"id": f"if{number}", "if": draw(st.sampled_from(["deal.amount > 5", "not deal.name"])),
+                    "then": steps(depth), "else": steps(depth)}  # fmt: skip
+        if kind == "choose":
+            branches = [{"when": "deal.amount > 100", "steps": steps(depth)}]
+            return {"id": f"choose{number}", "choose": {"branches": branches, "else": steps(depth)}}
+        if kind == "for_each":
+            return {"id": f"each{number}", "for_each": {
+                "items": "{{ ['a', 'b'] }}", "as": f"x{number}", "steps": steps(depth)}}  # fmt: skip
+        return {"id": f"end{number}", "if": "deal.amount > 5", "then": [{"stop": "enough"}]}
+
+    return {
+        "process": "random", "title": "Random",
+        "inputs": {"deal": {"type": "record", "of": "opportunity"}},
+        "triggers": [{"manual": {"on": "opportunity"}}],
+        "mode": "parallel",
+        "history": {"on": "{{ deal }}"},
+        "steps": steps(2) + steps(0),
+    }  # fmt: skip
+
+
+def engine(world: World, plan: Plan, fuse: Fuse) -> Engine:
+    def boom() -> None:
+        raise ValueError("boom")
+
+    def flaky(n: int) -> str:
+        """Fails at the first call, as servers do."""
+        if n not in world.called:
+            world.called.add(n)
+            raise TemporaryError("not now")
+        return "ok"
+
+    ports = world.ports(fuse, {"boom": boom, "flaky": flaky})
+    return Engine(ports, {plan.process: plan}, lambda p, group: advance(p, group, ports), lambda *_: None)
+
+
+def live(world: World, plan: Plan, deal: Ref, deaths: list[int]) -> int:
+    """Start one instance and let engines die at these instants, one after the other; returns the
+    number of instants that the last one passed."""
+    fuse = Fuse()
+    start_by_hand(engine(world, plan, fuse).ports, plan, {"deal": deal}, actor=ACTOR)
+    for at in [*deaths, 0]:
+        fuse = Fuse(at)
+        try:
+            run_dry(engine(world, plan, fuse), world)
+        except Killed:
+            take_over(world)
+        settle_doubts(world)
+    run_dry(engine(world, plan, Fuse()), world)
+    return fuse.passed
+
+
+def run_dry(engine: Engine, world: World) -> None:
+    """Tick until nothing is left to do, with the clock running on to the next retry."""
+    for _ in range(40):
+        engine.tick()
+        with engine.ports.store.unit(write=False) as unit:
+            ready = unit.journal.instances(states=["ready"])
+        if not ready:
+            return
+        world.clock.at = max(world.clock.at, min(instance.due for instance in ready))
+    pytest.fail("the instance never came to its end")
+
+
+def take_over(world: World) -> None:
+    """What `leases.reclaim` does for owners that are known to be dead."""
+    ports = world.ports(Fuse())
+    with ports.store.unit(write=False) as unit:
+        dead = unit.journal.owners()
+    recover(ports, dead)
+    with ports.store.unit() as unit:
+        unit.journal.release(dead, world.clock.now())
+        unit.commit()
+
+
+def settle_doubts(world: World) -> None:
+    """A person looks at what was held: did the server take it or not?"""
+    ports = world.ports(Fuse())
+    with ports.store.unit() as unit:
+        for mail in unit.outbox.in_state(["unknown"]):
+            taken = world.postman.taken[mail.message_id]
+            unit.outbox.settle(mail.id, "sent" if taken else "queued", world.clock.now())
+        for instance in unit.journal.instances(states=["incident"]):
+            if (instance.error or {}).get("class") == "unknown":
+                unit.journal.resume(instance.id, world.clock.now())
+        unit.commit()
+
+
+def outcome(world: World, deal: Ref) -> dict:
+    with world.store.unit(write=False) as unit:
+        instances = unit.journal.instances()
+        return {
+            "history": Counter((row.kind, row.text, row.delivery) for row in unit.history.of(deal)),
+            "mails": Counter(world.postman.taken),
+            "calls": Counter(a.subject for a in unit.records.find("activity", {"type": "call"})),
+            "amount": unit.records.fetch([deal], frozenset())[deal].amount,
+            "states": [(i.state, i.result) for i in instances],
+        }
+
+
+@pytest.fixture(scope="module")
+def furnished(tmp_path_factory) -> tuple[Path, Ref]:
+    path = tmp_path_factory.mktemp("worlds") / "template.sqlite"
+    return path, furnish(path)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(process=processes(), deaths=st.lists(st.integers(1, 30), max_size=4))
+def test_an_engine_that_dies_anywhere_leaves_the_same_world(furnished, process, deaths):
+    template, deal = furnished
+    plan = compile_text(json.dumps(process), "random.yaml", Templates.of_files({}), SCHEMA, FUNCTIONS)
+    calm = World(copy_of(template, template.with_name("calm.sqlite")))
+    rough = World(copy_of(template, template.with_name("rough.sqlite")))
+
+    note(json.dumps(process, indent=1))
+    live(calm, plan, deal, [])
+    live(rough, plan, deal, deaths)
+
+    assert outcome(rough, deal) == outcome(calm, deal)
+    assert all(count == 1 for count in rough.postman.taken.values())
