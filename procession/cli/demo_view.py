@@ -1,5 +1,7 @@
 """What the demo shows: each thing as it happens, with the time since the meeting was saved."""
 
+import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 Seen = Callable[["Happened", Sequence[StepRun], "Sequence[Received]"], None]
 MOST_LINES = 8
+MORE = 'crm save meeting --subject Lunch --contact contact:2 --owner user:1 --start "+1 day"'
 
 
 class View:
@@ -118,18 +121,16 @@ class View:
             output.say(_summary(happened), "green")
 
     def open_until_stopped(self, engine: "Running", folder: Path) -> None:
-        output.note(f"\nAll of it is left running. Look at {engine.ui_url}, or in another terminal try:\n")
-        for command in (
-            "instances",
-            "history opportunity:1",
-            'crm save meeting --subject "One more" --contact contact:2',
-        ):
-            output.note(f"  procession --project {folder} {command}")
+        program = "procession" if shutil.which("procession") else sys.argv[0]
+        output.note(
+            f"\nAll of it is left running. Look at the runs: {engine.ui_url}\nOr try, in another terminal:\n"
+        )
+        output.note(f"  export PROCESSION_PROJECT={folder}")
+        for command in ("instances", "history opportunity:4", MORE):
+            output.note(f"  {program} {command}")
         output.note("\nStop with Ctrl-C.")
-        try:
-            engine.wait()
-        except KeyboardInterrupt:
-            output.note("Stopping …")
+        engine.wait()
+        output.note("Stopping …")
 
     def _settle(self) -> None:
         if self._status:

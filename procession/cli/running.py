@@ -134,6 +134,7 @@ def _tell_what_happens() -> None:
     for name in ("procession", "flows", "crm"):
         logging.getLogger(name).setLevel(logging.INFO)
         logging.getLogger(name).addHandler(handler)
+        logging.getLogger(name).propagate = False  # Prefect, once imported, writes what reaches the root
 
 
 def deploy(
