@@ -57,6 +57,7 @@ def processes(draw):
         found = [draw(leaf(ids)) for _ in range(draw(st.integers(1, 2)))]
         if depth and draw(st.booleans()):
             found.append(nested(depth - 1))
+        return found
 
     def nested(depth: int) -> dict:
         number = next(ids)
