@@ -47,11 +47,10 @@ def invitation(meeting: Record, *, sender: Recipient, to: Sequence[Recipient]) -
     event.add(
         "uid", f"{str(ref_of(meeting)).replace(':', '-')}@{envelope_address(sender.address).split('@')[-1]}"
     )
-    if not fields.get("all_day") and (described := vtimezone(_zone_name(fields), fields["start"].year)):
-        calendar.add_component(described)
     calendar.add_component(event)
-    parameters = {"method": method, "charset": "utf-8"}
-    return Attachment("invitation.ics", "text/calendar", calendar.to_ical(), parameters)
+    zone = b"" if fields.get("all_day") else vtimezone(_zone_name(fields), fields["start"].year)
+    content = calendar.to_ical().replace(b"BEGIN:VEVENT", zone + b"BEGIN:VEVENT", 1)
+    return Attachment("invitation.ics", "text/calendar", content, {"method": method, "charset": "utf-8"})
 
 
 def _event(meeting: Record, fields: Mapping[str, Any], method: str) -> Event:

@@ -30,8 +30,14 @@ class Change:
 
 
 @lru_cache(maxsize=256)
-def vtimezone(name: str, year: int) -> Timezone | None:
-    """The zone as it is in this year and the ones beside it; None for UTC. Cached: it takes a millisecond."""
+def vtimezone(name: str, year: int) -> bytes:
+    """The lines of the zone as it is in this year and the ones beside it; none for UTC. Cached: working them
+    out takes a millisecond, and writing them half as long as the whole meeting."""
+    described = _described(name, year)
+    return described.to_ical() if described else b""
+
+
+def _described(name: str, year: int) -> Timezone | None:
     zone = zone_of(name)
     if name == "UTC" or not isinstance(zone, ZoneInfo):
         return None

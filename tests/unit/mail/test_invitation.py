@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import mail_world as world
 import pytest
 from dateutil.tz import tzical
-from icalendar import Calendar, Event
+from icalendar import Calendar, Event, Timezone
 
 from procession.effects import Attachment, Recipient
 from procession.errors import PermanentError
@@ -127,9 +127,8 @@ ZONES = (
 
 @pytest.mark.parametrize("name", ZONES)
 def test_a_zone_is_described_as_it_is_all_through_the_year(name: str) -> None:
-    described = vtimezone(name, 2026)
+    described = Timezone.from_ical(vtimezone(name, 2026))
 
-    assert described is not None
     zone = tzical(StringIO(described.to_ical().decode())).get(name)
     moments = [datetime(2026, 1, 1, 4) + timedelta(hours=6 * step) for step in range(1459)]
     assert [moment.replace(tzinfo=zone).utcoffset() for moment in moments] == [
@@ -138,9 +137,8 @@ def test_a_zone_is_described_as_it_is_all_through_the_year(name: str) -> None:
 
 
 def test_a_zone_with_a_yearly_change_has_one_rule_each_way() -> None:
-    described = vtimezone("Europe/Berlin", 2026)
+    described = Timezone.from_ical(vtimezone("Europe/Berlin", 2026))
 
-    assert described is not None
     assert [part.name for part in described.subcomponents] == ["DAYLIGHT", "STANDARD"]
     assert [part["rrule"].to_ical() for part in described.subcomponents] == [
         b"FREQ=YEARLY;BYDAY=-1SU;BYMONTH=3",
@@ -150,4 +148,4 @@ def test_a_zone_with_a_yearly_change_has_one_rule_each_way() -> None:
 
 @pytest.mark.parametrize("name", ["UTC", "", "Mars/Olympus"])
 def test_utc_is_not_described(name: str) -> None:
-    assert vtimezone(name, 2026) is None
+    assert vtimezone(name, 2026) == b""
