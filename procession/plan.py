@@ -142,7 +142,7 @@ def make(typed: Typed, world: World) -> Plan:
     draft = typed.draft
     reads = _reads(typed, world.schema)
     files = _files(typed, world)
-    types = input_types(draft)
+    types = input_types(draft, world.schema)
     return Plan(
         process=draft.process, title=draft.title, description=draft.description, owner=draft.owner,
         labels=draft.labels, inputs=tuple(_input(declared, types[declared.name]) for declared in draft.inputs),
@@ -214,7 +214,7 @@ _Reads = defaultdict[tuple[str, ...], set[tuple[str, ...]]]
 
 
 def _reads(typed: Typed, schema: Schema) -> _Reads:
-    types = input_types(typed.draft)
+    types = input_types(typed.draft, schema)
     outputs = {name: type_ for scope in typed.scopes.values() for name, type_ in _outputs(scope.names)}
     found: _Reads = defaultdict(set)
     for read in _all_reads(typed):

@@ -173,9 +173,9 @@ def _said(details: ErrorDetails, value: Any, called: str, expected: str) -> tupl
     context = details.get("ctx", {})
     match details["type"]:
         case "greater_than_equal":
-            return f"{called} must be at least {context['ge']}, not {value}", ""
+            return f"{called} must be at least {context['ge']:g}, not {value}", ""
         case "less_than_equal":
-            return f"{called} must be at most {context['le']}, not {value}", ""
+            return f"{called} must be at most {context['le']:g}, not {value}", ""
         case "too_short":
             return f"{called} is empty", "Give it at least one entry."
         case "string_pattern_mismatch":

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from procession.errors import ReferenceProblem
 from procession.expressions import Finding
 from procession.model import StepDraft, every_step
-from procession.rules.typed import Typed, TypedLeaf, World, problem
+from procession.rules.missing import Slip, told_once
+from procession.rules.typed import Typed, TypedLeaf, World
 
 _OUTPUT = re.compile(r"outputs\s*\.\s*$")
 _ELSEWHERE = {
@@ -21,13 +22,13 @@ _ELSEWHERE = {
 
 
 def expressions_make_sense(typed: Typed, _world: World) -> Iterable[ReferenceProblem]:
+    slips = []
     for found in typed.leaves:
         for (expression, offset), checked in zip(found.leaf.spans, found.checks, strict=True):
             for finding in checked.findings:
-                better = _in_context(typed, found, expression.source, finding)
-                yield problem(
-                    typed.draft, better.message, found.leaf.path, better.hint, offset=offset + finding.offset
-                )
+                told = _in_context(typed, found, expression.source, finding)
+                slips.append(Slip(found, told.message, told.hint, offset + finding.offset))
+    yield from told_once(typed, slips)
 
 
 def _in_context(typed: Typed, found: TypedLeaf, source: str, finding: Finding) -> Finding:

@@ -3,7 +3,7 @@
 from procession import times
 from procession.model import Leaf
 from procession.records import Field, Type
-from procession.rules.literals import placed_results
+from procession.rules.literals import written_in
 from procession.rules.typed import TypedLeaf
 from procession.rules.wanted import CALLED
 from procession.rules.wanted import called as in_a_sentence
@@ -106,12 +106,8 @@ def unreadable_time(type_: str, text: str) -> tuple[str, str] | None:
 
 
 def _no_choice(field: Field, value: TypedLeaf, called: str) -> Misfit | None:
-    begin = _begin(value.leaf)
-    for text, offset in placed_results(value.leaf.value) if field.options else ():
+    for text, offset in written_in(value.leaf) if field.options else ():
         if text not in field.options:
-            hint = (
-                did_you_mean(text, field.options)
-                or f"It is {one_of(repr(option) for option in field.options)}."
-            )
-            return f"{called} is never {text!r}", hint, begin + offset + (1 if value.leaf.spans else 0)
+            hint = did_you_mean(text, field.options) or f"It is {one_of(map(repr, field.options))}."
+            return f"{called} is never {text!r}", hint, offset
     return None

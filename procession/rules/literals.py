@@ -6,11 +6,12 @@ from jinja2 import nodes
 
 from procession.expressions import Expression, Fillable
 from procession.expressions.syntax import read, start
+from procession.model import Leaf
 
 
 def results(value: Fillable) -> tuple[str, ...]:
     """The texts that a value is or may be: `'a' if late else 'b'` gives a and b."""
-    return tuple(text for text, _ in placed_results(value))
+    return tuple(text for text, _ in _placed(value))
 
 
 def is_complete(value: Fillable) -> bool:
@@ -30,8 +31,15 @@ def _only_results(node: nodes.Node) -> bool:
     return False
 
 
-def placed_results(value: Fillable) -> tuple[tuple[str, int], ...]:
-    """The same, each with the character of the value's source at which it stands."""
+def written_in(leaf: Leaf) -> tuple[tuple[str, int], ...]:
+    """The texts that a leaf is or may be, each with the character of the leaf at which it stands."""
+    if not isinstance(leaf.value, Expression):
+        return _placed(leaf.value)
+    behind_the_quote = leaf.spans[0][1] + 1
+    return tuple((text, behind_the_quote + offset) for text, offset in _placed(leaf.value))
+
+
+def _placed(value: Fillable) -> tuple[tuple[str, int], ...]:
     if isinstance(value, str):
         return ((value, 0),)
     if not isinstance(value, Expression):
@@ -51,3 +59,7 @@ def _results(node: nodes.Node) -> Iterator[tuple[str, int]]:
         case nodes.Or():
             yield from _results(node.left)
             yield from _results(node.right)
+        case nodes.Filter(name="default", node=nodes.Expr() as value):
+            yield from _results(value)
+            for argument in node.args:
+                yield from _results(argument)

@@ -9,6 +9,7 @@ from procession import times
 from procession.errors import ReferenceProblem
 from procession.model import TriggerDraft, YamlPath, every_step
 from procession.rules.fitting import unreadable_time
+from procession.rules.literals import written_in
 from procession.rules.typed import Typed, World, problem
 
 SHORTEST_SCHEDULE = timedelta(minutes=1)
@@ -16,26 +17,23 @@ _DAYS_AND_MONTHS = {"Bad hour": "0 to 23", "Bad minute": "0 to 59", "Bad day-of-
 
 
 def zones_are_known(typed: Typed, _world: World) -> Iterable[ReferenceProblem]:
-    for name, path in _zones(typed):
+    for name, path, offset in _zones(typed):
         try:
             times.zone(name)
         except ValueError as error:
             message, _, hint = str(error).partition(". ")
-            yield problem(typed.draft, message[:1].lower() + message[1:].rstrip("."), path, hint, offset=0)
+            said = message[:1].lower() + message[1:].rstrip(".")
+            yield problem(typed.draft, said, path, hint, offset=offset)
 
 
-def _zones(typed: Typed) -> Iterable[tuple[str, YamlPath]]:
+def _zones(typed: Typed) -> Iterable[tuple[str, YamlPath, int]]:
     for trigger in typed.draft.triggers:
         if trigger.timezone:
-            yield trigger.timezone, (*trigger.where, "timezone")
+            yield trigger.timezone, (*trigger.where, "timezone"), 0
     for found in typed.leaves:
         path = found.leaf.path
-        if (
-            isinstance(found.leaf.value, str)
-            and path[-1] == "timezone"
-            and (len(path) == 1 or path[-2] == "send_email")
-        ):
-            yield found.leaf.value, path
+        if path[-1] == "timezone" and (len(path) == 1 or path[-2] == "send_email"):
+            yield from ((name, path, offset) for name, offset in written_in(found.leaf))
 
 
 def schedules_can_be_read(typed: Typed, _world: World) -> Iterable[ReferenceProblem]:

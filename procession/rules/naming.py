@@ -51,11 +51,19 @@ def with_ours(schema: Schema) -> Schema:
     return Schema({**schema.entities, **ours})
 
 
-def input_types(draft: Draft) -> dict[str, Type]:
+def settled(type_: Type, schema: Schema) -> Type:
+    """The type, or "anything" for records of a kind that is not there: `entities_are_known` has said so."""
+    if type_.item:
+        return list_of(settled(type_.item, schema))
+    return ANY if type_.name == "record" and type_.of not in schema.entities else type_
+
+
+def input_types(draft: Draft, schema: Schema) -> dict[str, Type]:
     """`{input: type}`; an input that could not be read may be anything."""
-    return {
+    types = {
         i.name: record_of(i.of) if i.type == "record" else INPUT_TYPES.get(i.type, ANY) for i in draft.inputs
     }
+    return {name: settled(type_, schema) for name, type_ in types.items()}
 
 
 Origins = Mapping[tuple[str, ...], frozenset[tuple[str, ...]]]
@@ -98,7 +106,10 @@ class Seen:
         outputs: dict[str, Names | Type] = {**self.outputs, **dict.fromkeys(step.hidden, ANY)}
         if step.named:
             opaque = step.kind is None or step.shape is None
-            outputs[step.id] = ANY if opaque or step.kind is None else step.kind.outputs(step.shape, schema)
+            given = {} if opaque or step.kind is None else step.kind.outputs(step.shape, schema)
+            outputs[step.id] = (
+                ANY if opaque else {name: settled(type_, schema) for name, type_ in given.items()}
+            )
         return replace(self, outputs=outputs, anything=self.anything or step.kind is None)
 
     def joined(self, other: "Seen") -> "Seen":

@@ -81,9 +81,10 @@ def _values(typed: Typed, step: StepDraft, entity: Entity, key: str) -> Iterable
                 typed.draft, f"{entity.name}.{name} cannot be written", (*base, str(name)), hint, key=True
             )
         else:
-            yield from _value(
-                typed, f"{entity.name}.{name}", field, by_path[(*base, str(name))], several=not writes
-            )
+            path, called = (*base, str(name)), f"{entity.name}.{name}"
+            yield from _value(typed, called, field, by_path[path], several=not writes)
+            for item in (leaf for at, leaf in by_path.items() if at[:-1] == path and not writes):
+                yield from _value(typed, called, field, item, several=False)
     if word == "create":
         yield from _required(typed, entity, filled.value, base)
 

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 from procession.errors import ProcessError, ReferenceProblem
 from procession.model import path_in_words
-from procession.rules.literals import placed_results
+from procession.rules.literals import written_in
+from procession.rules.missing import missing_names, misspelt_declaration
 from procession.rules.typed import Typed, World, problem
 from procession.spelling import did_you_mean
 
@@ -15,24 +16,25 @@ def templates_are_there(typed: Typed, world: World) -> Iterable[ReferenceProblem
     for found in typed.leaves:
         if found.leaf.path[-2:] != ("send_email", "template"):
             continue
-        begin = found.leaf.spans[0][1] if found.leaf.spans else 0
-        for name, offset in placed_results(found.leaf.value):
+        for name, offset in written_in(found.leaf):
             if name not in known:
                 hint = did_you_mean(name, known) or f"There is {', '.join(known)}."
-                inside = begin + offset + (1 if found.leaf.spans else 0)  # behind the quote
-                yield problem(
-                    typed.draft, f"there is no mail template {name!r}", found.leaf.path, hint, offset=inside
-                )
+                message = f"there is no mail template {name!r}"
+                yield problem(typed.draft, message, found.leaf.path, hint, offset=offset)
 
 
 def templates_fit_where_they_are_used(typed: Typed, _world: World) -> Iterable[ProcessError]:
+    """A name that is missing is told once for a mail, and not at all if the process misses it as well."""
+    known_missing = missing_names(typed)
     for mail in typed.mails:
         used = f"{typed.draft.process}/{path_in_words(typed.draft.document, mail.step.where)}"
+        told = set(known_missing)
         for found in mail.problems:
             missing = re.fullmatch(r"there is no '(\w+)' here", found.message)
-            hint = (
-                f"Give it in the step: `with: {{{missing[1]}: …}}`."
-                if missing and not found.hint
-                else found.hint
-            )
-            yield type(found)(found.message, at=found.at, path=used, hint=hint)
+            name = missing[1] if missing else ""
+            if name in told:
+                continue
+            told.add(name or str(found.at))
+            declared = misspelt_declaration(typed, name) if name else None
+            hint = found.hint or (f"Give it in the step: `with: {{{name}: …}}`." if name else "")
+            yield declared or type(found)(found.message, at=found.at, path=used, hint=hint)

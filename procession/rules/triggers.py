@@ -3,13 +3,14 @@
 from collections.abc import Iterable
 
 from procession.errors import ReferenceProblem
-from procession.model import Draft, InputDraft, TriggerDraft
+from procession.model import Draft, InputDraft, TriggerDraft, YamlPath
 from procession.records import Type
 from procession.rules.fitting import fits
+from procession.rules.missing import misspelt_declaration
 from procession.rules.naming import input_types
 from procession.rules.typed import Typed, TypedLeaf, World, problem
 from procession.rules.wanted import called
-from procession.spelling import did_you_mean, one_of
+from procession.spelling import closest, did_you_mean, one_of
 
 
 def implied_input(draft: Draft, trigger: TriggerDraft) -> str:
@@ -31,22 +32,25 @@ def _is(declared: InputDraft, entity: str) -> bool:
 
 def triggers_give_the_inputs(typed: Typed, world: World) -> Iterable[ReferenceProblem]:
     draft = typed.draft
-    types = input_types(draft)
+    types = input_types(draft, world.schema)
     for trigger in draft.triggers:
         for name, filled in trigger.inputs.items():
             path = (*trigger.where, "inputs", name)
             if name not in types:
-                hint = did_you_mean(name, types) or (
-                    f"It has {one_of(types)}." if types else "It has no inputs."
-                )
-                yield problem(draft, f"the process has no input {name!r}", path, hint, key=True)
+                yield misspelt_declaration(typed, name) or _no_input(draft, name, path)
             elif filled.leaves:
                 yield from _right_type(typed, trigger, types[name], path)
         yield from _missing(draft, trigger, world)
 
 
+def _no_input(draft: Draft, name: str, path: YamlPath) -> ReferenceProblem:
+    known = [declared.name for declared in draft.inputs]
+    hint = did_you_mean(name, known) or (f"It has {one_of(known)}." if known else "It has no inputs.")
+    return problem(draft, f"the process has no input {name!r}", path, hint, key=True)
+
+
 def _right_type(
-    typed: Typed, trigger: TriggerDraft, wanted: Type, path: tuple[str | int, ...]
+    typed: Typed, trigger: TriggerDraft, wanted: Type, path: YamlPath
 ) -> Iterable[ReferenceProblem]:
     value = next(found for found in typed.leaves if found.owner is trigger and found.leaf.path == path)
     if not fits(wanted, value.type) and not _written(wanted, value):
@@ -56,7 +60,7 @@ def _right_type(
             typed.draft,
             f"the input {path[-1]!r} is {what}, not {called(value)}",
             path,
-            _hint(typed, wanted, value),
+            _hint(wanted, value),
             offset=offset,
         )
 
@@ -65,10 +69,9 @@ def _written(wanted: Type, value: TypedLeaf) -> bool:
     return wanted.name in ("date", "datetime", "duration") and value.type.name == "text"
 
 
-def _hint(typed: Typed, wanted: Type, value: TypedLeaf) -> str:
+def _hint(wanted: Type, value: TypedLeaf) -> str:
     if isinstance(value.leaf.value, str) and value.leaf.value.split(".")[0] in value.scope.names:
         return f'Write "{{{{ {value.leaf.value} }}}}".'
-    del typed
     if wanted.name == "record" and value.type.name == "record":
         entity = value.scope.schema.entities.get(value.type.of)
         near = (
@@ -81,30 +84,27 @@ def _hint(typed: Typed, wanted: Type, value: TypedLeaf) -> str:
 
 
 def _missing(draft: Draft, trigger: TriggerDraft, world: World) -> Iterable[ReferenceProblem]:
+    """The inputs that a trigger leaves without a value. Nothing is said where a misspelt kind of record may be why."""
+    entities = world.schema.entities
+    unclear = any(not i.type or (i.of and i.of not in entities) for i in draft.inputs)
+    if unclear or (trigger.entity and trigger.entity not in entities):
+        return
     implied = implied_input(draft, trigger)
     if trigger.word == "manual":
-        if trigger.entity in world.schema.entities and not implied:
+        if trigger.entity and not implied:
+            message = f"no input takes the {trigger.entity} that the process is started on"
             hint = f"Declare one required input `{{type: record, of: {trigger.entity}}}`."
-            yield problem(
-                draft,
-                f"no input takes the {trigger.entity} that the process is started on",
-                (*trigger.where, "manual", "on"),
-                hint,
-                offset=0,
-            )
+            yield problem(draft, message, (*trigger.where, "manual", "on"), hint, offset=0)
         return
-    for declared in draft.inputs if trigger.entity in ("", *world.schema.entities) else ():
+    misspelt = [name for name in trigger.inputs if name not in {i.name for i in draft.inputs}]
+    for declared in draft.inputs:
+        name = declared.name
         if (
-            declared.type
-            and declared.required
-            and declared.name not in trigger.inputs
-            and declared.name != implied
+            declared.required
+            and name not in trigger.inputs
+            and name != implied
+            and not closest(name, misspelt)
         ):
-            hint = f"Add `{declared.name}: …` to its inputs, or give the input a default."
-            yield problem(
-                draft,
-                f"this trigger does not give the input {declared.name!r}",
-                (*trigger.where, trigger.word),
-                hint,
-                key=True,
-            )
+            hint = f"Add `{name}: …` to its inputs, or give the input a default."
+            message = f"this trigger does not give the input {name!r}"
+            yield problem(draft, message, (*trigger.where, trigger.word), hint, key=True)

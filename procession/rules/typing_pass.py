@@ -8,7 +8,7 @@ from procession.expressions import Expression, Names, Scope, Text, check
 from procession.model import Draft, Filled, Leaf, StepDraft, TriggerDraft, YamlPath
 from procession.records import ANY, TEXT, Type, record_of
 from procession.rules.literals import is_complete, results
-from procession.rules.naming import OURS, Seen, input_types, with_ours
+from procession.rules.naming import OURS, Seen, input_types, settled, with_ours
 from procession.rules.typed import Typed, TypedLeaf, TypedMail, World, type_of_plain
 
 _DOTTED = re.compile(r"([a-z_]\w*(?:\.\w+)*)\s*(?:\||$)")
@@ -36,7 +36,7 @@ class _Walk:
     def __init__(self, draft: Draft, world: World) -> None:
         self.draft, self.world = draft, world
         self.schema = with_ours(world.schema)
-        inputs = input_types(draft)
+        inputs = input_types(draft, world.schema)
         self.base: Names = {
             **inputs,
             "inputs": inputs,
@@ -56,7 +56,7 @@ class _Walk:
     def trigger(self, trigger: TriggerDraft) -> None:
         names: dict[str, Type] = {"trigger": OURS["trigger"], "event": OURS["event"]}
         if trigger.word == "record":
-            names["record"] = record_of(trigger.entity)
+            names["record"] = settled(record_of(trigger.entity), self.schema)
         scope = Scope(names, self.schema)
         inputs = (leaf for filled in trigger.inputs.values() for leaf in filled.leaves)
         for leaf in (*([trigger.condition] if trigger.condition else []), *inputs):

@@ -1,5 +1,6 @@
 """Reading anything: only problems come out, places point at what they name, and plans hold together."""
 
+import json
 import random
 import string
 from pathlib import Path
@@ -26,14 +27,14 @@ def compiles(text: str | bytes, name: str = "p") -> Plan | None:
     try:
         return compile_text(text, f"{name}.yaml", TEMPLATES, SCHEMA, ())
     except ProcessErrors as error:
-        assert error.problems
-        for problem in error.problems:
-            assert problem.at is not None
-            assert problem.at.line >= 1
-            assert problem.at.column >= 1
-            assert problem.at.column <= len(problem.at.excerpt) + 1
-            assert str(problem)
-        return None
+        problems = error.problems
+    assert problems
+    for problem in problems:
+        assert problem.at is not None
+        assert problem.at.line >= 1
+        assert 1 <= problem.at.column <= len(problem.at.excerpt) + 1
+        assert str(problem)
+    return None
 
 
 @given(st.text(alphabet=st.one_of(st.sampled_from(ODD), st.characters()), max_size=200))
@@ -71,7 +72,7 @@ def _slip(text: str, chance: random.Random) -> str:
         case 0:
             return text[:at] + text[at + chance.randint(1, 30) :]
         case 1:
-            return text[:at] + chance.choice(ODD + [*string.ascii_letters]) + text[at:]
+            return text[:at] + chance.choice([*ODD, *string.ascii_letters]) + text[at:]
         case 2:
             return text[:at] + text[at + 1 : at + 2] + text[at : at + 1] + text[at + 2 :]
         case 3:
@@ -100,8 +101,6 @@ TREES = st.recursive(
 @given(st.dictionaries(WORDS, TREES, max_size=8))
 @settings(max_examples=400, deadline=None)
 def test_any_values_under_the_words_of_the_language_are_refused_with_places(tree: dict):
-    import json
-
     compiles(json.dumps({"process": "p", "triggers": [{"manual": {}}], "steps": [{"stop": "x"}], **tree}))
 
 
@@ -204,12 +203,10 @@ LOOP = st.builds(
 @given(STEPS_)
 @settings(max_examples=400, deadline=None)
 def test_whatever_steps_are_written_a_plan_reads_only_earlier_ones(steps: list):
-    import json
-
     plan = compiles(json.dumps({"process": "p", "triggers": [{"manual": {}}], "steps": steps}))
 
     if plan:
-        order = [step for step in every_step(plan)]
+        order = list(every_step(plan))
         ids = [step.id for step in order]
         for number, step in enumerate(order):
             answered = step.fields.get("reply_to")

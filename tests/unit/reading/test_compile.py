@@ -41,7 +41,7 @@ def test_the_mistakes_of_all_files_come_together(tmp_path: Path):
 
 
 def test_a_folder_that_is_not_there_is_the_operators_mistake(tmp_path: Path):
-    with pytest.raises(ConfigurationError, match="there is no folder of processes at .*nowhere"):
+    with pytest.raises(ConfigurationError, match=r"there is no folder of processes at .*nowhere"):
         load(tmp_path / "nowhere", TEMPLATES, SCHEMA, ())
 
 
