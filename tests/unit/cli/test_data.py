@@ -176,6 +176,19 @@ def test_a_contact_without_an_address_is_named(project: Path, call: Call) -> Non
     assert said.code == 2
 
 
+def test_a_mail_is_written_from_a_template_with_a_record(project: Path, call: Call) -> None:
+    line = ("email", "new", "--to", "contact:1", "--from", "user:1", "--template", "meeting_new", "--json")
+
+    draft = call(*line, "--with", "meeting=activity:1").json
+
+    shown = call("email", "show", str(draft["mail"]), "--json").json
+    assert shown["subject"].endswith("Press line: the offer")
+    assert "<html" in shown["html"]
+    assert call(*line, "--with", "meeting=activity:99").err.startswith(
+        "--with meeting: there is no activity:99."
+    )
+
+
 def test_a_mail_answers_another_in_its_thread(project: Path, call: Call) -> None:
     first = call("email", "new", "--to", "contact:1", "--subject", "a", "--text", "b", "--json").json
 

@@ -193,6 +193,66 @@ def test_an_incident_names_its_place_and_can_be_resumed(greet: Path, call: Call,
     )
 
 
+def tick(project: Path) -> None:
+    """What a running engine does, until there is nothing left to do."""
+    from flows.wiring import application
+    from procession.advance import advance
+    from procession.dispatch import Engine
+
+    app = application(project)
+    ports = app.ports()
+    engine = Engine(ports, app.plans(), lambda plan, found: advance(plan, found, ports), app.pinned)
+    while engine.tick():
+        pass
+    app.close()
+
+
+def test_a_mail_of_unknown_fate_holds_its_process_until_a_person_says_what_is(
+    greet: Path, project: Path, call: Call, inbox: Inbox
+) -> None:
+    inbox.drop_next(accepted=True)
+    assert call("run", "greet", "-i", "contact=1", "-i", "times=2").code == 1
+    (number,) = [mail["mail"] for mail in call("incidents", "--json").json["mails"]]
+
+    assert call("incidents", "mark-sent", str(number)).code == 0
+    tick(project)
+
+    assert call("instances", "show", "1", "--json").json["state"] == "completed"
+    assert [mail.subject for mail in inbox.mails] == ["Hello Ann"]
+    assert call("history", "contact:1", "--json").json[0]["text"] == "Greeted 2 times"
+
+
+def test_a_mail_that_did_not_go_out_is_sent_again_by_its_process(
+    greet: Path, project: Path, call: Call, inbox: Inbox
+) -> None:
+    inbox.drop_next(accepted=False)
+    assert call("run", "greet", "-i", "contact=1").code == 1
+    (number,) = [mail["mail"] for mail in call("incidents", "--json").json["mails"]]
+    assert inbox.mails == []
+
+    assert call("incidents", "resend", str(number)).code == 0
+    tick(project)
+
+    assert call("instances", "show", "1", "--json").json["state"] == "completed"
+    assert [mail.subject for mail in inbox.mails] == ["Hello Ann"]
+    assert call("incidents").err == "Nothing to look at.\n"
+
+
+def test_a_mail_that_a_process_left_as_draft_is_sent_by_a_person(
+    greet: Path, project: Path, call: Call, inbox: Inbox
+) -> None:
+    greet.write_text(
+        PROCESS.replace('text: "{{ times }} times"}', "text: Hello, send: draft}"), encoding="utf-8"
+    )
+    call("run", "greet", "-i", "contact=1")
+    (draft,) = call("email", "list", "--state", "draft", "--json").json
+    assert (inbox.mails, draft["instance"]) == ([], 1)
+
+    assert call("email", "send", str(draft["mail"])).out == "Sent to ann.becker@acme.example.\n"
+
+    assert [mail.message_id for mail in inbox.mails] == [draft["message_id"]]
+
+
 def test_instances_are_listed_shown_and_cancelled(greet: Path, call: Call) -> None:
     call("run", "greet", "-i", "contact=1", "--no-wait")
 
