@@ -10,6 +10,7 @@ application(project)   settings are read; nothing is opened yet
 import functools
 import getpass
 import os
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     from procession.mail import Templates
     from procession.plan import Plan
     from procession.ports import Actor, Clock, Delivery, MailOut, Ports, Renderer, Store
-
-SHIPPED = Path(__file__).parent.parent
-"""Where the processes and templates that come along are, in a checkout."""
 
 
 def application(project: Path | None = None) -> "Application":
@@ -86,7 +84,8 @@ class Application:
 
     @property
     def shipped(self) -> Path:
-        return SHIPPED
+        checkout = Path(__file__).parent.parent
+        return checkout if (checkout / "processes").is_dir() else Path(sys.prefix) / "share" / "procession"
 
     @property
     def user(self) -> str:
