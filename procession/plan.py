@@ -12,11 +12,11 @@ from typing import Any, cast
 
 from procession.errors import Place
 from procession.expressions import Expression, Fillable
-from procession.model import InputDraft, RetryDraft, StepDraft, TriggerDraft
+from procession.model import Filled, InputDraft, RetryDraft, StepDraft, TriggerDraft
 from procession.ports import EventType, Mode
 from procession.records import Paths, Schema, Type
 from procession.rules import Typed, World
-from procession.rules.inputs import input_value
+from procession.rules.inputs import WRITTEN_OUT, input_value
 from procession.rules.naming import Seen, input_types
 from procession.rules.triggers import implied_input
 from procession.rules.typing_pass import origin
@@ -168,7 +168,8 @@ def _input(declared: InputDraft, type_: Type) -> Input:
 def _trigger(trigger: TriggerDraft, typed: Typed, schema: Schema) -> Trigger:
     draft = typed.draft
     at = draft.place(trigger.where)
-    inputs: dict[str, Fillable] = {name: filled.value for name, filled in trigger.inputs.items()}
+    types = {declared.name: declared.type for declared in draft.inputs}
+    inputs = {name: _given(types[name], filled) for name, filled in trigger.inputs.items()}
     implied = implied_input(draft, trigger) if trigger.word == "record" else ""
     if implied:
         inputs[implied] = Expression("record", at)
@@ -179,6 +180,12 @@ def _trigger(trigger: TriggerDraft, typed: Typed, schema: Schema) -> Trigger:
         every=parse_duration(trigger.every) if trigger.every else None, timezone=trigger.timezone or "UTC",
         reads=_trigger_reads(trigger, implied, typed, schema),
     )  # fmt: skip
+
+
+def _given(type_: str, filled: Filled) -> Fillable:
+    """What a trigger gives for an input; what is written out has the type of the input already."""
+    written_out = type_ in WRITTEN_OUT and not any(leaf.spans for leaf in filled.leaves)
+    return cast("Fillable", input_value(type_, filled.value)) if written_out else filled.value
 
 
 def _steps(steps: Iterable[StepDraft], typed: Typed, reads: "_Reads") -> tuple[Step, ...]:

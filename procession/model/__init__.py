@@ -19,7 +19,6 @@ from procession.model.draft import (
     StepDraft,
     TriggerDraft,
     YamlPath,
-    every_step,
     path_in_words,
 )
 from procession.model.parsing import parse
@@ -33,7 +32,6 @@ __all__ = [
     "StepDraft",
     "TriggerDraft",
     "YamlPath",
-    "every_step",
     "parse",
     "path_in_words",
 ]

@@ -133,17 +133,22 @@ class Draft:
     errors: tuple[StepDraft, ...]
     problems: tuple[ShapeProblem, ...] = ()
 
+    def every_step(self) -> Iterator[StepDraft]:
+        """All steps in the order of the document, children after their parent, those of `errors` last."""
+        yield from _in_order(self.steps)
+        yield from _in_order(self.errors)
+
     def place(self, path: YamlPath, *, key: bool = False, offset: int | None = None) -> Place:
         return self.document.place(path, key=key, offset=offset)
 
 
-def every_step(steps: tuple[StepDraft, ...]) -> Iterator[StepDraft]:
+def _in_order(steps: tuple[StepDraft, ...]) -> Iterator[StepDraft]:
     """All steps in the order of the document, children after their parent."""
     for step in steps:
         yield step
         for children in step.slots.values():
-            yield from every_step(children)
-        yield from every_step(step.on_error)
+            yield from _in_order(children)
+        yield from _in_order(step.on_error)
 
 
 def path_in_words(document: Document, path: YamlPath) -> str:

@@ -138,6 +138,11 @@ def _wrong_value(
     name = path[-1] if path and isinstance(path[-1], str) else None
     called = repr(name) if name else f"an entry of {path[-2]!r}" if len(path) > 1 else owner
     options = [option for d in group if d["type"] == "literal_error" for option in _options(d)]
+    if options and value in words.LATER:
+        problems.add(
+            f"{value!r} is not available in this version", where, f"Write {_expected(group)}.", offset=0
+        )
+        return
     if options and isinstance(value, str) and "{{" not in value:
         guess = closest(value, options)
         instead = f"Did you mean {guess!r}?" if guess else f"Write {_expected(group)}."

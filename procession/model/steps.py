@@ -168,7 +168,7 @@ class Steps:
         }
         each = merged.get("as", "item") if "items" in keys_of(kind.shape) else ""
         return replace(
-            step, kind=kind, shape=shape, fields=filled, slots=children, hidden=(), each=str(each),
+            step, kind=kind, shape=shape, fields=filled, slots=children, each=str(each),
             guard=None if kind.word == "if" else step.guard, retry=step.retry or self._default_retry(kind),
         )  # fmt: skip
 

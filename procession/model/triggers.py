@@ -33,11 +33,9 @@ def read_triggers(given: list[Any], problems: Problems) -> tuple[TriggerDraft, .
 
 def _trigger(raw: Any, where: YamlPath, taken: set[str], problems: Problems) -> TriggerDraft | None:
     if not isinstance(raw, dict):
-        problems.add(
-            f"a trigger is no {described(raw).removeprefix('a ')}",
-            where,
-            "Write `record: activity`, for example.",
-        )
+        what = f"{raw!r} alone" if isinstance(raw, str) else described(raw)
+        hint = f"Write '- {raw}: …'." if raw in _WORDS else "Write `record: activity`, for example."
+        problems.add(f"{what} is no trigger", where, hint)
         return None
     found = [(word, shape) for word, shape in KINDS if word in raw]
     if len(found) != 1:
@@ -49,11 +47,8 @@ def _trigger(raw: Any, where: YamlPath, taken: set[str], problems: Problems) -> 
     id_ = raw.get("id") or next(f"{word}_{n}" for n in range(1, 10_000) if f"{word}_{n}" not in taken)
     condition = fields.condition(raw["if"], (*where, "if"), problems) if "if" in raw else None
     inputs = _inputs(raw.get("inputs"), where, problems)
-    return (
-        _draft(read, TriggerDraft(str(id_), where, word, condition=condition, inputs=inputs))
-        if read
-        else None
-    )
+    draft = TriggerDraft(str(id_), where, word, condition=condition, inputs=inputs)
+    return _draft(read, draft) if read else None
 
 
 def _unclear(found: list[str], raw: Mapping[str, Any], where: YamlPath, problems: Problems) -> None:

@@ -17,17 +17,15 @@ STEP_WORDS = tuple(kind.word for kind in STEPS)
 
 _OTHER_NAMES = {
     "mail": "send_email", "email": "send_email", "e_mail": "send_email", "send": "send_email",
-    "task": "create_activity", "call_task": "create_activity", "create_task": "create_activity",
-    "activity": "create_activity", "log": "log_history", "history": "log_history", "message": "notify",
+    "task": "create_activity", "activity": "create_activity", "log": "log_history", "history": "log_history",
     "find": "read", "get": "read", "search": "read", "query": "read", "add": "create", "insert": "create",
-    "change": "update", "remove": "delete", "switch": "choose", "case": "choose", "loop": "for_each",
-    "foreach": "for_each", "each": "for_each", "end": "stop", "exit": "stop", "return": "stop", "function": "call",
-    "when": "if", "on": "triggers", "condition": "if", "otherwise": "else", "elif": "choose", "type": "", "recipient": "to",
-    "sender": "from", "receiver": "to", "connected": "connected_to", "link": "connected_to", "body": "text",
-    "message_text": "text", "cron": "schedule", "label": "title", "enum": "options", "choices": "options",
-    "label_text": "title", "tz": "timezone", "where_clause": "where", "filter": "where", "sort": "order",
-    "data": "values", "fields": "values", "set_values": "values", "arguments": "args", "params": "args",
-    "parameters": "inputs", "variables": "inputs", "catch": "on_error", "error": "on_error", "do": "steps",
+    "change": "update", "remove": "delete", "switch": "choose", "case": "choose", "elif": "choose",
+    "loop": "for_each", "foreach": "for_each", "each": "for_each", "end": "stop", "exit": "stop", "return": "stop",
+    "function": "call", "when": "if", "condition": "if", "otherwise": "else", "on": "triggers", "do": "steps",
+    "recipient": "to", "receiver": "to", "sender": "from", "body": "text", "message": "text", "connected": "connected_to",
+    "link": "connected_to", "cron": "schedule", "label": "title", "enum": "options", "choices": "options",
+    "tz": "timezone", "filter": "where", "sort": "order", "data": "values", "fields": "values",
+    "arguments": "args", "params": "args", "parameters": "inputs", "catch": "on_error", "error": "on_error",
     "on_failure": "on_error", "retries": "retry", "attempts": "max_attempts", "times": "max_attempts",
 }  # fmt: skip
 """Words of other tools, and what they are called here."""

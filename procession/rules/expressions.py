@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from procession.errors import ReferenceProblem
 from procession.expressions import Finding
-from procession.model import StepDraft, every_step
+from procession.model import StepDraft
 from procession.rules.missing import Slip, told_once
 from procession.rules.typed import Typed, TypedLeaf, World
 
@@ -38,7 +38,7 @@ def _in_context(typed: Typed, found: TypedLeaf, source: str, finding: Finding) -
         return Finding(finding.message, finding.offset, _ELSEWHERE[word.group()])
     if not word or not _OUTPUT.search(source[: finding.offset]):
         return finding
-    steps = [*every_step(typed.draft.steps), *every_step(typed.draft.errors)]
+    steps = list(typed.draft.every_step())
     order = {step.path: number for number, step in enumerate(steps)}
     step = next((step for step in steps if step.id == word.group()), None)
     if step is None:

@@ -3,13 +3,12 @@
 from collections.abc import Iterable
 
 from procession.errors import ReferenceProblem
-from procession.model import every_step
 from procession.rules.typed import Typed, World, problem
 from procession.spelling import did_you_mean, one_of
 
 
 def functions_are_registered(typed: Typed, world: World) -> Iterable[ReferenceProblem]:
-    for step in (*every_step(typed.draft.steps), *every_step(typed.draft.errors)):
+    for step in typed.draft.every_step():
         name = step.fields["function"].value if "function" in step.fields else None
         if isinstance(name, str) and name not in world.functions:
             known = sorted(world.functions)

@@ -3,13 +3,12 @@
 from collections.abc import Iterable
 
 from procession.errors import ReferenceProblem
-from procession.model import every_step
 from procession.rules.typed import Typed, World, problem
 
 
 def ids_are_unique(typed: Typed, _world: World) -> Iterable[ReferenceProblem]:
     draft = typed.draft
-    steps = [step for step in (*every_step(draft.steps), *every_step(draft.errors)) if step.named]
+    steps = [step for step in draft.every_step() if step.named]
     for owners in (steps, draft.triggers):
         first: dict[str, int] = {}
         for owner in owners:
@@ -22,7 +21,7 @@ def ids_are_unique(typed: Typed, _world: World) -> Iterable[ReferenceProblem]:
 
 def steps_have_ids_where_needed(typed: Typed, _world: World) -> Iterable[ReferenceProblem]:
     draft = typed.draft
-    for step in (*every_step(draft.steps), *every_step(draft.errors)):
+    for step in draft.every_step():
         if step.kind and step.kind.needs_id and not step.named:
             word = step.kind.word
             hint = f"Write `- id: {word.replace('send_', '')}` above {word!r}: running processes know the step by it."

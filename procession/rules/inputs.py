@@ -30,7 +30,7 @@ def input_value(type_: str, value: Any) -> Any:
             return times.parse_moment(value)
         case "duration":
             return times.parse_any_duration(value)
-        case "list" if isinstance(value, list):
+        case "list" if isinstance(value, list | tuple):
             return tuple(value)
         case "bool" if isinstance(value, bool):
             return value

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from procession.errors import ReferenceProblem
-from procession.model import YamlPath, every_step
+from procession.model import YamlPath
 from procession.rules.typed import Typed, TypedLeaf, problem
 from procession.spelling import closest
 
@@ -77,7 +77,7 @@ def _declared(typed: Typed, group: str) -> Iterator[tuple[str, tuple[YamlPath, b
     draft = typed.draft
     if not group:
         yield from ((declared.name, (declared.where, True)) for declared in draft.inputs)
-    for step in (*every_step(draft.steps), *every_step(draft.errors)):
+    for step in draft.every_step():
         if not group and step.each and step.shape is not None:
             yield step.each, ((*step.where, "for_each", "as"), False)
         elif group == "outputs" and step.named:
@@ -91,7 +91,7 @@ def _is_used(typed: Typed, name: str, group: str) -> bool:
     used = re.compile(rf"{before}{re.escape(name)}\b")
     if any(used.search(expression.source) for found in typed.leaves for expression, _ in found.leaf.spans):
         return True
-    steps = (*every_step(typed.draft.steps), *every_step(typed.draft.errors))
+    steps = typed.draft.every_step()
     return group == "outputs" and any(
         s.fields["reply_to"].value == name for s in steps if "reply_to" in s.fields
     )

@@ -7,7 +7,7 @@ from cronsim import CronSim, CronSimError
 
 from procession import times
 from procession.errors import ReferenceProblem
-from procession.model import TriggerDraft, YamlPath, every_step
+from procession.model import TriggerDraft, YamlPath
 from procession.rules.fitting import unreadable_time
 from procession.rules.literals import written_in
 from procession.rules.typed import Typed, World, problem
@@ -79,7 +79,7 @@ def written_times_can_be_read(typed: Typed, _world: World) -> Iterable[Reference
 
 
 def pauses_are_positive(typed: Typed, _world: World) -> Iterable[ReferenceProblem]:
-    for step in (*every_step(typed.draft.steps), *every_step(typed.draft.errors)):
+    for step in typed.draft.every_step():
         undo = step.fields["undo"].value if "undo" in step.fields else None
         if isinstance(undo, str) and step.shape and times.parse_duration(undo) <= timedelta(0):
             yield problem(

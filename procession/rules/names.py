@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from procession.errors import ReferenceProblem
 from procession.expressions.syntax import JINJAS_OWN
-from procession.model import StepDraft, YamlPath, every_step
+from procession.model import StepDraft, YamlPath
 from procession.model.shapes import NAME
 from procession.model.words import as_name
 from procession.rules.typed import Typed, World, problem
@@ -22,7 +22,7 @@ def names_can_be_used(typed: Typed, _world: World) -> Iterable[ReferenceProblem]
     draft = typed.draft
     for declared in draft.inputs:
         yield from _usable(typed, declared.name, declared.where)
-    for step in (*every_step(draft.steps), *every_step(draft.errors)):
+    for step in draft.every_step():
         yield from _given(typed, step)
         if step.each:
             yield from _loop_variable(typed, step)

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 
 from procession.errors import ReferenceProblem
-from procession.model import StepDraft, every_step
+from procession.model import StepDraft
 from procession.rules.typed import Typed, World, problem
 
 
@@ -26,7 +26,7 @@ def every_step_can_be_reached(typed: Typed, _world: World) -> Iterable[Reference
 def _lists(typed: Typed) -> Iterator[tuple[StepDraft, ...]]:
     draft = typed.draft
     yield from (draft.steps, draft.errors)
-    for step in (*every_step(draft.steps), *every_step(draft.errors)):
+    for step in draft.every_step():
         yield from step.slots.values()
         yield step.on_error
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from procession.errors import ReferenceProblem
-from procession.model import StepDraft, YamlPath, every_step
+from procession.model import StepDraft, YamlPath
 from procession.records import Entity, Field
 from procession.rules.fitting import misfit
 from procession.rules.typed import Typed, TypedLeaf, World, problem
@@ -31,7 +31,7 @@ def _entity_names(typed: Typed) -> Iterator[tuple[str, YamlPath]]:
                 trigger.entity,
                 (*trigger.where, *(("manual", "on") if trigger.word == "manual" else ("record",))),
             )
-    for step in (*every_step(draft.steps), *every_step(draft.errors)):
+    for step in draft.every_step():
         entity = step.fields["entity"].value if "entity" in step.fields and step.kind else None
         if isinstance(entity, str) and step.kind:
             yield entity, (*step.where, step.kind.word, "entity")
@@ -39,7 +39,7 @@ def _entity_names(typed: Typed) -> Iterator[tuple[str, YamlPath]]:
 
 def fields_are_known(typed: Typed, world: World) -> Iterable[ReferenceProblem]:
     """The fields that steps read by and write, and the values they get."""
-    for step in (*every_step(typed.draft.steps), *every_step(typed.draft.errors)):
+    for step in typed.draft.every_step():
         entity = _entity_of(typed, step, world)
         if entity is None or step.kind is None:
             continue

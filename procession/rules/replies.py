@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 
 from procession.errors import ReferenceProblem
-from procession.model import StepDraft, every_step
+from procession.model import StepDraft
 from procession.rules.typed import Typed, World, problem
 from procession.spelling import did_you_mean
 
 
 def replies_follow_a_mail(typed: Typed, _world: World) -> Iterable[ReferenceProblem]:
-    steps = [*every_step(typed.draft.steps), *every_step(typed.draft.errors)]
+    steps = list(typed.draft.every_step())
     by_id = {step.id: step for step in steps if step.named}
     for step in steps:
         answered = step.fields["reply_to"].value if "reply_to" in step.fields else ""

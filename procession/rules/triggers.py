@@ -6,10 +6,11 @@ from procession.errors import ReferenceProblem
 from procession.model import Draft, InputDraft, TriggerDraft, YamlPath
 from procession.records import Type
 from procession.rules.fitting import fits
+from procession.rules.inputs import WRITTEN_OUT, input_value
 from procession.rules.missing import misspelt_declaration
 from procession.rules.naming import input_types
 from procession.rules.typed import Typed, TypedLeaf, World, problem
-from procession.rules.wanted import called
+from procession.rules.wanted import CALLED, called
 from procession.spelling import closest, did_you_mean, one_of
 
 
@@ -32,14 +33,14 @@ def _is(declared: InputDraft, entity: str) -> bool:
 
 def triggers_give_the_inputs(typed: Typed, world: World) -> Iterable[ReferenceProblem]:
     draft = typed.draft
-    types = input_types(draft, world.schema)
+    types, declared = input_types(draft, world.schema), {one.name: one for one in draft.inputs}
     for trigger in draft.triggers:
         for name, filled in trigger.inputs.items():
             path = (*trigger.where, "inputs", name)
             if name not in types:
                 yield misspelt_declaration(typed, name) or _no_input(draft, name, path)
             elif filled.leaves:
-                yield from _right_type(typed, trigger, types[name], path)
+                yield from _right_type(typed, trigger, declared[name], types[name])
         yield from _missing(draft, trigger, world)
 
 
@@ -50,23 +51,41 @@ def _no_input(draft: Draft, name: str, path: YamlPath) -> ReferenceProblem:
 
 
 def _right_type(
-    typed: Typed, trigger: TriggerDraft, wanted: Type, path: YamlPath
+    typed: Typed, trigger: TriggerDraft, declared: InputDraft, wanted: Type
 ) -> Iterable[ReferenceProblem]:
+    path = (*trigger.where, "inputs", declared.name)
     value = next(found for found in typed.leaves if found.owner is trigger and found.leaf.path == path)
-    if not fits(wanted, value.type) and not _written(wanted, value):
+    if not value.leaf.spans and declared.type in WRITTEN_OUT:
+        yield from _written_out(typed, declared, path)
+    elif not _goes_in(wanted, value.type):
         offset = value.leaf.spans[0][1] if value.leaf.spans else 0
-        what = f"a record ({wanted.of})" if wanted.name == "record" else str(wanted)
+        what = f"a record ({wanted.of})" if wanted.name == "record" else CALLED[wanted.name]
+        message = f"the input {declared.name!r} is {what}, not {called(value)}"
+        yield problem(typed.draft, message, path, _hint(wanted, value), offset=offset)
+
+
+def _goes_in(wanted: Type, given: Type) -> bool:
+    """Whether a value is of an input's type as it is: inputs are not converted."""
+    if wanted.name == "record" or "any" in (wanted.name, given.name):
+        return fits(wanted, given)
+    return given.name == wanted.name or (wanted.name, given.name) == ("number", "int")
+
+
+def _written_out(typed: Typed, declared: InputDraft, path: YamlPath) -> Iterable[ReferenceProblem]:
+    raw = typed.draft.document.value
+    for segment in path:
+        raw = raw[segment]
+    try:
+        value = input_value(declared.type, raw)
+    except ValueError as error:
+        message, _, hint = str(error).partition(". ")
         yield problem(
-            typed.draft,
-            f"the input {path[-1]!r} is {what}, not {called(value)}",
-            path,
-            _hint(wanted, value),
-            offset=offset,
+            typed.draft, f"the input {declared.name!r}: {message.rstrip('.')}", path, hint, offset=0
         )
-
-
-def _written(wanted: Type, value: TypedLeaf) -> bool:
-    return wanted.name in ("date", "datetime", "duration") and value.type.name == "text"
+        return
+    if declared.options and value not in declared.options:
+        hint = did_you_mean(str(value), declared.options) or f"It can be {one_of(declared.options)}."
+        yield problem(typed.draft, f"the input {declared.name!r} cannot be {value!r}", path, hint, offset=0)
 
 
 def _hint(wanted: Type, value: TypedLeaf) -> str:

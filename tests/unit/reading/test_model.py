@@ -6,7 +6,7 @@ import pytest
 
 from procession.errors import ProcessErrors
 from procession.expressions import Expression, Later, Text
-from procession.model import Draft, every_step, parse
+from procession.model import Draft, parse
 from procession.source import read
 
 HEAD = "process: p\ninputs:\n  contact: {type: record, of: contact}\ntriggers:\n  - manual: {on: contact}\n"
@@ -66,7 +66,7 @@ def test_a_stop_needs_nothing_below_it():
 
 
 def test_steps_without_an_id_get_one_that_is_free_among_them():
-    steps = draft(
+    read_ = draft(
         """
         - stop: a
         - id: stop_2
@@ -76,9 +76,9 @@ def test_steps_without_an_id_get_one_that_is_free_among_them():
           then: [{stop: d}]
           else: [{stop: e}, {stop: f}]
         """
-    ).steps
+    )
 
-    assert [step.path for step in every_step(steps)] == [
+    assert [step.path for step in read_.every_step()] == [
         "stop_1", "stop_2", "stop_3", "if_1", "if_1/then/stop_1", "if_1/else/stop_1", "if_1/else/stop_3",
     ]  # fmt: skip
 
@@ -97,7 +97,7 @@ def test_branches_errors_and_loops_have_paths_of_their_own():
         """
     )
 
-    assert [step.path for step in every_step(read_.steps)] == [
+    assert [step.path for step in read_.every_step()] == [
         "way", "way/branches/0/a", "way/branches/1/b", "way/else/c", "way/on_error/d", "for_each_1", "for_each_1/steps/e",
     ]  # fmt: skip
 

@@ -114,6 +114,21 @@ def test_the_record_of_a_trigger_goes_to_the_only_input_of_its_kind():
     assert trigger.reads == {("contact",), ("opportunity",)}
 
 
+def test_what_a_trigger_writes_out_for_an_input_has_its_type():
+    head = """
+process: p
+inputs:
+  after: {type: duration}
+  day: {type: date}
+  words: {type: list}
+triggers: [{schedule: "0 8 * * 1", inputs: {after: 90m, day: 2026-03-06, words: [a, b]}}]
+"""
+
+    (trigger,) = plan("- stop: x", head).triggers
+
+    assert trigger.inputs == {"after": timedelta(minutes=90), "day": date(2026, 3, 6), "words": ("a", "b")}
+
+
 def test_inputs_have_their_types_and_defaults_have_theirs():
     made = plan(
         "- stop: x",
