@@ -34,7 +34,7 @@ _KINDS: dict[str, Any] = {
 def signature(plan: Plan) -> inspect.Signature:
     """The parameters of the flow: the inputs of the process, then `event`."""
     event = Field(
-        default_factory=lambda: None,
+        default=None,
         description="Filled in by an automation; leave empty.",
         json_schema_extra={"title": "Event"},
     )
@@ -80,7 +80,7 @@ def _default(declared: Input) -> Any:
         return Field(default=_shown(declared.default), **told)
     if declared.required:
         return Field(default=..., **told)
-    return Field(default_factory=lambda: None, **told)
+    return Field(default=None, **told)
 
 
 def _title(declared: Input) -> str:

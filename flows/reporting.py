@@ -26,7 +26,7 @@ from prefect.states import Completed, Crashed, Running, Scheduled
 
 from flows import build, words
 from flows.runs import Runs
-from flows.starting import INSTANCES, OWNER
+from flows.starting import OWNER, instance_ids
 from procession.leases import dead_owners
 from procession.plan import Plan, every_step
 from procession.ports import End, Instance, StepRun
@@ -167,7 +167,7 @@ class Reporter:
         """What became of the instances of the run, if that is known; a run that never began is run again."""
         if run.state_type == StateType.PENDING and OWNER not in run.labels and run.deployment_id:
             return Scheduled()
-        ids = [int(number) for number in str(run.labels.get(INSTANCES, "")).split()]
+        ids = instance_ids(run)
         with self._runs.host.ports.store.unit(write=False) as unit:
             instances = unit.journal.instances(ids=ids, limit=len(ids)) if ids else []
         over = [i for i in instances if i.state not in ("ready", "running")]

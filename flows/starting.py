@@ -38,7 +38,7 @@ from procession.schedules import moments
 log = logging.getLogger(__name__)
 
 INSTANCES = "procession.instances"
-"""Label of a flow run: the instances it is about, `17` or `17 18 19`."""
+"""Label of a flow run: the instances it is about, `17 19-21`."""
 OWNER = "procession.owner"
 """Label of a flow run: the engine that carries it out, as in leases."""
 
@@ -88,6 +88,7 @@ def start(plan: Plan, host: Host, parameters: Mapping[str, Any], around: Around[
                 name="Not started", message=words.told({"message": error.message, "hint": error.hint})
             )
         if not instances:
+            _rename(run, plan.title)
             return Completed(name="Nothing to do", message=_nothing(ids))
         note_run(instances, ports)
         _label(run, plan, instances, ports)
@@ -128,7 +129,20 @@ def current_run() -> FlowRun:
 
 
 def instances_label(instances: Sequence[Instance]) -> str:
-    return " ".join(str(instance.id) for instance in instances)
+    """`17 19-21`."""
+    parts: list[list[int]] = []
+    for number in sorted(instance.id for instance in instances):
+        if parts and parts[-1][-1] == number - 1:
+            parts[-1][1:] = [number]
+        else:
+            parts.append([number])
+    return " ".join("-".join(map(str, part)) for part in parts)
+
+
+def instance_ids(run: FlowRun) -> list[int]:
+    """The instances that a flow run is about, from its label."""
+    parts = (part.split("-") for part in str(run.labels.get(INSTANCES, "")).split())
+    return [number for part in parts for number in range(int(part[0]), int(part[-1]) + 1)]
 
 
 def _nothing(ids: Sequence[int]) -> str:
@@ -144,8 +158,8 @@ def _ids(plan: Plan, host: Host, parameters: Mapping[str, Any], run: FlowRun) ->
         InputError: a parameter is missing or wrong.
     """
     ports = host.ports
-    if label := run.labels.get(INSTANCES):
-        return _resumed([int(number) for number in str(label).split()], ports)
+    if about := instance_ids(run):
+        return _resumed(about, ports)
     if form.event_of(plan, parameters) is not None:
         dispatch(ports, host.plans, 500)
         return _ready(plan, ports)
@@ -210,6 +224,11 @@ def _advance(plan: Plan, host: Host, instances: Sequence[Instance], around: Arou
 
 def _label(run: FlowRun, plan: Plan, instances: Sequence[Instance], ports: Ports) -> None:
     """Give the run a name people know, and remember what it is about, for "Retry" in the Prefect UI."""
-    client = get_client(sync_client=True)
-    client.update_flow_run(run.id, name=words.run_name(plan.title, instances))
-    client.update_flow_run_labels(run.id, {INSTANCES: instances_label(instances), OWNER: ports.owner})
+    _rename(run, words.run_name(plan.title, instances))
+    get_client(sync_client=True).update_flow_run_labels(
+        run.id, {INSTANCES: instances_label(instances), OWNER: ports.owner}
+    )
+
+
+def _rename(run: FlowRun, name: str) -> None:
+    get_client(sync_client=True).update_flow_run(run.id, name=name)

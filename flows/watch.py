@@ -7,6 +7,7 @@ asked now and then whether it does; then what it missed is told (`flows.reportin
 """
 
 import logging
+import socket
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -27,7 +28,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.states import Pending
 
-from flows import words
+from flows import deploy, words
 from flows.breaker import Breaker
 from flows.client import SIGNALS, UNREACHABLE, connected
 from flows.reporting import NOT_SHOWN, Reporter
@@ -60,6 +61,7 @@ class Watch:
         self._over = threading.Event()
         self._by_hand: SimpleQueue[tuple[FlowRun, Plan] | None] = SimpleQueue()
         self._looks = 0
+        self._name = f"engine on {socket.gethostname()}"
         self._threads = [
             threading.Thread(target=self._look_on, name="watch", daemon=True),
             threading.Thread(target=self._carry_out, name="by hand", daemon=True),
@@ -105,6 +107,7 @@ class Watch:
             self._reporter.catch_up(client)
         if self._looks % MEND_EVERY == 0:
             self._reporter.mend(client)
+            client.send_worker_heartbeat(deploy.POOL, self._name, 2 * MEND_EVERY * LOOK_SECONDS)
         self._looks += 1
         self._stop_cancelled(client)
         self._take_up(client)
@@ -139,15 +142,16 @@ class Watch:
     # --- started
 
     def _take_up(self, client: SyncPrefectClient) -> None:
-        ids = {deployment: process for process, deployment in self._runs.deployments.items()}
-        if not ids:
-            return
+        """Ask for runs that wait in the work pool, as a worker does: so the pool counts as served."""
+        processes = {deployment: process for process, deployment in self._runs.deployments.items()}
         now = datetime.now(UTC)  # noqa: TID251  # Prefect's clock
-        for waiting in client.get_scheduled_flow_runs_for_deployments(list(ids), scheduled_before=now):
-            plan = self._runs.host.plans[ids[waiting.deployment_id]]  # type: ignore[index]  # we asked by deployment
-            answer: OrchestrationResult[Any] = client.set_flow_run_state(waiting.id, Pending())
+        for waiting in client.get_scheduled_flow_runs_for_work_pool(deploy.POOL, scheduled_before=now):
+            process = processes.get(waiting.flow_run.deployment_id)  # type: ignore[arg-type]  # None is no key
+            if process is None:
+                continue  # another project's
+            answer: OrchestrationResult[Any] = client.set_flow_run_state(waiting.flow_run.id, Pending())
             if answer.status == SetStateStatus.ACCEPT:  # else a worker was faster
-                self._by_hand.put((client.read_flow_run(waiting.id), plan))
+                self._by_hand.put((client.read_flow_run(waiting.flow_run.id), self._runs.host.plans[process]))
 
     def _carry_out(self) -> None:
         with connected(self._url):

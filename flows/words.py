@@ -53,23 +53,23 @@ def run_name(title: str, instances: Sequence[Instance]) -> str:
 
 
 def instance_name(instance: Instance) -> str:
-    about = record_of(instance)
+    """Its title, and the number of the record it is about under the name that the process has for it."""
     title = instance.title or instance.process
-    return _short(f"{title} ({about.entity} {about.id})" if about else f"{title} (instance {instance.id})")
+    name, about = _about(instance)
+    return _short(f"{title} ({name} {about.id})" if about else f"{title} (instance {instance.id})")
 
 
-def record_of(instance: Instance) -> Ref | None:
-    """The first record among its inputs: the one it is about."""
-    for value in from_json(instance.inputs).values():
-        if isinstance(value, Ref):
-            return value
-        if isinstance(value, Record):
-            return ref_of(value)
-    return None
+def _about(instance: Instance) -> tuple[str, Ref | None]:
+    """(input, record): the first record among its inputs."""
+    for name, value in from_json(instance.inputs).items():
+        if isinstance(value, (Ref, Record)):
+            return name.replace("_", " "), value if isinstance(value, Ref) else ref_of(value)
+    return "", None
 
 
 def task_name(step: Step, count: int) -> str:
-    return _short(step.title or step.path) if count == 1 else _short(f"{step.title or step.path} × {count}")
+    title = step.title or step.path
+    return _short(title if count == 1 else f"{title} for {count}")
 
 
 def _short(text: str) -> str:
@@ -164,7 +164,7 @@ def table(instances: Sequence[Instance], ends: Sequence[End]) -> list[dict[str, 
 
 
 def _row(instance: Instance, end: End | None) -> dict[str, Any]:
-    about = record_of(instance)
+    _, about = _about(instance)
     return {
         "Instance": instance.id,
         "Record": str(about or ""),
