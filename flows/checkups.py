@@ -31,7 +31,7 @@ def _settings(application: "Application") -> Checkup:
     found = (
         f"project {application.project}, {f'with {FILE}' if file.exists() else f'without {FILE} (defaults)'}"
     )
-    if application.settings.mail_domain.endswith(".localhost"):
+    if application.settings.mail_domain.endswith((".localhost", "example.com")):
         mend = "Set mail_domain to a domain of yours: it stands in the Message-ID of every mail."
         return Checkup("settings", "not set up", found, mend)
     return Checkup("settings", "well", found)
@@ -54,11 +54,10 @@ def _mail(application: "Application") -> Checkup:
     if not isinstance(server, SmtpMailOut):
         mend = f"Set PROCESSION_SMTP_HOST, or host below [smtp] in {FILE}. Until then no mail can be sent."
         return Checkup("mail server", "not set up", "none is set", mend)
-    smtp = application.settings.smtp
     try:
         return Checkup("mail server", "well", server.probe())
     except ProcessionError as error:
-        return Checkup("mail server", "unwell", f"{smtp.host}:{smtp.port}: {error.message}", error.hint)
+        return Checkup("mail server", "unwell", error.message, error.hint)
 
 
 def _prefect(application: "Application") -> Checkup:

@@ -185,6 +185,9 @@ class Application:
     def load_sample(self) -> Mapping[str, int]:
         from crm.sample import load
 
+        with self.store.unit(write=False) as unit:
+            if any(unit.records.find(entity, {}, limit=1) for entity in SCHEMA.entities):
+                raise InputError("the store holds records already, so no sample data was added")
         counts = Counter(ref.entity for ref in load(self.store, self.clock.now()).values())
         self.forget_events()
         return counts

@@ -119,8 +119,8 @@ def hoisted(args: Sequence[str]) -> list[str]:
     for word in words:
         if word == "--":
             return [*front, *rest, word, *words]
-        if word in ("--project", "-C"):
-            front += [word, *([value] if (value := next(words, None)) is not None else [])]
+        if word in ("--project", "-C") and (value := next(words, None)) is not None:
+            front += [word, value]
         elif word == "--debug" or word.startswith("--project="):
             front.append(word)
         else:

@@ -64,6 +64,19 @@ def test_sample_data_starts_no_process(project: Path) -> None:
         assert not unit.journal.any_pending()
 
 
+def test_sample_data_is_never_added_to_data_of_ones_own(
+    tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROCESSION_DATABASE", f"sqlite:///{tmp_path}/shared.sqlite")
+    assert call("init", str(tmp_path / "one"), "--empty").code == 0
+    assert call("-C", str(tmp_path / "one"), "crm", "save", "contact", "--name", "Eve").code == 0
+
+    said = call("init", str(tmp_path / "two"))
+
+    assert "the database holds data already: no sample data was added" in said.err
+    assert len(call("-C", str(tmp_path / "two"), "crm", "list", "contacts", "--json").json) == 1
+
+
 def test_a_mail_by_hand_is_a_draft_until_it_is_sent(project: Path, call: Call, inbox: Inbox) -> None:
     draft = call(
         "email", "new", "--to", "contact:1", "--connected-to", "opportunity:1", "--subject", "Grüße",
