@@ -6,6 +6,7 @@ a saved meeting    or many, in one transaction
 what came of it    read from the journal, the inbox, the History and Prefect: nothing is taken on trust
 """
 
+import os
 import shutil
 import tempfile
 import time
@@ -88,7 +89,7 @@ def demo(
 
     view = View(quiet=json)
     began = time.monotonic()
-    with _scratch() as folder, Inbox() as inbox:
+    with _undisturbed(), _scratch() as folder, Inbox() as inbox:
         view.intend("Making a database with sample data")
         application = _prepared(folder, inbox)
         view.ready(f"a database in {folder}")
@@ -110,6 +111,19 @@ def demo(
         output.note(problem, "red")
     if problems:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Settings of somebody's real project in the environment would win over the demo's: mail would really go out."""
+    before = dict(os.environ)
+    for name in before:
+        if name.startswith("PROCESSION_") or name == "PREFECT_API_URL":
+            del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(before)
 
 
 @contextmanager

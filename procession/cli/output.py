@@ -62,6 +62,7 @@ def note(text: str, style: str = "") -> None:
 def emit(document: Any) -> None:
     """The one JSON document of `--json`. Moments, durations and records are written as people write them."""
     sys.stdout.write(json.dumps(plain(document), ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.flush()
 
 
 def plain(value: Any) -> Any:

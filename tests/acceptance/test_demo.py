@@ -46,6 +46,8 @@ def test_the_demo_tells_people_what_happens_and_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("PROCESSION_SMTP_HOST", "mail.example.com")
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
 
     done = demo()
 

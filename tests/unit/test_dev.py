@@ -1,6 +1,7 @@
 """The set-up script: what it tells a person whose machine is not as it should be."""
 
 import importlib.util
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +91,17 @@ def test_an_interrupted_set_up_is_made_anew(
     assert "unfinished or broken: it is made anew" in capsys.readouterr().err
     assert not (dev.VENV / "half").exists()
     assert dev.is_ready(dev.stamp())
+
+
+def test_a_python_that_makes_no_virtual_environments_says_what_is_missing(
+    dev: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dev.sys, "executable", shutil.which("false"))
+
+    with pytest.raises(dev.SetupError, match="cannot make a virtual environment here"):
+        dev.make_venv()
+
+    assert not dev.VENV.exists()
 
 
 def test_a_checkout_without_its_lock_is_no_checkout(dev: ModuleType) -> None:
