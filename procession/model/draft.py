@@ -20,14 +20,13 @@ class Leaf:
     """One value of a field: plain, an `Expression`, or a `Text` with expressions in it.
 
     `spans` are its expressions with the character of the value at which each begins; `wants` the types
-    that make sense; `bare` says that it is a condition.
+    that make sense.
     """
 
     path: YamlPath
     value: Fillable
     spans: tuple[tuple[Expression, int], ...] = ()
     wants: Wants | None = None
-    bare: bool = False
 
     @property
     def is_expression(self) -> bool:

@@ -181,4 +181,4 @@ def condition(given: Any, path: YamlPath, problems: Problems) -> Leaf | None:
         )
         return None
     expression = Expression(source, problems.document.place(path, offset=offset))
-    return Leaf(path, expression, ((expression, offset),), bare=True)
+    return Leaf(path, expression, ((expression, offset),))

@@ -15,13 +15,9 @@ NAME = "^[a-z][a-z0-9_]*$"
 
 Name = Annotated[str, LiteralMark(), Field(pattern=NAME)]
 
-INPUT_TYPES = (
-    "text", "int", "number", "bool", "date", "datetime", "duration", "select", "list", "record", "user", "template",
-)  # fmt: skip
 InputType = Literal[
     "text", "int", "number", "bool", "date", "datetime", "duration", "select", "list", "record", "user", "template"
 ]  # fmt: skip
-EVENTS = ("added", "modified", "deleted")
 
 
 class InputShape(Shape):
