@@ -5,6 +5,5 @@ Start reading at `flows.engine`, which puts the parts together; `flows.wiring` p
 
 import os
 
-os.environ.setdefault(
-    "DO_NOT_TRACK", "1"
-)  # Prefect reads it while it is imported, and else sends an event out
+# Prefect reads it while it is imported, and would else send an event out
+os.environ.setdefault("DO_NOT_TRACK", "1")

@@ -1,6 +1,6 @@
 """The engine as a process that runs for long: it puts the parts of this package together.
 
-    server     Prefect's, unless one is named (`flows.server`)
+    server     Prefect's, unless one is named (`flows.server`); it starts while the rest is imported
     loop       `procession.dispatch.Engine.tick`, again and again: events, schedules, ready instances, the outbox
     lane       carries out what the loop claims, as flow runs (`flows.lane`)
     watch      what people do in Prefect (`flows.watch`), and what Prefect missed (`flows.reporting`)
@@ -22,17 +22,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import FlowRun as PrefectRun
-
-from flows import deploy, server
-from flows.breaker import Breaker
-from flows.client import UNREACHABLE, connected, drain, quiet
-from flows.lane import Lane
-from flows.reporting import NOT_SHOWN, Reporter
-from flows.runs import Runs
-from flows.starting import Host, Stopping
-from flows.watch import Watch
+from flows import server
 from procession.cli.application import FlowRun
 from procession.dispatch import Engine
 from procession.errors import ConfigurationError, TemporaryError
@@ -41,6 +31,10 @@ from procession.plan import Plan
 from procession.ports import Instance, Ports
 
 if TYPE_CHECKING:
+    from prefect.client.schemas.objects import FlowRun as PrefectRun
+
+    from flows.lane import Lane
+    from flows.starting import Host
     from flows.wiring import Application
 
 log = logging.getLogger(__name__)
@@ -84,6 +78,11 @@ class Serving:
         """Raises:
         TemporaryError: Prefect does not answer.
         """
+        from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+
+        from flows.client import UNREACHABLE, connected
+        from flows.reporting import NOT_SHOWN
+
         known = [UUID(run) for run in ids if run != NOT_SHOWN]
         try:
             with connected(self.url) as client:
@@ -92,7 +91,7 @@ class Serving:
             raise TemporaryError(f"Prefect does not answer at {self.url}: {error}") from error
         return [self._told(run) for run in found]
 
-    def _told(self, run: PrefectRun) -> FlowRun:
+    def _told(self, run: "PrefectRun") -> FlowRun:
         state = run.state.type.value if run.state else ""
         ended = bool(run.state and run.state.is_final())
         return FlowRun(str(run.id), run.name, state, ended, f"{self.ui_url}/runs/flow-run/{run.id}")
@@ -108,28 +107,37 @@ def serve(application: "Application") -> Iterator[Serving]:
     """
     folder = application.data / "prefect"
     folder.mkdir(parents=True, exist_ok=True)
-    quiet(folder / "client.log")
-    application.publish()
-    gate = threading.Lock()
-    host = Host(application.ports(), application.plans(), application.pinned, gate)
-    with ExitStack() as stack:
-        url = _prefect(application, folder, stack)
-        loop = stack.enter_context(_parts(application, host, gate, url, folder))
-        yield Serving(url, loop, host.stopping)
-
-
-def _prefect(application: "Application", folder: Path, stack: ExitStack) -> str:
-    """The address of the API: of the server that is named, or of one that is started here."""
+    application.plans()
     prefect = application.settings.prefect
-    if named := server.named_server(prefect.api_url):
-        return named.rstrip("/")
-    return stack.enter_context(server.serve(folder, prefect.port)).url
+    with ExitStack() as stack:
+        url = server.named_server(prefect.api_url).rstrip("/")
+        started = None if url else stack.enter_context(server.started(folder, prefect.port))
+        application.publish()
+        import flows.lane  # noqa: F401  # takes a second or two, as the server does to start
+
+        if started:
+            server.wait_until_healthy(started)
+        loop, stopping = stack.enter_context(_working(application, started.url if started else url, folder))
+        yield Serving(started.url if started else url, loop, stopping)
 
 
 @contextmanager
-def _parts(
-    application: "Application", host: Host, gate: threading.Lock, url: str, folder: Path
-) -> Iterator["Future[None]"]:
+def _working(
+    application: "Application", url: str, folder: Path
+) -> Iterator[tuple["Future[None]", threading.Event]]:
+    """All parts but the server, at work while the block runs."""
+    from flows import deploy
+    from flows.breaker import Breaker
+    from flows.client import drain, quiet
+    from flows.lane import Lane
+    from flows.reporting import Reporter
+    from flows.runs import Runs
+    from flows.starting import Host
+    from flows.watch import Watch
+
+    quiet(folder / "client.log")
+    gate = threading.Lock()
+    host = Host(application.ports(), application.plans(), application.pinned, gate)
     runs, breaker = Runs(host, folder / "results"), Breaker()
     lane = Lane(url, runs, breaker, application.settings.prefect.patience_seconds)
     watch = Watch(
@@ -142,7 +150,7 @@ def _parts(
         lane.warm_up()
         loop = threads.submit(_loop, engine, host, gate)
         try:
-            yield loop
+            yield loop, host.stopping
         finally:
             host.stopping.set()
             loop.exception()  # it is over; `wait` raises what it raised
@@ -150,7 +158,7 @@ def _parts(
     _give_back(host.ports)
 
 
-def _ungated(lane: Lane, gate: threading.Lock) -> Any:
+def _ungated(lane: "Lane", gate: threading.Lock) -> Any:
     """A tick holds the gate, so that nobody claims what a run in Prefect has just started for itself; carrying
     out what was claimed needs it no more."""
 
@@ -164,7 +172,9 @@ def _ungated(lane: Lane, gate: threading.Lock) -> Any:
     return execute
 
 
-def _loop(engine: Engine, host: Host, gate: threading.Lock) -> None:
+def _loop(engine: Engine, host: "Host", gate: threading.Lock) -> None:
+    from flows.starting import Stopping
+
     stopping = host.stopping
     with keep(host.ports):
         while not stopping.is_set():

@@ -101,9 +101,16 @@ def serve(folder: Path, port: int = 0) -> Iterator[PrefectServer]:
     Raises:
         ConfigurationError: the port is taken, or the server did not become healthy.
     """
+    with started(folder, port) as server:
+        wait_until_healthy(server)
+        yield server
+
+
+@contextmanager
+def started(folder: Path, port: int = 0) -> Iterator[PrefectServer]:
+    """As `serve`, but the block begins at once, before the server answers."""
     server = start(folder, port)
     try:
-        wait_until_healthy(server)
         yield server
     finally:
         server.stop()
