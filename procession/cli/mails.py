@@ -90,7 +90,8 @@ def move(
         if mail.state not in allowed:
             raise InputError(f"mail {number} cannot be {what}: it is {mail.state}", hint=_why(mail))
         detail = f"{what} by {application.user}"
-        unit.outbox.settle(number, state, at, detail=detail, not_before=not_before)
+        if not unit.outbox.settle(number, state, at, detail=detail, not_before=not_before):
+            raise InputError(f"mail {number} cannot be {what}: somebody else has it in hand", hint=_why(mail))
         about = Ref("activity", mail.activity)
         text = f"E-mail “{written(mail.mime).subject}” {what}"
         unit.history.append([HistoryRow(about, at, now.actor, "email", text, mail.activity)])

@@ -15,12 +15,11 @@ ROOT = Path(__file__).parent.parent.parent
 PACKAGES = ("procession", "crm", "flows")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 MOST_LINES, MOST_FUNCTION_LINES, MEDIAN_LINES = 400, 40, 160
-LONGER = {"procession/ports.py": 500}
-"""All ports stand in one file, which is mostly docstrings; whoever implements one reads its neighbours too."""
 BANNED = re.compile(r"(^|_)(utils?|helpers?|managers?|misc|common|stuff)(_|$)|(Utils?|Helpers?|Manager)$")
 
-BROAD = {"procession/perform.py": 1}
-"""How often `except Exception` may stand where: a customer's function may raise anything, and that is recorded."""
+BROAD = {"procession/perform.py": 1, "procession/errors.py": 1}
+"""How often `except Exception` may stand where: a customer's function may raise anything, and that is recorded; so
+does `foreseen`, for what is a mistake of this program."""
 
 MACHINE = re.compile(
     r"/(home|Users|root|work|tmp|opt|mnt)/[a-z]|index[-_]url\s*=|extra-index|pypi\.org|files\.pythonhosted|://[\w.-]+/simple\b"
@@ -53,7 +52,7 @@ def tracked() -> list[Path]:
 def test_no_module_is_longer_than_a_person_can_hold() -> None:
     sizes = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}
 
-    assert {name: size for name, size in sizes.items() if size > LONGER.get(name, MOST_LINES)} == {}
+    assert {name: size for name, size in sizes.items() if size > MOST_LINES} == {}
     assert sorted(sizes.values())[len(sizes) // 2] <= MEDIAN_LINES
 
 
@@ -161,7 +160,7 @@ def test_the_straight_line_can_be_read_in_an_hour() -> None:
 
     lines = sum(len((ROOT / name).read_text(encoding="utf-8").splitlines()) for name in linked)
 
-    assert len(linked) == 5
+    assert len(linked) == 4
     assert lines < 900
 
 
