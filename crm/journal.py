@@ -48,7 +48,7 @@ class Definition(Base, table=True):
 class Instance(Base, table=True):
     """`live_key` is a digest of process and key while the instance holds them, otherwise NULL: so the
     database itself lets one live instance have a key. `stop_requested` is the reason for which a running
-    instance is to stop before its next step."""
+    instance is to stop before its next step. `claim` counts the leases it was given."""
 
     __tablename__ = "instance"
     __table_args__ = (
@@ -86,6 +86,7 @@ class Instance(Base, table=True):
     flow_run_id: str = string()
     lease_owner: str = string()
     lease_until: datetime | None = moment()
+    claim: int = 0
     stop_requested: str | None = Field(default=None, sa_type=Text)
     stop_requested_at: datetime | None = moment()
 

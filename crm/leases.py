@@ -3,7 +3,7 @@
 Statements over many instances lock them in the order of their numbers, so that two units cannot wait for each other.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -41,7 +41,12 @@ _DUE = (
     .with_for_update(skip_locked=True)
 )
 _ANY_READY = select(_I.id).where(_READY, _I.due <= NOW).limit(1)
-_LEASE = {"state": "running", "lease_owner": bindparam("owner"), "lease_until": UNTIL}
+_LEASE = {
+    "state": "running",
+    "lease_owner": bindparam("owner"),
+    "lease_until": UNTIL,
+    "claim": _I.claim + 1,
+}
 _CLAIM_DUE, _CLAIM_THESE = (
     update(j.instance).where(_among(some)).values(_LEASE).returning(*j.instance.c)
     for some in (_DUE.cte("due_now"), _DUE.where(_I.id.in_(IDS)).cte("due_now"))
@@ -58,7 +63,7 @@ _FENCE = (
         lease_until=case((_ASKED, null()), else_=UNTIL),
         lease_owner=case((_ASKED, ""), else_=_I.lease_owner),
     )
-    .returning(_I.id, _I.state, _I.result)
+    .returning(_I.id, _I.state, _I.result, _I.claim)
 )
 _RENEW = (
     update(j.instance)
@@ -141,7 +146,7 @@ class Leases(Part):
         rows = self._connection.execute(query, {**values, **more})
         return sorted(map(instance_of, rows), key=lambda instance: (instance.due, instance.id))
 
-    def fence(self, instances: Collection[int], owner: str, until: datetime) -> set[int]:
+    def fence(self, instances: Mapping[int, int], owner: str, until: datetime) -> set[int]:
         """One that was asked to stop is cancelled here, between two of its steps."""
         rows = [
             row
@@ -149,7 +154,7 @@ class Leases(Part):
             for row in self._connection.execute(_FENCE, {"ids": some, "owner": owner, "until": until})
         ]
         self._cancel_mails(rows)
-        return {row.id for row in rows if row.state == "running"}
+        return {row.id for row in rows if row.state == "running" and row.claim == instances[row.id]}
 
     def renew(self, owner: str, until: datetime) -> int:
         return len(self._connection.execute(_RENEW, {"owner": owner, "until": until}).all())

@@ -32,7 +32,7 @@ _ACCOUNTS = select(t.contact.c.id, t.contact.c.account_id).where(t.contact.c.id.
 _ENVELOPES = (
     select(
         _M.activity_id, _M.message_id, _M.sender, _M.to, _M.cc, _M.bcc, _M.state, _M.attempts, _M.not_before,
-        _M.on_unknown, _M.instance_id, _M.path, _M.round, _M.detail, t.email_source.c.mime,
+        _M.on_unknown, _M.instance_id, _M.path, _M.round, _M.detail, _M.claimed_by, t.email_source.c.mime,
     )
     .select_from(t.email_message.join(t.email_source))
     .where(_M.direction == "out")
@@ -54,7 +54,11 @@ _CLAIM = (
 )
 _SETTLE = (
     update(t.email_message)
-    .where(_M.activity_id == bindparam("number"), text("email_message.state <> 'sent'"))
+    .where(
+        _M.activity_id == bindparam("number"),
+        text("email_message.state <> 'sent'"),
+        or_(_M.claimed_by == bindparam("owner"), bindparam("new_state") == "sent"),
+    )
     .values(
         state=bindparam("new_state"),
         detail=bindparam("new_detail"),
@@ -64,6 +68,14 @@ _SETTLE = (
         claimed_at=null(),
     )
 )
+_LOST = _ENVELOPES.where(
+    _SENDING,
+    _M.claimed_by > "",  # true of all of them: the way into their index
+    or_(
+        _M.claimed_by.in_(bindparam("dead", expanding=True)),
+        _M.claimed_at < bindparam("before", type_=_M.claimed_at.type),
+    ),
+).with_for_update(of=t.email_message, skip_locked=True)
 _RELEASE_DRAFT = (
     update(t.activity)
     .where(t.activity.c.id == bindparam("number"), t.activity.c.status == "planned")
@@ -107,7 +119,8 @@ class CrmOutbox(Part):
         *,
         detail: str = "",
         not_before: datetime | None = None,
-    ) -> None:
+        owner: str = "",
+    ) -> bool:
         """What was sent stays sent, whatever somebody who took over says later."""
         values = {
             "number": mail,
@@ -115,10 +128,12 @@ class CrmOutbox(Part):
             "new_detail": detail,
             "new_not_before": not_before,
             "new_sent_at": at if state == "sent" else None,
+            "owner": owner,
         }
-        self._connection.execute(_SETTLE, values)
-        if state == "queued":
+        changed = self._connection.execute(_SETTLE, values).rowcount > 0
+        if changed and state == "queued":
             self._connection.execute(_RELEASE_DRAFT, {"number": mail, "now": at})
+        return changed
 
     def envelopes(self, ids: Collection[int] = (), *, message_ids: Collection[str] = ()) -> list[Envelope]:
         """In the order of their numbers."""
@@ -133,9 +148,9 @@ class CrmOutbox(Part):
     def due(self, now: datetime, limit: int) -> list[Envelope]:
         return self._read(_DUE, {"now": now, "limit": limit})
 
-    def lost(self, dead: Collection[str]) -> list[Envelope]:
-        query = _ENVELOPES.where(_SENDING, _M.claimed_by.in_(dead)).order_by(_M.activity_id)
-        return self._read(query) if dead else []
+    def lost(self, dead: Collection[str], before: datetime) -> list[Envelope]:
+        found = self._read(_LOST, {"dead": list(dead), "before": before})
+        return sorted(found, key=lambda mail: mail.id)
 
     def in_state(self, states: Collection[MailState], limit: int = 100) -> list[Envelope]:
         """Oldest first."""
@@ -322,6 +337,7 @@ def _envelope_of(row: Row[Any]) -> Envelope:
         path=row.path,
         round=row.round,
         error=row.detail,
+        claimed_by=row.claimed_by,
     )
 
 

@@ -24,6 +24,7 @@ def instance_of(row: Row[Any]) -> Instance:
         error=row.error,
         flow_run_id=row.flow_run_id,
         event_at=row.event_at,
+        claim=row.claim,
     )
 
 

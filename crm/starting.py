@@ -168,4 +168,5 @@ def _row(start: Start, number: int, now: datetime) -> dict[str, Any]:
         "result": "",
         "flow_run_id": "",
         "lease_owner": "",
+        "claim": 0,
     }

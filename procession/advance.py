@@ -14,15 +14,23 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from procession.errors import ConfigurationError, ExpressionError, ProcessionError, UnknownOutcome, class_of
+from procession.errors import (
+    ConfigurationError,
+    ExpressionError,
+    PermanentError,
+    ProcessionError,
+    UnknownOutcome,
+    class_of,
+    foreseen,
+)
 from procession.expressions import evaluate, fill
-from procession.perform import Result, Work, journal_row, perform
+from procession.perform import Result, Work, journal_row, perform, tries_again
 from procession.plan import Plan, Retry, Step, every_step
 from procession.ports import End, Instance, Ports, StepRun
 from procession.records import Record, Ref, ref_of
 from procession.scope import first_names, history_ref, look_at, read_inputs
 from procession.steps.kind import Context, Outcome, Stop
-from procession.values import from_json
+from procession.values import from_json, writable
 from procession.walk import StepFailed, Stopped, Taken, Turn, Walk, walk
 
 T = TypeVar("T")
@@ -62,15 +70,44 @@ def advance(
     """Advance instances that `Journal.claim` gave to `ports.owner`; returns what became of each.
 
     Raises:
-        ConfigurationError: the store cannot be reached; the leases run out and others go on.
+        ConfigurationError, TemporaryError: the store does not answer; the instances are given back when it does
+            (`Ports.holding`).
     """
-    runs = _open(plan, instances, ports)
+    with ports.holding(instances):
+        try:
+            return _segment(plan, instances, ports, around)
+        except PermanentError as error:
+            if len(instances) == 1:
+                return [_give_up(plan, instances[0], error, ports)]
+    # What the others have done is in the journal: each half goes on from there, and soon the one is alone.
+    half = len(instances) // 2
+    return advance(plan, instances[:half], ports, around) + advance(plan, instances[half:], ports, around)
+
+
+def _segment(plan: Plan, instances: Sequence[Instance], ports: Ports, around: Around[Any]) -> list[End]:
+    """Raises:
+    PermanentError: what nobody foresaw, or what cannot be written, of one of the instances.
+    """
+    with foreseen(f"the opening of {plan.process!r}", at=plan.at):
+        runs = _open(plan, instances, ports)
     order = {step.path: number for number, step in enumerate(every_step(plan))}
     while turns := [run for run in runs if run.turn]:
         step = min((run.turn.step for run in turns if run.turn), key=lambda step: order[step.path])
         group = [run for run in turns if run.turn and run.turn.step is step]
-        around(step, len(group), lambda step=step, group=group: _take(plan, step, group, ports))  # type: ignore[misc]  # bound now, called at once
-    return _close(runs, ports)
+        around(step, len(group), lambda step=step, group=group: _taken(plan, step, group, ports))  # type: ignore[misc]  # bound now, called at once
+    with foreseen(f"the end of {plan.process!r}", at=plan.at):
+        return _close(runs, ports)
+
+
+def _give_up(plan: Plan, instance: Instance, error: PermanentError, ports: Ports) -> End:
+    """Whatever it is, it is this instance's alone: a person must look."""
+    end = End(instance.id, "incident", error=_told(error, plan.at, getattr(error, "path", "")))
+    with ports.store.unit() as unit:
+        now = ports.clock.now()
+        unit.journal.fence({instance.id: instance.claim}, ports.owner, now + ports.lease)
+        unit.journal.end([end], ports.owner, now)
+        unit.commit()
+    return end
 
 
 # --- opening and closing a segment
@@ -115,17 +152,26 @@ def _look(plan: Plan, runs: Sequence[Run], ports: Ports) -> None:
 
 
 def _close(runs: Sequence[Run], ports: Ports) -> list[End]:
-    ends = [run.end for run in runs if run.end]
+    claims = {run.instance.id: run.instance.claim for run in runs}
     with ports.store.unit() as unit:
         now = ports.clock.now()
-        mine = unit.journal.fence([run.instance.id for run in runs], ports.owner, now + ports.lease)
+        mine = unit.journal.fence(claims, ports.owner, now + ports.lease)
         unit.journal.record([row for run in runs if run.instance.id in mine for row in run.unsaved])
-        unit.journal.end(ends, ports.owner, now)
+        unit.journal.end([run.end for run in runs if run.end and run.instance.id in mine], ports.owner, now)
         unit.commit()
-    return ends
+    return [run.end if run.instance.id in mine else _gone(run) for run in runs if run.end]
+
+
+def _gone(run: Run) -> End:
+    return End(run.instance.id, "cancelled", result="stopped before its next step")
 
 
 # --- one step of many instances
+
+
+def _taken(plan: Plan, step: Step, group: Sequence[Run], ports: Ports) -> list[ProcessionError]:
+    with foreseen(f"step {step.path!r}", at=step.at, path=step.path):
+        return _take(plan, step, group, ports)
 
 
 def _take(plan: Plan, step: Step, group: Sequence[Run], ports: Ports) -> list[ProcessionError]:
@@ -135,7 +181,8 @@ def _take(plan: Plan, step: Step, group: Sequence[Run], ports: Ports) -> list[Pr
     by_id = {run.instance.id: run for run in group}
     for run in group:
         try:
-            outcome = _decide(plan, step, run, ports)
+            with foreseen(f"step {step.path!r}", at=step.at, path=step.path):
+                outcome = _decide(plan, step, run, ports)
         except ProcessionError as error:
             errors.append(error)
             _failed(run, error, ports)
@@ -189,10 +236,16 @@ def _trigger_ref(instance: Instance) -> Ref | None:
 
 
 def _work(plan: Plan, run: Run, step: Step, outcome: Outcome) -> Work:
-    before = run.step_run()
     round_ = run.turn.round if run.turn else ""
-    attempts = before.attempts + 1 if before else 1
-    return Work(run.instance, plan.title, step, round_, outcome, run.history_on, tuple(run.unsaved), attempts)
+    return Work(
+        run.instance, plan.title, step, round_, outcome, run.history_on, tuple(run.unsaved), _attempts(run)
+    )
+
+
+def _attempts(run: Run) -> int:
+    """Which try of its step this is; one that died while it was sending is the same try again."""
+    before = run.step_run()
+    return max(1, before.attempts + (before.state == "retrying")) if before else 1
 
 
 # --- what came of it
@@ -202,7 +255,7 @@ def _settle(run: Run, result: Result, ports: Ports) -> None:
     if result.error:
         _failed(run, result.error, ports)
     elif result.output is None:
-        run.turn, run.end = None, End(run.instance.id, "cancelled", result="stopped before its next step")
+        run.turn, run.end = None, _gone(run)
     else:
         run.unsaved.clear()
         _remember(run, result.work.outcome, result.work.step, result.output)
@@ -239,8 +292,7 @@ def _failed(run: Run, error: ProcessionError, ports: Ports) -> None:
     """Retry later, or let the definition handle it, or leave it to a person."""
     if run.turn is None:
         return
-    step, before = run.turn.step, run.step_run()
-    attempts = before.attempts + 1 if before and before.state == "retrying" else 1
+    step, attempts = run.turn.step, _attempts(run)
     told = _told(error, step.at, step.path)
     if isinstance(error, (UnknownOutcome, ConfigurationError)):
         run.turn, run.end = None, End(run.instance.id, "incident", error=told)
@@ -248,7 +300,7 @@ def _failed(run: Run, error: ProcessionError, ports: Ports) -> None:
     row = StepRun(run.instance.id, step.path, run.turn.round, step.kind.word, "retrying", ports.clock.now(),
                   attempts=attempts, error=told)  # fmt: skip
     run.unsaved.append(row)
-    if class_of(error) in step.retry.on and attempts < step.retry.max_attempts:
+    if tries_again(step, error, attempts):
         due = ports.clock.now() + pause(step.retry, attempts)
         run.turn, run.end = None, End(run.instance.id, "ready", error=told, due=due)
         return
@@ -305,7 +357,7 @@ def _told(error: ProcessionError, at: object, path: str) -> dict[str, Any]:
     """An error as the journal and `error.*` tell it."""
     place = getattr(error, "at", None) or at
     return {
-        "message": error.message, "class": class_of(error), "hint": error.hint, "place": str(place),
+        "message": writable(error.message), "class": class_of(error), "hint": error.hint, "place": str(place),
         "step": path,
     }  # fmt: skip
 

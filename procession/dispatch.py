@@ -13,14 +13,14 @@ from datetime import datetime
 from typing import Any
 
 from procession.deliver import deliver_due
-from procession.errors import ExpressionError, InputError
+from procession.errors import InputError, PermanentError, ProcessErrors, TemporaryError, foreseen
 from procession.expressions import evaluate, fill
-from procession.leases import reclaim
+from procession.leases import give_back, reclaim
 from procession.plan import Plan, Trigger
 from procession.ports import Actor, End, Event, Instance, Ports, Start, Unit
 from procession.records import Record, Ref, ref_of
 from procession.schedules import Schedules
-from procession.values import from_json, to_json
+from procession.values import from_json, to_json, writable
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,8 @@ class Engine:
     batch: int = 500
     schedules: Schedules = field(init=False)
     _reclaimed: datetime | None = None
+    _owed: dict[tuple[str, str], Event] = field(default_factory=dict)
+    """Moments of schedules that came and are not in the journal yet."""
 
     def __post_init__(self) -> None:
         self.schedules = Schedules(self.plans.values(), self.ports.clock.now())
@@ -52,6 +54,14 @@ class Engine:
         Raises:
             ConfigurationError: the store cannot be reached; nothing is lost.
         """
+        try:
+            return self._tick()
+        except TemporaryError as error:
+            log.warning("put off: %s", error)
+            return 0
+
+    def _tick(self) -> int:
+        give_back(self.ports)
         now = self.ports.clock.now()
         if self._reclaimed is None or now - self._reclaimed > self.ports.lease / 2:
             reclaim(self.ports)
@@ -62,12 +72,13 @@ class Engine:
         return done + deliver_due(self.ports)
 
     def _fire_schedules(self, now: datetime) -> int:
-        events = self.schedules.due(now)
-        if not events:
+        self._owed |= {(event.process, event.trigger): event for event in self.schedules.due(now)}
+        if not self._owed:
             return 0
         with self.ports.store.unit() as unit:
-            new = unit.journal.append(events)
+            new = unit.journal.append(list(self._owed.values()))
             unit.commit()
+        self._owed.clear()
         return sum(event is not None for event in new)
 
     def _run_ready(self) -> int:
@@ -75,17 +86,25 @@ class Engine:
         groups: dict[tuple[str, str], list[Instance]] = defaultdict(list)
         for instance in instances:
             groups[instance.process, instance.digest].append(instance)
-        for (process, digest), group in groups.items():
-            plan = self._plan(process, digest)
-            if plan is None:
-                _orphaned(group, self.ports)
-            else:
-                self.execute(plan, group)
+        with self.ports.holding(instances):
+            for (process, digest), group in groups.items():
+                plan = self._plan(process, digest)
+                if plan is None:
+                    _orphaned(group, self.ports)
+                else:
+                    self.execute(plan, group)
         return len(instances)
 
     def _plan(self, process: str, digest: str) -> Plan | None:
         current = self.plans.get(process)
-        return current if current and current.digest == digest else self.pinned(process, digest)
+        if current and current.digest == digest:
+            return current
+        try:
+            with foreseen(f"the reading of an older version of {process!r}"):
+                return self.pinned(process, digest)
+        except (PermanentError, ProcessErrors) as error:
+            log.error("%s", error)  # noqa: TRY400  # a sentence
+            return None
 
 
 def claim(ports: Ports, limit: int, ids: Sequence[int] = ()) -> list[Instance]:
@@ -165,13 +184,28 @@ def dispatch(ports: Ports, plans: Mapping[str, Plan], limit: int) -> int:
     """Start what the oldest pending events start; returns how many events there were.
 
     One unit holds the new instances and the events' `dispatched` marks: twice dispatched is once started.
+    If that unit cannot be done, fewer events are tried, down to the one that is to blame: that starts an
+    incident, and is not in the way of the others.
     """
     with ports.store.unit(write=False) as unit:
         if not unit.journal.any_pending():
             return 0
+    while True:
+        tried: list[Event] = []
+        try:
+            with foreseen("the dispatch of events"):
+                return _dispatch(ports, plans, limit, tried)
+        except PermanentError as error:
+            if limit == 1:
+                return _set_aside(ports, plans, tried, error)
+            limit = (limit + 1) // 2
+
+
+def _dispatch(ports: Ports, plans: Mapping[str, Plan], limit: int, tried: list[Event]) -> int:
     now = ports.clock.now()
     with ports.store.unit() as unit:
         events = unit.journal.pending(limit)
+        tried += events
         matches = _settled([match for event in events for match in _matches(event, plans)])
         records = _read_records(matches, unit)
         starts = [start for match in matches if (start := _started(match, records, now))]
@@ -180,6 +214,25 @@ def dispatch(ports: Ports, plans: Mapping[str, Plan], limit: int) -> int:
         unit.commit()
     if starts:
         log.info("%d events started %d instances", len(events), len(starts))
+    return len(events)
+
+
+def _set_aside(
+    ports: Ports, plans: Mapping[str, Plan], events: Sequence[Event], error: PermanentError
+) -> int:
+    """Mark an event as dispatched though it could not be; what it should have started are incidents."""
+    now = ports.clock.now()
+    starts = [
+        _failed_start(match.plan, {"id": match.trigger.id, "event": event.type}, event, error)
+        for event in events
+        for match in _matches(event, plans)
+    ]
+    with ports.store.unit() as unit:
+        unit.journal.start(starts, now)
+        unit.journal.dispatched([event.id for event in events], now)
+        unit.commit()
+    for event in events:
+        log.error("event %d started %d incidents instead: %s", event.id, len(starts), error)
     return len(events)
 
 
@@ -255,11 +308,12 @@ def _started(match: _Match, records: Read, now: datetime) -> Start | None:
         names["record"] = record
         told |= {"record": str(event.ref)}
     try:
-        if trigger.condition is not None and not evaluate(trigger.condition, names):
-            return None
-        inputs = {name: fill(value, names) for name, value in trigger.inputs.items()}
-        return _start(plan, told, inputs, event.id, gone=event.type == "deleted")
-    except ExpressionError as error:
+        with foreseen(f"trigger {trigger.id!r}", at=trigger.at):
+            if trigger.condition is not None and not evaluate(trigger.condition, names):
+                return None
+            inputs = {name: fill(value, names) for name, value in trigger.inputs.items()}
+            return _start(plan, told, inputs, event.id, gone=event.type == "deleted")
+    except PermanentError as error:
         return _failed_start(plan, told, event, error)
 
 
@@ -280,12 +334,12 @@ def _start(
     )  # fmt: skip
 
 
-def _failed_start(plan: Plan, trigger: Mapping[str, Any], event: Event, error: ExpressionError) -> Start:
+def _failed_start(plan: Plan, trigger: Mapping[str, Any], event: Event, error: PermanentError) -> Start:
     told = {
-        "message": error.message,
+        "message": writable(error.message),
         "class": "permanent",
         "hint": error.hint,
-        "place": str(error.at or plan.at),
+        "place": str(getattr(error, "at", None) or plan.at),
     }
     return Start(
         plan.process, plan.digest, plan.title, f"event {event.id}", "parallel", {}, trigger, event.id,

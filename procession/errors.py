@@ -13,14 +13,19 @@
     ├── PermanentError            no use trying again
     │   ├── ExpressionError         an expression failed on the values it met; has a place
     │   ├── TransportRefused        SMTP 5xx, no valid recipient
-    │   └── StoreError              the store refused a change
+    │   ├── StoreError              the store refused a change
+    │   └── Unforeseen              a mistake of this program: it is told of as any error, and takes nothing else along
     └── UnknownOutcome            a mail was handed over and the answer was not read
 
 Every exception takes one positional message, the rest by keyword with defaults, so that it survives
 pickling and Prefect's result store.
 """
 
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from typing_extensions import override
@@ -132,6 +137,37 @@ class TransportRefused(PermanentError):
 
 class StoreError(PermanentError):
     """The store refused a change (a constraint, a missing record, a read-only field)."""
+
+
+class Unforeseen(PermanentError):
+    """Something was raised that is none of ours: a mistake of this program."""
+
+    def __init__(self, message: str, *, at: Place | None = None, path: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.at, self.path = at, path
+
+
+@contextmanager
+def foreseen(what: str, *, at: Place | None = None, path: str = "") -> Iterator[None]:
+    """The one place that catches everything: what is raised in here and is none of ours becomes `Unforeseen`.
+
+    Args:
+        what: what was being done, as the beginning of a sentence.
+        at: where in the definition, `path` in the author's words.
+    """
+    try:
+        yield
+    except ProcessionError:
+        raise
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        raise Unforeseen(
+            f"{what} failed in a way nobody foresaw: {type(error).__name__}: {error}"
+            f" ({Path(last.filename).name}:{last.lineno})",
+            at=at,
+            path=path,
+            hint="This is a mistake of the program rather than of the process; please report it.",
+        ) from error
 
 
 class UnknownOutcome(ProcessionError):

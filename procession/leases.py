@@ -10,12 +10,13 @@ import socket
 import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from queue import Empty, SimpleQueue
 
 import psutil
 
 from procession.deliver import recover
-from procession.errors import ConfigurationError
-from procession.ports import Ports
+from procession.errors import ConfigurationError, TemporaryError
+from procession.ports import End, Instance, Ports
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +34,11 @@ def keep(ports: Ports) -> Iterator[None]:
     def renew() -> None:
         while not over.wait(ports.lease.total_seconds() / 3):
             try:
+                give_back(ports)
                 with ports.store.unit() as unit:
                     unit.journal.renew(ports.owner, ports.clock.now() + ports.lease)
                     unit.commit()
-            except ConfigurationError as error:
+            except (ConfigurationError, TemporaryError) as error:
                 log.warning("leases were not renewed: %s", error)
 
     thread = threading.Thread(target=renew, name="leases", daemon=True)
@@ -46,6 +48,37 @@ def keep(ports: Ports) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
+
+
+def give_back(ports: Ports) -> int:
+    """Make ready again what segments that broke off left claimed; returns how many there were.
+
+    Raises:
+        ConfigurationError, TemporaryError: the store does not answer; they are kept for the next call.
+    """
+    instances = _drained(ports.dropped)
+    if not instances:
+        return 0
+    with ports.holding(instances.values()), ports.store.unit() as unit:
+        now = ports.clock.now()
+        claims = {number: instance.claim for number, instance in instances.items()}
+        mine = unit.journal.fence(claims, ports.owner, now + ports.lease)
+        unit.journal.end([End(number, "ready") for number in mine], ports.owner, now)
+        unit.commit()
+    log.info("gave back %d instances", len(mine))
+    return len(mine)
+
+
+def _drained(dropped: SimpleQueue[Instance]) -> dict[int, Instance]:
+    """`{number: instance}`, each as it was claimed last."""
+    found: dict[int, Instance] = {}
+    while True:
+        try:
+            instance = dropped.get_nowait()
+        except Empty:
+            return found
+        before = found.get(instance.id, instance)
+        found[instance.id] = max(before, instance, key=lambda one: one.claim)
 
 
 def reclaim(ports: Ports) -> int:
@@ -69,8 +102,10 @@ def dead_owners(owners: Collection[str]) -> set[str]:
 
 
 def _alive(owner: str) -> bool:
+    """One that was killed and that its parent does not ask about stays in the table of processes: it is dead."""
     _, pid, start = owner.rsplit(":", 2)
     try:
-        return f"{psutil.Process(int(pid)).create_time():.2f}" == start
+        process = psutil.Process(int(pid))
+        return f"{process.create_time():.2f}" == start and process.status() != psutil.STATUS_ZOMBIE
     except (psutil.NoSuchProcess, ValueError):
         return False

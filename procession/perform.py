@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from procession.deliver import Settled, deliver
+from procession.deliver import Settled, deliver, take_over
 from procession.effects import (
     CallFunction,
     CreateRecord,
@@ -29,11 +29,13 @@ from procession.errors import (
     TemporaryError,
     TransportDeferred,
     UnknownOutcome,
+    class_of,
+    foreseen,
 )
 from procession.mail import compose
 from procession.plan import Step
 from procession.ports import Actor, Envelope, HistoryRow, Instance, Ports, QueuedMail, StepRun, Unit
-from procession.records import Record, Ref, fields_of
+from procession.records import Record, Ref, fields_of, ref_of
 from procession.steps.kind import Outcome
 from procession.values import to_json
 
@@ -77,6 +79,11 @@ class _Progress:
     mail: Envelope | None = None
 
 
+def tries_again(step: Step, error: ProcessionError, attempts: int) -> bool:
+    """Whether the definition lets a step try again that failed `attempts` times, the last time so."""
+    return class_of(error) in step.retry.on and attempts < step.retry.max_attempts
+
+
 def perform(works: Sequence[Work], ports: Ports) -> list[Result]:
     """Do the work of one step for many instances, each with every guarantee by itself.
 
@@ -96,11 +103,13 @@ def perform(works: Sequence[Work], ports: Ports) -> list[Result]:
 
 def _perform(works: Sequence[Work], ports: Ports) -> list[Result]:
     try:
-        progress = _commit(works, ports)
+        with foreseen("what the step decided"):
+            progress = _commit(works, ports)
     except PermanentError as error:
         if len(works) == 1:
             return [Result(works[0], error=error)]
-        return [result for work in works for result in _perform([work], ports)]
+        half = len(works) // 2  # whose error it is shows soon, and the others still go together
+        return _perform(works[:half], ports) + _perform(works[half:], ports)
     settled = _send([p for p in progress.values() if p.mail], ports)
     return [_result(work, progress.get(work.instance.id), settled) for work in works]
 
@@ -144,8 +153,8 @@ def journal_row(work: Work, ports: Ports, output: Mapping[str, Any]) -> StepRun:
 def _commit(works: Sequence[Work], ports: Ports) -> dict[int, _Progress]:
     """One unit: fence, effects, journal, History. Returns the progress of those that were still ours."""
     with ports.store.unit() as unit:
-        ids = {work.instance.id for work in works}
-        alive = unit.journal.fence(ids, ports.owner, ports.clock.now() + ports.lease)
+        claims = {work.instance.id: work.instance.claim for work in works}
+        alive = unit.journal.fence(claims, ports.owner, ports.clock.now() + ports.lease)
         progress = {
             work.instance.id: _Progress(work, dict(work.outcome.output))
             for work in works
@@ -192,7 +201,7 @@ def _create(unit: Unit, group: list[_Progress], effects: Sequence[Any], ports: P
         actor = pairs[0][0].work.actor
         rows, connected = [e.values for _, e in pairs], [e.connected_to for _, e in pairs]
         refs = unit.records.create(entity, rows, actor, connected)
-        records = unit.records.fetch(refs, frozenset())
+        records = unit.records.fetch(refs, pairs[0][0].work.step.reads)
         for (p, _), ref in zip(pairs, refs, strict=True):
             what = records[ref]
             p.output["record"] = what
@@ -226,6 +235,10 @@ def _delete(unit: Unit, group: list[_Progress], effects: Sequence[Any], ports: P
 def _find(unit: Unit, group: list[_Progress], effects: Sequence[Any], _ports: Ports) -> None:
     for p, effect in zip(group, effects, strict=True):
         found = unit.records.find(effect.entity, effect.where, order=effect.order, limit=effect.limit)
+        if p.work.step.reads:
+            refs = [ref_of(record) for record in found]
+            followed = unit.records.fetch(refs, p.work.step.reads)
+            found = [followed[ref] for ref in refs]
         p.output |= {"records": tuple(found), "first": found[0] if found else None, "count": len(found)}
 
 
@@ -239,6 +252,9 @@ def _queue(unit: Unit, group: list[_Progress], effects: Sequence[Any], ports: Po
     mails = [_queued(p, mail, ports) for p, mail in zip(group, effects, strict=True)]
     for p, mail, envelope in zip(group, effects, unit.outbox.queue(mails, now), strict=True):
         p.mail = envelope
+        if envelope.state == "sending" and envelope.not_before is None:
+            # Whoever has it in hand lost the lease that we have now.
+            p.mail = replace(envelope, state=take_over(unit, envelope, now))
         record = Record(Ref("activity", envelope.activity), {"type": "email", "subject": mail.subject})
         p.output |= {"message_id": mail.message_id, "state": envelope.state, "record": record}
         if envelope.fresh:
@@ -324,9 +340,15 @@ def _send(progress: list[_Progress], ports: Ports) -> dict[int, Settled]:
                 if one.delivery.refused:
                     p.output["refused"] = dict(one.delivery.refused)
                 rows.append(journal_row(p.work, ports, p.output))
+            elif isinstance(one.error, TemporaryError) and not tries_again(
+                p.work.step, one.error, p.work.attempts
+            ):
+                unit.outbox.settle(one.envelope.id, "failed", ports.clock.now(), detail=one.error.message)
         unit.journal.record(rows)
 
-    deliver([p.mail for p in by_mail.values() if p.mail and p.mail.state == "queued"], ports, close_steps)
+    claims = {p.work.instance.id: p.work.instance.claim for p in by_mail.values()}
+    mails = [p.mail for p in by_mail.values() if p.mail and p.mail.state == "queued"]
+    deliver(mails, ports, close_steps, claims)
     return settled
 
 

@@ -67,3 +67,8 @@ def from_json(value: Any) -> Any:
     if value.keys() == {"$record", "fields"}:
         return Record(Ref.parse(value["$record"]), {k: from_json(v) for k, v in value["fields"].items()})
     return {name: from_json(each) for name, each in value.items()}
+
+
+def writable(text: str) -> str:
+    """Without what a database refuses in a text: an error that tells of such a value must not become one."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")

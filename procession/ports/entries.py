@@ -80,7 +80,8 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One run of a process. `error` is `{message, class, place, path, hint}` of an incident or failure."""
+    """One run of a process. `error` is `{message, class, place, path, hint}` of an incident or failure;
+    `claim` the number of the lease under which it was claimed (`Journal.fence`)."""
 
     id: int
     process: str
@@ -97,6 +98,7 @@ class Instance:
     error: Mapping[str, Any] | None = None
     flow_run_id: str = ""
     event_at: datetime | None = None
+    claim: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,7 @@ class Envelope:
     path: str = ""
     round: str = ""
     error: str = ""
+    claimed_by: str = ""
     fresh: bool = False
     """True in the answer of `Outbox.queue` if this call inserted the row."""
 

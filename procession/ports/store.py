@@ -107,9 +107,11 @@ class Journal(Protocol):
         """Lease due, ready instances (those in `ids`, if given), oldest first, and set them `running`."""
         ...
 
-    def fence(self, instances: Collection[int], owner: str, until: datetime) -> set[int]:
-        """Those still running under this owner's lease and not asked to stop; their lease is renewed.
-        The rows stay locked until the unit ends, so nobody else can take or cancel them meanwhile."""
+    def fence(self, instances: Mapping[int, int], owner: str, until: datetime) -> set[int]:
+        """Those of `{instance: claim}` that still run under the lease of this number of this owner and are not
+        asked to stop; their lease is renewed. The rows stay locked until the unit ends, so nobody else can take
+        or cancel them meanwhile. The number tells apart two threads of one owner, the first of which lost the
+        lease that the second one got."""
         ...
 
     def renew(self, owner: str, until: datetime) -> int:
@@ -172,9 +174,11 @@ class Outbox(Protocol):
 
     def settle(
         self, mail: int, state: MailState, at: datetime, *, detail: str = "",
-        not_before: datetime | None = None,
-    ) -> None:  # fmt: skip
-        """The outcome of a hand-over, with the server's words in `detail`."""
+        not_before: datetime | None = None, owner: str = "",
+    ) -> bool:  # fmt: skip
+        """The outcome of a hand-over, with the server's words in `detail`, or what a person decided; False if
+        that changes nothing. A mail that is `sending` is settled by its `owner` (`Envelope.claimed_by`), others
+        without one; but that it was sent is true whoever says it, and stays so."""
         ...
 
     def envelopes(
@@ -186,8 +190,9 @@ class Outbox(Protocol):
         it, which sends it itself.)"""
         ...
 
-    def lost(self, dead: Collection[str]) -> list[Envelope]:
-        """Mails that these owners had claimed and did not settle."""
+    def lost(self, dead: Collection[str], before: datetime) -> list[Envelope]:
+        """Mails that these owners had claimed and did not settle, or that anybody claimed before that moment;
+        locked for this unit where the database can."""
         ...
 
     def in_state(self, states: Collection[MailState], limit: int = 100) -> list[Envelope]: ...

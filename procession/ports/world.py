@@ -1,12 +1,14 @@
 """The rest of the world: the mail server, mail templates, the clock; and all ports together."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from queue import SimpleQueue
 from typing import Any, Protocol
 
 from procession.effects import Attachment, Recipient
-from procession.ports.entries import Delivery
+from procession.ports.entries import Delivery, Instance
 from procession.ports.store import Store
 from procession.records import Record
 
@@ -81,3 +83,18 @@ class Ports:
     default_sender: Recipient
     functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     lease: timedelta = timedelta(seconds=30)
+    dropped: "SimpleQueue[Instance]" = field(default_factory=SimpleQueue, compare=False)
+    """Claimed instances whose segment broke off, on their way back (`procession.leases.give_back`)."""
+
+    @contextmanager
+    def holding(self, instances: Iterable[Instance]) -> Iterator[None]:
+        """While the block runs, claimed instances are worked on. If it breaks off they are given back: their
+        lease would be renewed for as long as this process lives, and nobody would work on them."""
+        is_over = False
+        try:
+            yield
+            is_over = True
+        finally:
+            if not is_over:
+                for instance in instances:
+                    self.dropped.put(instance)

@@ -229,10 +229,29 @@ def test_an_engine_that_lost_its_lease_is_fenced_off_by_the_one_that_took_over(
         assert [one.id for one in unit.journal.claim("quick", LATER, LATER, 1)] == [number]
         unit.commit()
     with store.unit() as unit:
-        assert unit.journal.fence([number], "slow", LATER) == set()
+        assert unit.journal.fence({number: 1}, "slow", LATER) == set()
         unit.commit()
 
     other.close()
+
+
+def test_an_owner_s_older_lease_is_fenced_off_by_its_newer_one(store: CrmStore) -> None:
+    """Two threads of an engine that slept through its lease: the second one claimed what the first still works on."""
+    number = start(store, START)
+    assert number is not None
+    with store.unit() as unit:
+        (before,) = unit.journal.claim("me", NOW, NOW, 1)
+        unit.commit()
+
+    with store.unit() as unit:
+        assert unit.journal.release([], LATER) == 1
+        (after,) = unit.journal.claim("me", LATER, LATER, 1)
+        unit.commit()
+
+    with store.unit() as unit:
+        assert unit.journal.fence({number: before.claim}, "me", LATER) == set()
+        assert unit.journal.fence({number: after.claim}, "me", LATER) == {number}
+        unit.commit()
 
 
 # --- locks
@@ -264,7 +283,7 @@ def test_fenced_instances_are_locked_until_the_unit_ends(on_postgresql: CrmStore
     lock = text("SELECT id FROM instance WHERE id = :number FOR UPDATE NOWAIT")
 
     with on_postgresql.unit() as unit:
-        assert unit.journal.fence([number], "me", LATER) == {number}
+        assert unit.journal.fence({number: 1}, "me", LATER) == {number}
         with (
             on_postgresql._engine.connect() as other,
             pytest.raises(TemporaryError, match="busy for too long"),
@@ -291,7 +310,7 @@ def test_an_engine_that_waited_for_a_stop_request_heeds_it(on_postgresql: CrmSto
 
     def fence() -> set[int]:
         with on_postgresql.unit() as mine:
-            answer = mine.journal.fence([number], "me", LATER)
+            answer = mine.journal.fence({number: 1}, "me", LATER)
             mine.commit()
         return answer
 
@@ -315,7 +334,7 @@ def test_a_restart_that_waited_for_the_end_of_a_segment_cancels_the_retry(on_pos
         unit.commit()
 
     with ThreadPoolExecutor(1) as pool, on_postgresql.unit() as unit:
-        unit.journal.fence([number], "me", LATER)
+        unit.journal.fence({number: 1}, "me", LATER)
         unit.journal.end([End(number, "ready", due=LATER)], "me", NOW)
         restarted = pool.submit(start, on_postgresql, replace(START, mode="restart"))
         wait_until_somebody_waits(on_postgresql)

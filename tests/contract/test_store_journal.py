@@ -195,7 +195,7 @@ def test_restart_asks_a_running_one_to_stop_before_its_next_step(store: CrmStore
     second = started(store, replace(START, mode="restart"))
     assert states(store) == {first: "running", second: "ready"}
 
-    assert do(store, "fence", [first], "me", LATER) == set()
+    assert do(store, "fence", {first: 1}, "me", LATER) == set()
     old = instance(store, first)
     assert (old.state, old.result, old.ended_at) == ("cancelled", "superseded", NOW)
 
@@ -313,8 +313,8 @@ def test_only_those_asked_for_are_claimed(store: CrmStore) -> None:
 def test_the_fence_lets_the_owner_of_the_lease_through_and_renews_it(store: CrmStore) -> None:
     number = running(store)
 
-    assert do(store, "fence", [number, 999], "me", LATER + timedelta(hours=1)) == {number}
-    assert do(store, "fence", [number], "other", LATER) == set()
+    assert do(store, "fence", {number: 1, 999: 1}, "me", LATER + timedelta(hours=1)) == {number}
+    assert do(store, "fence", {number: 1}, "other", LATER) == set()
     assert do(store, "release", [], LATER + timedelta(minutes=30)) == 0
 
 
@@ -325,7 +325,7 @@ def test_an_expired_lease_is_released_and_its_owner_is_fenced_off(store: CrmStor
     assert do(store, "release", [], LATER) == 1
 
     assert instance(store, number).state == "ready"
-    assert do(store, "fence", [number], "me", LATER) == set()
+    assert do(store, "fence", {number: 1}, "me", LATER) == set()
     assert do(store, "owners") == set()
 
 
@@ -416,7 +416,7 @@ def test_ready_instances_and_incidents_stop_at_once_and_running_ones_before_thei
         ready: "cancelled", incident: "cancelled", moving: "running", over: "completed",
     }  # fmt: skip
     assert instance(store, ready).result == "by anna"
-    assert do(store, "fence", [moving], "me", LATER) == set()
+    assert do(store, "fence", {moving: 1}, "me", LATER) == set()
     assert states(store)[moving] == "cancelled"
 
 

@@ -32,7 +32,8 @@ class Machine(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp())
         shutil.copy(self.empty, self.folder / "store.sqlite")
         self.store: CrmStore = open_store(f"sqlite:///{self.folder / 'store.sqlite'}")
-        self.working: dict[str, set[int]] = {"one": set(), "two": set()}
+        self.working: dict[str, dict[int, int]] = {"one": {}, "two": {}}
+        self.claims: dict[int, int] = {}
         self.started_by: dict[int, int] = {}
 
     def do(self, call: str, *args: Any) -> Any:
@@ -63,31 +64,36 @@ class Machine(RuleBasedStateMachine):
 
     @rule(owner=OWNERS, until=WAITS, limit=st.integers(1, 3))
     def claim(self, owner: str, until: datetime, limit: int) -> None:
-        claimed = {one.id for one in self.do("claim", owner, NOW, until, limit)}
+        claimed = {one.id: one.claim for one in self.do("claim", owner, NOW, until, limit)}
 
-        others = {number for who, numbers in self.working.items() if who != owner for number in numbers}
-        assert not self.do("fence", claimed & others, "one" if owner == "two" else "two", until)
+        for number, claim in claimed.items():
+            assert claim == self.claims.get(number, 0) + 1
+            assert not self.do("fence", {number: claim - 1}, owner, until)
+        other = "one" if owner == "two" else "two"
+        assert not self.do("fence", {**self.working[other], **claimed}, other, until) & claimed.keys()
+        self.claims |= claimed
         self.working[owner] |= claimed
 
     @rule(owner=OWNERS, until=WAITS)
     def work(self, owner: str, until: datetime) -> None:
         mine = self.do("fence", self.working[owner], owner, until)
 
-        assert mine <= self.working[owner]
-        assert not mine & self.do("fence", mine, "nobody", until)
-        self.working[owner] = mine
+        assert mine <= self.working[owner].keys()
+        assert all(self.claims[number] == self.working[owner][number] for number in mine)
+        assert not mine & self.do("fence", self.working[owner], "nobody", until)
+        self.working[owner] = {number: self.working[owner][number] for number in mine}
 
     @rule(owner=OWNERS, state=ENDS, due=WAITS)
     def end(self, owner: str, state: Any, due: datetime) -> None:
         ends = [End(number, state, due=due if state == "ready" else None) for number in self.working[owner]]
         self.do("end", ends, owner, NOW)
-        self.working[owner] = set()
+        self.working[owner] = {}
 
     @rule(dead=st.sets(OWNERS), now=WAITS)
     def release(self, dead: set[str], now: datetime) -> None:
         self.do("release", dead, now)
         for owner in dead:
-            self.working[owner] = set()
+            self.working[owner] = {}
 
     @rule(number=st.integers(1, 10))
     def ask_to_stop(self, number: int) -> None:

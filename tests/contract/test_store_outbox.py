@@ -111,7 +111,7 @@ def test_a_mail_that_never_left_takes_new_content_and_is_queued_again(
 ) -> None:
     (first,) = queue(store, MAIL)
     do(store, "claim", [first.id], "me", NOW)
-    do(store, "settle", first.id, state, NOW, detail="550 no such user")
+    do(store, "settle", first.id, state, NOW, detail="550 no such user", owner="me")
     new = replace(MAIL, subject="New", to=(to(refs["luc"], "luc.dupont@lumiere.example"),))
 
     (again,) = queue(store, new)
@@ -126,7 +126,7 @@ def test_a_mail_that_never_left_takes_new_content_and_is_queued_again(
 def test_a_mail_that_may_have_left_stays_as_it_is(store: CrmStore, state: MailState) -> None:
     (first,) = queue(store, MAIL)
     do(store, "claim", [first.id], "me", NOW)
-    do(store, "settle", first.id, state, NOW)
+    do(store, "settle", first.id, state, NOW, owner="me")
     before = read(store, first.id)
 
     assert queue(store, replace(MAIL, subject="New")) == [before]
@@ -233,7 +233,7 @@ def test_the_server_s_words_are_kept(store: CrmStore) -> None:
     (mail,) = queue(store, MAIL)
     do(store, "claim", [mail.id], "me", NOW)
 
-    do(store, "settle", mail.id, "failed", LATER, detail="550 5.1.1 no such user")
+    do(store, "settle", mail.id, "failed", LATER, detail="550 5.1.1 no such user", owner="me")
 
     assert (read(store, mail.id).state, read(store, mail.id).error) == ("failed", "550 5.1.1 no such user")
 
@@ -242,7 +242,7 @@ def test_a_deferred_mail_waits_for_its_time(store: CrmStore) -> None:
     (mail,) = queue(store, MAIL)
     do(store, "claim", [mail.id], "me", NOW)
 
-    do(store, "settle", mail.id, "queued", NOW, not_before=LATER)
+    do(store, "settle", mail.id, "queued", NOW, not_before=LATER, owner="me")
 
     assert do(store, "claim", [mail.id], "me", NOW) == []
     assert do(store, "claim", [mail.id], "me", LATER) == [mail.id]
@@ -252,9 +252,9 @@ def test_a_deferred_mail_waits_for_its_time(store: CrmStore) -> None:
 def test_what_was_sent_stays_sent_whatever_somebody_who_took_over_says(store: CrmStore) -> None:
     (mail,) = queue(store, MAIL)
     do(store, "claim", [mail.id], "me", NOW)
-    do(store, "settle", mail.id, "sent", NOW, detail="250 ok")
+    do(store, "settle", mail.id, "sent", NOW, detail="250 ok", owner="me")
 
-    do(store, "settle", mail.id, "unknown", LATER, detail="the engine died")
+    assert not do(store, "settle", mail.id, "unknown", LATER, detail="the engine died")
 
     assert (read(store, mail.id).state, read(store, mail.id).error) == ("sent", "250 ok")
 
@@ -281,8 +281,39 @@ def test_lost_are_the_mails_that_the_dead_had_in_their_hands(store: CrmStore) ->
     do(store, "claim", [third.id], "alive", NOW)
     do(store, "settle", second.id, "sent", NOW)
 
-    assert [one.id for one in do(store, "lost", {"dead", "long dead"})] == [first.id]
-    assert do(store, "lost", set()) == []
+    assert [one.id for one in do(store, "lost", {"dead", "long dead"}, NOW)] == [first.id]
+    assert do(store, "lost", set(), NOW) == []
+
+
+def test_lost_are_mails_that_were_claimed_too_long_ago_whoever_did(store: CrmStore) -> None:
+    (mail,) = queue(store, MAIL)
+    do(store, "claim", [mail.id], "an engine on another machine", NOW)
+
+    (lost,) = do(store, "lost", set(), LATER)
+
+    assert (lost.id, lost.claimed_by) == (mail.id, "an engine on another machine")
+
+
+def test_a_mail_in_somebody_s_hands_is_settled_by_nobody_else(store: CrmStore) -> None:
+    (mail,) = queue(store, MAIL)
+    do(store, "claim", [mail.id], "me", NOW)
+
+    answers = [
+        do(store, "settle", mail.id, "queued", NOW, owner=owner) for owner in ("", "other", "me", "me")
+    ]
+
+    assert answers == [False, False, True, False]
+    assert read(store, mail.id).state == "queued"
+
+
+def test_that_a_mail_was_sent_is_true_whoever_says_it(store: CrmStore) -> None:
+    (mail,) = queue(store, MAIL)
+    do(store, "claim", [mail.id], "slow", NOW)
+    do(store, "settle", mail.id, "unknown", NOW, owner="slow")
+
+    assert do(store, "settle", mail.id, "sent", LATER, owner="slow")
+
+    assert read(store, mail.id).state == "sent"
 
 
 def test_releasing_the_leases_of_the_dead_leaves_their_mails_to_be_found(store: CrmStore) -> None:
@@ -294,7 +325,7 @@ def test_releasing_the_leases_of_the_dead_leaves_their_mails_to_be_found(store: 
         unit.journal.release({"dead"}, NOW)
         unit.commit()
 
-    assert [one.id for one in do(store, "lost", {"dead"})] == [mail.id]
+    assert [one.id for one in do(store, "lost", {"dead"}, NOW)] == [mail.id]
 
 
 def test_mails_are_listed_by_state_oldest_first(store: CrmStore) -> None:

@@ -143,6 +143,7 @@ def upgrade() -> None:
         sa.Column("flow_run_id", TEXT, nullable=False),
         sa.Column("lease_owner", TEXT, nullable=False),
         sa.Column("lease_until", MOMENT, nullable=True),
+        sa.Column("claim", sa.Integer(), nullable=False),
         sa.Column("stop_requested", TEXT, nullable=True),
         sa.Column("stop_requested_at", MOMENT, nullable=True),
         sa.CheckConstraint(
