@@ -16,7 +16,9 @@ from pathlib import Path
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.context import SyncClientContext
+from prefect.events.worker import EventsWorker
 from prefect.exceptions import Abort, Pause, PrefectException
+from prefect.logging.handlers import APILogWorker, PrefectConsoleHandler
 from prefect.settings import temporary_settings
 from typing_extensions import override
 
@@ -73,22 +75,32 @@ def connected(url: str, request_seconds: float = REQUEST_SECONDS) -> Iterator[Sy
             yield client
 
 
-def quiet(file: Path) -> None:
-    """Keep what Prefect's client has to say out of the terminal: warnings go to `file`.
+@contextmanager
+def quiet(file: Path) -> Iterator[None]:
+    """Keep what Prefect's client has to say out of the terminal: its warnings go to `file`.
 
-    The logs of runs go to the server all the same; these handlers are Prefect's own, further down.
+    The logs of runs go to the server all the same: these handlers are Prefect's own, further down.
     """
-    handler = logging.FileHandler(file, delay=True)
+    handler = logging.FileHandler(file, delay=True, encoding="utf-8")
     handler.setLevel(logging.WARNING)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    for name in ("prefect", "prefect._internal"):
-        logger = logging.getLogger(name)
+    names = ("prefect", "prefect._internal", "httpx", EventsWorker.__name__, APILogWorker.__name__)
+    loggers = [logging.getLogger(name) for name in names]
+    before = [(logger, logger.handlers, logger.propagate) for logger in loggers]
+    for logger in loggers:
         logger.handlers, logger.propagate = [handler], False
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    root = logging.getLogger()
+    root.handlers = [h for h in root.handlers if not isinstance(h, PrefectConsoleHandler)]
     logging.raiseExceptions = False  # Prefect's log handler writes to the terminal if its server is gone
+    try:
+        yield
+    finally:
+        for logger, handlers, propagate in before:
+            logger.handlers, logger.propagate = handlers, propagate
+        handler.close()
 
 
-def drain() -> None:
-    """Send the logs of runs that wait to be sent; at most some seconds."""
-    for handler in logging.getLogger("prefect.flow_runs").handlers:
-        handler.flush()
+def drain(seconds: float = 2.0) -> None:
+    """Send the events and logs of runs that wait to be sent, for some seconds at most."""
+    APILogWorker.drain_all(timeout=seconds)
+    EventsWorker.drain_all(timeout=seconds)

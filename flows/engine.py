@@ -17,6 +17,7 @@ from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 0.02
+LOG_BYTES = 5_000_000
 STORE_GONE_SECONDS = 2.0
 ATTACH_SECONDS = 15.0
 """How long the start waits for Prefect to know the deployments; after that the engine begins all the same."""
@@ -110,6 +112,7 @@ def serve(application: "Application") -> Iterator[Serving]:
     application.plans()
     prefect = application.settings.prefect
     with ExitStack() as stack:
+        stack.enter_context(_logged(application.data / "engine.log"))
         url = server.named_server(prefect.api_url).rstrip("/")
         started = None if url else stack.enter_context(server.started(folder, prefect.port))
         application.publish()
@@ -135,7 +138,6 @@ def _working(
     from flows.starting import Host
     from flows.watch import Watch
 
-    quiet(folder / "client.log")
     gate = threading.Lock()
     host = Host(application.ports(), application.plans(), application.pinned, gate)
     runs, breaker = Runs(host, folder / "results"), Breaker()
@@ -145,7 +147,7 @@ def _working(
         lambda client: deploy.register(client, host.plans, runs, application.project),
     )  # fmt: skip
     engine = Engine(host.ports, host.plans, _ungated(lane, gate), host.pinned, application.settings.batch)
-    with ThreadPoolExecutor(1, "engine") as threads, lane, watch:
+    with quiet(folder / "client.log"), ThreadPoolExecutor(1, "engine") as threads, lane, watch:
         watch.attached.wait(ATTACH_SECONDS)
         lane.warm_up()
         loop = threads.submit(_loop, engine, host, gate)
@@ -156,6 +158,23 @@ def _working(
             loop.exception()  # it is over; `wait` raises what it raised
             drain()
     _give_back(host.ports)
+
+
+@contextmanager
+def _logged(file: Path) -> Iterator[None]:
+    """One line per fact in `file`, whatever the terminal shows."""
+    handler = RotatingFileHandler(file, maxBytes=LOG_BYTES, backupCount=3, delay=True, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    loggers = [logging.getLogger(name) for name in ("flows", "procession", "crm")]
+    for logger in loggers:
+        logger.setLevel(logging.INFO)
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
+        handler.close()
 
 
 def _ungated(lane: "Lane", gate: threading.Lock) -> Any:

@@ -10,20 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from crm.migrate import upgrade
+from crm.schema import SCHEMA
 from crm.store import CrmStore, SystemClock, open_store
+from procession.compile import compile_text
 from procession.dispatch import start_by_hand
 from procession.effects import Recipient
-from procession.errors import Place
-from procession.expressions import Expression, Text
 from procession.leases import owner_name
 from procession.mail import Templates
-from procession.plan import NO_RETRY, Input, Plan, Step, Trigger
+from procession.plan import Plan
 from procession.ports import Actor, Delivery, Instance, Ports
-from procession.records import Ref, record_of
-from procession.steps import kind_of
+from procession.records import Ref
 
 ACTOR = Actor("user", "test")
-AT = Place("processes/notify.yaml", 3, 5)
 
 
 @dataclass
@@ -94,39 +92,40 @@ def world(folder: Path, meetings: int = 3) -> Iterator[World]:
     store.close()
 
 
-def expression(source: str) -> Expression:
-    return Expression(source, AT)
+NOTIFY = """\
+process: notify_contact_of_meeting
+title: Notify contact of meeting
+description: Sends the invitation.
+owner: sales-ops
+labels: [mail]
+inputs:
+  meeting: {type: record, of: activity, title: Meeting, description: The meeting in question.}
+triggers:
+  - id: saved
+    record: activity
+    events: [added]
+    if: record.is_meeting
+  - id: by_hand
+    manual: {on: activity}
+key: "{{ trigger.id }} {{ meeting.id }}"
+mode: parallel
+history: {on: "{{ meeting.opportunity }}"}
+steps:
+  - id: invite
+    name: Send the invitation
+    send_email:
+      to: "{{ meeting.contact }}"
+      subject: "Invitation: {{ meeting.subject }}"
+      text: See you!
+  - id: note
+    name: Note it
+    log_history: Told {{ meeting.contact.name }}
+"""
 
 
-def step(word: str, **fields: Any) -> Step:
-    kind = kind_of(word)
-    assert kind
-    given = {"retry": NO_RETRY, "title": "", **fields}
-    options = {name: given.pop(name) for name in ("retry", "guard", "on_error", "slots", "id", "title") if name in given}
-    path = options.pop("id", word)
-    blank = {name: field.get_default(call_default_factory=True) for name, field in kind.shape.model_fields.items() if not field.is_required()}
-    aliased = {kind.shape.model_fields[name].alias or name: value for name, value in blank.items()}
-    return Step(path=path, id=path, kind=kind, at=AT, fields={**aliased, **given}, **options)
-
-
-def notify(steps: Sequence[Step] | None = None, **changes: Any) -> Plan:
-    """Notify contact of meeting: a mail to the contact, a line in the History."""
-    mail = step(
-        "send_email", id="invite", title="Send the invitation", to=expression("meeting.contact"),
-        subject=Text(("Invitation: ", expression("meeting.subject"))), text="See you!",
-    )  # fmt: skip
-    line = step("log_history", id="note", title="Note it", text="Notified", on=expression("meeting.opportunity"))
-    given: dict[str, Any] = {
-        "process": "notify_contact_of_meeting", "title": "Notify contact of meeting", "description": "Sends it.",
-        "owner": "sales-ops", "labels": ("mail",),
-        "inputs": (Input("meeting", record_of("activity"), "Meeting", "The meeting in question."),),
-        "triggers": (Trigger("saved", AT, ("added",), entity="activity", inputs={"meeting": expression("record")},
-                             reads=frozenset()),),
-        "mode": "parallel", "key": None, "timezone": None, "history_on": expression("meeting.opportunity"),
-        "steps": tuple(steps) if steps is not None else (mail, line), "errors": (),
-        "reads": {"meeting": frozenset({("contact",), ("opportunity",)})}, "at": AT, "digest": "d" * 64,
-    }  # fmt: skip
-    return Plan(**{**given, **changes})
+def plan(text: str = NOTIFY, functions: Sequence[str] = ()) -> Plan:
+    name = text.splitlines()[0].removeprefix("process: ")
+    return compile_text(text, f"processes/{name}.yaml", Templates.of_files({}), SCHEMA, functions)
 
 
 @dataclass
