@@ -242,6 +242,17 @@ def test_what_is_created_read_changed_and_deleted_is_in_the_store(office):
     assert [contact.name for contact in office.find("contact")] == ["Ann Smith"]
 
 
+def test_references_of_a_record_that_a_step_found_or_made_can_be_followed(office):
+    run(office, """
+      - {id: deals, read: {entity: opportunity, where: {account: "{{ deal.account }}"}}}
+      - {id: made, create: {entity: opportunity, values: {name: Valves, contact: "{{ deal.contact }}", account: "{{ deal.account }}"}}}
+      - log_history: "{{ outputs.deals.first.contact.email }}, {{ outputs.made.record.account.name }}"
+      - for_each: {items: "{{ outputs.deals.records }}", as: each, steps: [{log_history: "{{ each.owner.team }}"}]}
+    """)  # fmt: skip
+
+    assert texts(office)[1:] == ["ann@acme.example, Acme", "sales-ops"]
+
+
 def test_an_instance_asked_to_stop_does_not_take_its_next_step(office):
     plan = office.deploy(HEAD + MAIL + MAIL.replace("hello", "second").replace("Hello", "Second"))
     number = start_by_hand(office.ports, plan, {"deal": office.known["deal"]}, actor=ANNA)
