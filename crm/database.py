@@ -13,6 +13,9 @@ from procession.errors import ConfigurationError
 BUSY_SECONDS = 30
 """How long a writer waits for the others on SQLite."""
 
+ASLEEP_SECONDS = 30
+"""A unit on PostgreSQL that does nothing for so long is ended by the server (as long as a lease lasts)."""
+
 
 def engine_of(url: str) -> Engine:
     """Raises:
@@ -26,7 +29,10 @@ def engine_of(url: str) -> Engine:
         return _sqlite(address)
     if address.get_backend_name() in ("postgresql", "postgres"):
         options: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 20}
-        return _prepared(create_engine(address.set(drivername="postgresql+psycopg"), **_SHARED, **options))
+        engine = create_engine(address.set(drivername="postgresql+psycopg"), **_SHARED, **options)
+        if "options" not in address.query:
+            event.listen(engine, "connect", _let_go_of_locks)
+        return _prepared(engine)
     raise ConfigurationError(f"There is no store for {address.get_backend_name()!r}.", hint=_URL_HINT)
 
 
@@ -54,6 +60,13 @@ def _sqlite(address: URL) -> Engine:
         connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN IMMEDIATE"))
 
     return _prepared(engine)
+
+
+def _let_go_of_locks(connection: Any, _record: object) -> None:
+    """Of a process that was put to sleep in the middle of a unit, so that others can take over what it locked."""
+    connection.autocommit = True
+    connection.execute(f"SET idle_in_transaction_session_timeout = '{ASLEEP_SECONDS}s'")
+    connection.autocommit = False
 
 
 def _prepared(engine: Engine) -> Engine:

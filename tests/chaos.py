@@ -1,0 +1,64 @@
+"""An engine as a process of its own, on any database, until somebody kills it: `python chaos.py URL SMTP_PORT`.
+
+Prints a line when it has begun. Its lease is short, so that whoever sleeps soon loses it.
+"""
+
+import sys
+import time
+from datetime import timedelta
+
+import knife
+
+from crm.store import SystemClock, open_store
+from procession.advance import advance
+from procession.dispatch import Engine
+from procession.effects import Recipient
+from procession.leases import keep, owner_name
+from procession.mail import Templates
+from procession.ports import Ports
+from procession.transports.smtp import SmtpMailOut, SmtpSettings
+
+CONNECTIONS = 4
+LEASE = timedelta(seconds=1.5)
+BATCH = 40
+"""Instances that an engine takes at a time: small enough for two engines to share the work."""
+
+
+def ports_on(url: str, smtp_port: int, owner: str = "") -> Ports:
+    renderers: dict[str, Templates] = {}
+
+    def renderer(digest, files):
+        if digest not in renderers:
+            renderers[digest] = Templates.of_files(files)
+        return renderers[digest]
+
+    return Ports(
+        store=open_store(url),
+        mail_out=SmtpMailOut(SmtpSettings("127.0.0.1", smtp_port, security="none", connections=CONNECTIONS)),
+        clock=SystemClock(),
+        renderer=renderer,
+        owner=owner or owner_name(),
+        mail_domain="us.example",
+        default_sender=Recipient("crm@us.example", "CRM"),
+        lease=LEASE,
+    )
+
+
+def engine_on(ports: Ports) -> Engine:
+    return Engine(
+        ports, knife.plans(), lambda plan, group: advance(plan, group, ports), lambda *_: None, BATCH
+    )
+
+
+def main() -> None:
+    ports = ports_on(sys.argv[1], int(sys.argv[2]))
+    engine = engine_on(ports)
+    with keep(ports):
+        print("begun", flush=True)
+        while True:
+            if not engine.tick():
+                time.sleep(0.01)
+
+
+if __name__ == "__main__":
+    main()
