@@ -45,7 +45,7 @@ TRANSIENT = Retry(max_attempts=6)
 @dataclass(frozen=True, slots=True)
 class Step:
     """One step. `path` is unique in the plan (`no_address/then/ask`); `fields` are filled before `decide`;
-    `slots` are the child steps by slot (`then`, `else`, `branches/0`, `steps`); `each` names the loop variable."""
+    `slots` are the child steps by slot (`then`, `else`, `branches/1`, `steps`); `each` names the loop variable."""
 
     path: str
     id: str

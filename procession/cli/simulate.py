@@ -160,7 +160,7 @@ def _condition(step: "Step", slot: str) -> Any:
     if (
         isinstance(branches, tuple)
         and number.isdigit()
-        and isinstance(branch := branches[int(number)], Mapping)
+        and isinstance(branch := branches[int(number) - 1], Mapping)
     ):
         return branch.get("when")
     return None

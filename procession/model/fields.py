@@ -86,14 +86,14 @@ def fill(
 
 
 def _entries(field: Field, given: list[Any], path: YamlPath, problems: Problems, slots: list[Slot]) -> Filled:
-    """A list of shapes, such as `branches`; their steps become the slots `branches/0`, `branches/1`, …"""
+    """A list of shapes, such as `branches`; their steps become the slots `branches/1`, `branches/2`, …"""
     values: list[Fillable] = []
     leaves: list[Leaf] = []
-    for number, entry in enumerate(given):
+    for index, entry in enumerate(given):
         if field.entries is None or not isinstance(entry, dict):
             continue
-        inside, nested = fill(field.entries, entry, functools.partial(_join, (*path, number)), problems)
-        slots.extend(Slot(f"{field.key}/{number}", slot.steps, slot.where) for slot in nested)
+        inside, nested = fill(field.entries, entry, functools.partial(_join, (*path, index)), problems)
+        slots.extend(Slot(f"{field.key}/{index + 1}", slot.steps, slot.where) for slot in nested)
         conditions = {known.key for known in fields_of(field.entries) if known.role == "condition"}
         values.append({k: _in_turn(f.value) if k in conditions else f.value for k, f in inside.items()})
         leaves.extend(leaf for filled in inside.values() for leaf in filled.leaves)

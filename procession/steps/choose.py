@@ -27,7 +27,7 @@ class Choose(Shape):
 def decide(fields: Mapping[str, Any], context: Context) -> Outcome:
     """Conditions that `fill` left alone (`Later`) are worked out in turn, so that one may rely on those before it."""
     taken: list[str] = []
-    for number, branch in enumerate(fields["branches"]):
+    for number, branch in enumerate(fields["branches"], start=1):
         if _holds(branch["when"], context):
             taken.append(f"branches/{number}")
             if fields.get("match", "first") == "first":

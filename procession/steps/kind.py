@@ -57,7 +57,7 @@ class Stop:
 class Outcome:
     """What a step decided: effects to perform, and where to go.
 
-    `branches` names the slots of child steps to enter, in order (`then`, `branches/1`, `else`); `items` the values a
+    `branches` names the slots of child steps to enter, in order (`then`, `branches/2`, `else`); `items` the values a
     `for_each` goes through, one round of `steps` each; `set_vars` what `vars.*` become; `output` is
     merged under what the effects' receipts give.
     """

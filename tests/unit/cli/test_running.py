@@ -116,7 +116,7 @@ def test_simulate_shows_the_mail_and_the_ways_not_taken(greet: Path, call: Call)
     assert said.code == 0
     assert "Subject: Hello Ann\n" in said.out
     assert (
-        "not taken: reachable/branches/0: when: contact.opt_out\n    it saw contact.opt_out = no" in said.out
+        "not taken: reachable/branches/1: when: contact.opt_out\n    it saw contact.opt_out = no" in said.out
     )
     assert "contact:1: E-mail “Hello Ann” to Ann Becker" in said.out
     assert "if: times > 1\n    it saw times = 1\n" in said.out
@@ -157,7 +157,7 @@ def test_run_gives_the_whole_instance_to_programs(greet: Path, call: Call, inbox
 
     assert done.err == ""
     assert {step["path"]: step["state"] for step in done.json["steps"]} == {
-        "reachable": "done", "reachable/branches/1/hello": "done", "log_history_1": "skipped",
+        "reachable": "done", "reachable/branches/2/hello": "done", "log_history_1": "skipped",
     }  # fmt: skip
     assert done.json["steps"][1]["output"]["message_id"] == inbox.mails[0].message_id
 
@@ -178,7 +178,7 @@ def test_an_incident_names_its_place_and_can_be_resumed(greet: Path, call: Call,
     inbox.refuse_next("550 5.7.1 not you")
     failed = call("run", "greet", "-i", "contact=1")
     assert failed.code == 1
-    assert "processes/greet.yaml:19:15 reachable/branches/1/hello: " in failed.out
+    assert "processes/greet.yaml:19:15 reachable/branches/2/hello: " in failed.out
 
     listed = call("incidents").out
     assert "instance 1  Greet a contact: Ann Becker\n" in listed

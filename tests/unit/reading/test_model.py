@@ -98,7 +98,7 @@ def test_branches_errors_and_loops_have_paths_of_their_own():
     )
 
     assert [step.path for step in read_.every_step()] == [
-        "way", "way/branches/0/a", "way/branches/1/b", "way/else/c", "way/on_error/d", "for_each_1", "for_each_1/steps/e",
+        "way", "way/branches/1/a", "way/branches/2/b", "way/else/c", "way/on_error/d", "for_each_1", "for_each_1/steps/e",
     ]  # fmt: skip
 
 

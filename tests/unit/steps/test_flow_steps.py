@@ -21,13 +21,13 @@ def test_if_takes_one_way_or_the_other():
 def test_choose_takes_the_first_branch_that_holds():
     fields = {"branches": ({"when": False}, {"when": True}, {"when": True})}
 
-    assert decide("choose", fields).branches == ("branches/1",)
+    assert decide("choose", fields).branches == ("branches/2",)
 
 
 def test_choose_takes_all_that_hold_if_told_to():
     fields = {"branches": ({"when": True}, {"when": False}, {"when": True}), "match": "all"}
 
-    assert decide("choose", fields).branches == ("branches/0", "branches/2")
+    assert decide("choose", fields).branches == ("branches/1", "branches/3")
 
 
 def test_choose_takes_else_if_none_holds():
@@ -49,7 +49,7 @@ def test_an_earlier_branch_guards_the_conditions_of_later_ones():
         )
     }
 
-    assert decide("choose", fields).branches == ("branches/0",)
+    assert decide("choose", fields).branches == ("branches/1",)
 
 
 def test_a_condition_that_is_reached_and_fails_is_an_error():
