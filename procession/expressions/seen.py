@@ -75,7 +75,7 @@ def _short(where: str, value: Any) -> str:
         case bool():
             return "yes" if value else "no"
         case str():
-            return "(not shown)" if _is_hidden(where, value) else _cut(repr(value))
+            return "empty" if not value else "(not shown)" if _is_hidden(where, value) else _cut(repr(value))
         case datetime():
             return value.isoformat(sep=" ", timespec="minutes")
         case date():

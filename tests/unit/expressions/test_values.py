@@ -9,6 +9,7 @@ from unit.expressions.world import ACME, ANN, AT, CAL, CALL, MEETING, NAMES, val
 from procession.errors import ExpressionError
 from procession.expressions import Expression, Later, Text, evaluate, fill
 from procession.expressions.operations import FILTERS, FUNCTIONS, TESTS
+from procession.expressions.seen import seen
 from procession.records import Record, Ref
 from procession.values import BusinessDays
 
@@ -227,6 +228,12 @@ def test_a_failure_over_something_empty_says_how_to_guard_it():
         value("meeting.opportunity.name")
 
     assert caught.value.hint == "Guard it with an 'if', or give a '| default(…)'."
+
+
+def test_a_failure_says_of_an_empty_text_that_it_is_empty():
+    assert seen("contact.email and contact.name", {"contact": Record(Ref("contact", 8), {"email": "", "name": ""})}) == (
+        "contact.email = empty, contact.name = empty"
+    )
 
 
 def test_a_failure_shows_no_addresses_and_no_bodies():
