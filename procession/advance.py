@@ -15,9 +15,9 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from procession.errors import (
+    FINAL,
     ConfigurationError,
     ExpressionError,
-    PermanentError,
     ProcessionError,
     UnknownOutcome,
     class_of,
@@ -76,7 +76,7 @@ def advance(
     with ports.holding(instances):
         try:
             return _segment(plan, instances, ports, around)
-        except PermanentError as error:
+        except FINAL as error:
             if len(instances) == 1:
                 return [_give_up(plan, instances[0], error, ports)]
     # What the others have done is in the journal: each half goes on from there, and soon the one is alone.
@@ -86,7 +86,7 @@ def advance(
 
 def _segment(plan: Plan, instances: Sequence[Instance], ports: Ports, around: Around[Any]) -> list[End]:
     """Raises:
-    PermanentError: what nobody foresaw, or what cannot be written, of one of the instances.
+    FINAL: what nobody foresaw, or what cannot be written, of one of the instances.
     """
     with foreseen(f"the opening of {plan.process!r}", at=plan.at):
         runs = _open(plan, instances, ports)
@@ -99,7 +99,7 @@ def _segment(plan: Plan, instances: Sequence[Instance], ports: Ports, around: Ar
         return _close(runs, ports)
 
 
-def _give_up(plan: Plan, instance: Instance, error: PermanentError, ports: Ports) -> End:
+def _give_up(plan: Plan, instance: Instance, error: ProcessionError, ports: Ports) -> End:
     """Whatever it is, it is this instance's alone: a person must look."""
     end = End(instance.id, "incident", error=_told(error, plan.at, getattr(error, "path", "")))
     with ports.store.unit() as unit:

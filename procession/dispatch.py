@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from procession.deliver import deliver_due
-from procession.errors import InputError, PermanentError, ProcessErrors, TemporaryError, foreseen
+from procession.errors import FINAL, InputError, ProcessErrors, ProcessionError, TemporaryError, foreseen
 from procession.expressions import evaluate, fill
 from procession.leases import give_back, reclaim
 from procession.plan import Plan, Trigger
@@ -102,7 +102,7 @@ class Engine:
         try:
             with foreseen(f"the reading of an older version of {process!r}"):
                 return self.pinned(process, digest)
-        except (PermanentError, ProcessErrors) as error:
+        except (*FINAL, ProcessErrors) as error:
             log.error("%s", error)  # noqa: TRY400  # a sentence
             return None
 
@@ -195,7 +195,7 @@ def dispatch(ports: Ports, plans: Mapping[str, Plan], limit: int) -> int:
         try:
             with foreseen("the dispatch of events"):
                 return _dispatch(ports, plans, limit, tried)
-        except PermanentError as error:
+        except FINAL as error:
             if limit == 1:
                 return _set_aside(ports, plans, tried, error)
             limit = (limit + 1) // 2
@@ -218,7 +218,7 @@ def _dispatch(ports: Ports, plans: Mapping[str, Plan], limit: int, tried: list[E
 
 
 def _set_aside(
-    ports: Ports, plans: Mapping[str, Plan], events: Sequence[Event], error: PermanentError
+    ports: Ports, plans: Mapping[str, Plan], events: Sequence[Event], error: ProcessionError
 ) -> int:
     """Mark an event as dispatched though it could not be; what it should have started are incidents."""
     now = ports.clock.now()
@@ -313,7 +313,7 @@ def _started(match: _Match, records: Read, now: datetime) -> Start | None:
                 return None
             inputs = {name: fill(value, names) for name, value in trigger.inputs.items()}
             return _start(plan, told, inputs, event.id, gone=event.type == "deleted")
-    except PermanentError as error:
+    except FINAL as error:
         return _failed_start(plan, told, event, error)
 
 
@@ -334,7 +334,7 @@ def _start(
     )  # fmt: skip
 
 
-def _failed_start(plan: Plan, trigger: Mapping[str, Any], event: Event, error: PermanentError) -> Start:
+def _failed_start(plan: Plan, trigger: Mapping[str, Any], event: Event, error: ProcessionError) -> Start:
     told = {
         "message": writable(error.message),
         "class": "permanent",

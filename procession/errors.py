@@ -139,6 +139,10 @@ class StoreError(PermanentError):
     """The store refused a change (a constraint, a missing record, a read-only field)."""
 
 
+FINAL = (PermanentError, InputError)
+"""Errors of one thing among many that no other try mends: it is told of, and the others go on."""
+
+
 class Unforeseen(PermanentError):
     """Something was raised that is none of ours: a mistake of this program."""
 

@@ -24,6 +24,7 @@ from procession.effects import (
     UpdateRecord,
 )
 from procession.errors import (
+    FINAL,
     PermanentError,
     ProcessionError,
     TemporaryError,
@@ -105,7 +106,7 @@ def _perform(works: Sequence[Work], ports: Ports) -> list[Result]:
     try:
         with foreseen("what the step decided"):
             progress = _commit(works, ports)
-    except PermanentError as error:
+    except FINAL as error:
         if len(works) == 1:
             return [Result(works[0], error=error)]
         half = len(works) // 2  # whose error it is shows soon, and the others still go together

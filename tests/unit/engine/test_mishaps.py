@@ -1,0 +1,294 @@
+"""What nobody foresaw: bugs, rows that cannot be read, a database that is away. It takes nothing else along, and nothing is lost."""
+
+import sqlite3
+import threading
+from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from engine_world import NOON
+from office import ANNA
+from sqlalchemy import event, text
+
+from procession import leases
+from procession.advance import advance
+from procession.dispatch import Engine, claim, start_by_hand
+from procession.errors import ConfigurationError
+
+ON_DEAL = """
+    process: p
+    title: The process
+    inputs: {deal: {type: record, of: opportunity}}
+    triggers: [{record: opportunity, events: [added], if: "record.amount > 1"}]
+    mode: parallel
+    history: {on: "{{ deal }}"}
+    steps:
+      - {id: note, log_history: "{{ deal.name }}"}
+"""
+
+
+def execute(office, statement, **values):
+    """A change behind the store's back."""
+    with office.ports.store._engine.begin() as connection:
+        connection.execute(text(statement), values)
+
+
+def deals(office, *names):
+    for name in names:
+        office.given(name, "opportunity", name=name, amount=7)
+
+
+def make_impatient(office):
+    """Let the database be busy at once rather than after half a minute."""
+    office.ports.store._engine.dispose()
+    event.listen(
+        office.ports.store._engine, "connect", lambda connection, _: connection.execute("PRAGMA busy_timeout = 1")
+    )  # fmt: skip
+
+
+def busy(office):
+    """Somebody who has the database for himself until he is closed."""
+    other = sqlite3.connect(office.folder / "office.sqlite", check_same_thread=False, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    return closing(other)
+
+
+# --- in a step
+
+
+def break_step(plan, name):
+    """The plan with a bug in its first step, which shows for one record only."""
+
+    def decide(fields, context):
+        if fields["text"] == name:
+            raise ZeroDivisionError("division by zero")
+        return step.kind.decide(fields, context)
+
+    step = plan.steps[0]
+    return replace(plan, steps=(replace(step, kind=replace(step.kind, decide=decide)),))
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_bug_in_a_step_is_an_incident_of_its_instance_with_its_place(office, count):
+    plan = office.deploy(ON_DEAL)
+    office.plans["p"] = break_step(plan, "Deal 0")
+    deals(office, *(f"Deal {number}" for number in range(count)))
+
+    office.work()
+
+    (incident,) = [instance for instance in office.instances() if instance.state == "incident"]
+    assert office.states().count("completed") == count - 1
+    assert incident.error["place"] == "p.yaml:9:5"
+    assert incident.error["step"] == "note"
+    assert incident.error["message"].startswith(
+        "step 'note' failed in a way nobody foresaw: ZeroDivisionError: division by zero (test_mishaps.py:"
+    )
+    assert incident.error["hint"].endswith("please report it.")
+
+
+def test_what_nobody_foresaw_can_be_caught_by_on_error(office):
+    plan = office.deploy(ON_DEAL.replace('name }}"}', 'name }}", on_error: [{log_history: instead}]}'))
+    office.plans["p"] = break_step(plan, "Deal")
+    deals(office, "Deal")
+
+    office.work()
+
+    assert office.states() == ["completed"]
+    assert [row.text for row in office.history("Deal")] == ["instead"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE opportunity SET close_date = 'soon' WHERE id = :deal",
+        """UPDATE instance SET inputs = '{"deal": {"$ref": "?"}}' WHERE id = :instance""",
+    ],
+)
+def test_an_instance_that_cannot_be_read_does_not_hold_up_the_others(office, damage):
+    plan = office.deploy(ON_DEAL.replace("deal.name", "deal.close_date"))
+    deals(office, "one", "bad", "two", "three")
+    office.nothing_new()
+    numbers = {
+        name: start_by_hand(office.ports, plan, {"deal": office.known[name]}, actor=ANNA)
+        for name in ("one", "bad", "two", "three")
+    }
+    execute(office, damage, **({"deal": office.known["bad"].id} if ":deal" in damage else {"instance": numbers["bad"]}))  # fmt: skip
+
+    office.work()
+
+    assert office.states() == ["completed", "incident", "completed", "completed"]
+    assert office.instances()[1].error["place"].startswith("p.yaml:")
+
+
+def test_a_value_that_the_database_refuses_is_an_incident_and_no_endless_loop(office):
+    plan = office.deploy(ON_DEAL + """
+      - {id: keep, set: {greeting: "hello"}}
+    """)  # fmt: skip
+    execute(office, "CREATE TRIGGER no BEFORE INSERT ON step_run WHEN NEW.path = 'keep' AND NEW.instance_id = 2"
+                    " BEGIN SELECT RAISE(ABORT, 'not this one'); END")  # fmt: skip
+    deals(office, "one", "two", "three")
+
+    office.work()
+
+    assert office.states() == ["completed", "incident", "completed"]
+    assert office.instances()[1].error["message"] == "The database refused the change: not this one"
+    assert plan.process == "p"
+
+
+# --- in the dispatch of events
+
+
+UNREADABLE = "UPDATE opportunity SET close_date = 'soon' WHERE name = 'bad'"
+REFUSED = """
+    CREATE TRIGGER no BEFORE INSERT ON instance WHEN NEW.title LIKE '%bad'
+    BEGIN SELECT RAISE(ABORT, 'not this one'); END
+"""
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (UNREADABLE, "the dispatch of events failed in a way nobody foresaw: ValueError:"),
+        (REFUSED, "The database refused the change: not this one"),
+    ],
+)
+def test_an_event_that_cannot_be_dispatched_is_an_incident_and_lets_the_others_pass(office, damage, message):
+    office.deploy(ON_DEAL.replace("deal.name", "deal.amount"))
+    deals(office, "one", "bad", "two", "three", "four")
+    execute(office, damage)
+
+    office.work()
+
+    states = {str(instance.title): instance.state for instance in office.instances()}
+    (incident,) = [instance for instance in office.instances() if instance.state == "incident"]
+    assert sorted(states.values()) == ["completed"] * 4 + ["incident"]
+    assert incident.error["message"].startswith(message)
+    assert incident.error["place"].startswith("p.yaml:")
+    with office.ports.store.unit(write=False) as unit:
+        assert not unit.journal.any_pending()
+
+
+def test_an_older_version_that_cannot_be_read_is_an_incident(office):
+    plan = office.deploy(ON_DEAL)
+    office.plans.clear()
+    office.plans["q"] = plan
+    start_by_hand(office.ports, plan, {"deal": office.known["deal"]}, actor=ANNA)
+
+    def pinned(_process, _digest):
+        raise KeyError("digest")
+
+    Engine(office.ports, {}, lambda *_: None, pinned).tick()
+
+    (instance,) = office.instances()
+    assert instance.error["message"] == "this version of the process cannot be read any more"
+
+
+# --- while the database is away
+
+
+def test_a_database_that_is_busy_puts_a_tick_off_and_loses_nothing(office):
+    office.deploy("""
+        process: daily
+        title: Daily
+        triggers: [{schedule: "0 12 * * *"}]
+        steps: [{set: {x: 1}}]
+    """)  # fmt: skip
+    make_impatient(office)
+    office.clock.at -= timedelta(minutes=1)
+    engine = office.engine()
+    assert engine.tick() == 0
+
+    office.clock.at = NOON
+    with busy(office):
+        assert engine.tick() == 0
+    while engine.tick():
+        pass
+
+    assert office.states() == ["completed"]
+
+
+def test_what_became_of_a_mail_is_written_as_soon_as_the_database_is_back(office):
+    plan = office.deploy(
+        ON_DEAL.replace(
+            'log_history: "{{ deal.name }}"',
+            """
+        send_email: {to: "{{ deal.contact }}", subject: Hello, text: Hello}""",
+        )
+    )
+    start_by_hand(office.ports, plan, {"deal": office.known["deal"]}, actor=ANNA)
+    make_impatient(office)
+    send, locked = office.post.send, []
+
+    def send_and_lock(*mail):
+        delivery = send(*mail)
+        locked.append(sqlite3.connect(office.folder / "office.sqlite", check_same_thread=False))
+        locked[0].execute("BEGIN IMMEDIATE")
+        threading.Timer(0.1, locked[0].close).start()
+        return delivery
+
+    office.post.send = send_and_lock
+    office.work()
+
+    assert office.states() == ["completed"]
+    assert office.history("deal")[0].delivery == "sent"
+    assert office.subjects() == ["Hello"]
+
+
+def test_instances_of_a_segment_that_broke_off_are_given_back(office):
+    plan = office.deploy(ON_DEAL)
+    start_by_hand(office.ports, plan, {"deal": office.known["deal"]}, actor=ANNA)
+
+    def gone(_plan, _instances):
+        raise ConfigurationError("The database cannot be used: it is away")
+
+    engine = office.engine()
+    engine.execute = gone
+    with pytest.raises(ConfigurationError):
+        engine.tick()
+    assert office.states() == ["running"]
+    office.work()
+
+    assert office.states() == ["completed"]
+
+
+def test_a_flow_run_that_breaks_off_gives_its_instances_back(office):
+    """Whoever advances: here the edge around a step, as Prefect's is."""
+    plan = office.deploy(ON_DEAL)
+    start_by_hand(office.ports, plan, {"deal": office.known["deal"]}, actor=ANNA)
+
+    def around(_step, _count, _do):
+        raise OSError("the server of flow runs is gone")
+
+    with pytest.raises(OSError, match="flow runs"):
+        advance(plan, claim(office.ports, 1), office.ports, around)
+    assert leases.give_back(office.ports) == 1
+
+    assert office.states() == ["ready"]
+
+
+# --- leases
+
+
+def test_a_thread_that_slept_through_its_lease_writes_nothing_for_the_one_that_went_on(office):
+    """One engine, one owner: its first thread sleeps between two steps, the second one claims the instance again."""
+    plan = office.deploy(ON_DEAL + """
+      - {id: last, log_history: "last"}
+    """)  # fmt: skip
+    start_by_hand(office.ports, plan, {"deal": office.known["deal"]}, actor=ANNA)
+
+    def sleep_before_last(step, _count, do):
+        if step.id == "last":
+            office.clock.sleep(2 * office.ports.lease)
+            leases.reclaim(office.ports)
+            (again,) = claim(office.ports, 1)
+            ends.extend(advance(plan, [again], office.ports))
+        return do()
+
+    ends = []
+    (late,) = advance(plan, claim(office.ports, 1), office.ports, sleep_before_last)
+
+    assert [end.state for end in ends] == ["completed"]
+    assert (late.state, late.result) == ("cancelled", "stopped before its next step")
+    assert [row.text for row in office.history("deal")] == ["Pumps", "last"]
+    assert office.states() == ["completed"]
