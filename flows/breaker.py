@@ -7,6 +7,12 @@ background closes it; the longer Prefect keeps failing, the longer the pauses be
 import logging
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flows import words
+from flows.client import SIGNALS, UNREACHABLE
+from procession.errors import ProcessionError, Unforeseen, foreseen
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +38,25 @@ class Breaker:
                 log.warning("going on without Prefect, which shows the runs later: %s", why)
             self._open_until = time.monotonic() + self._pause
             self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Around whatever a thread asks of Prefect: a failure opens the breaker, and no failure ends the thread."""
+        try:
+            with foreseen("what goes on with Prefect"):
+                try:
+                    yield
+                except SIGNALS as signal:
+                    log.info("Prefect ended a run: %s", signal)
+                except UNREACHABLE as error:
+                    self.trip(words.discreet(f"{type(error).__name__}: {error}"))
+        except Unforeseen as error:
+            log.exception("%s", error.message)  # the sentence, and then the traceback
+            self.trip("see above")
+        except (
+            ProcessionError
+        ) as error:  # the store does not answer: the loop of the engine says so, and waits
+            log.warning("%s", error)
 
     def worth_a_try(self) -> bool:
         """Whether the pause is over."""

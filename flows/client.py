@@ -89,6 +89,8 @@ def quiet(file: Path) -> Iterator[None]:
     before = [(logger, logger.handlers, logger.propagate) for logger in loggers]
     for logger in loggers:
         logger.handlers, logger.propagate = [handler], False
+    tasks = logging.getLogger("prefect.task_runs")
+    tasks.addFilter(_is_news)
     root = logging.getLogger()
     root.handlers = [h for h in root.handlers if not isinstance(h, PrefectConsoleHandler)]
     logging.raiseExceptions = False  # Prefect's log handler writes to the terminal if its server is gone
@@ -97,7 +99,13 @@ def quiet(file: Path) -> Iterator[None]:
     finally:
         for logger, handlers, propagate in before:
             logger.handlers, logger.propagate = handlers, propagate
+        tasks.removeFilter(_is_news)
         handler.close()
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """A task that ends in a failed state is logged twice by Prefect, once with an empty traceback."""
+    return not str(record.msg).startswith("Task run failed with")
 
 
 def drain(seconds: float = 2.0) -> None:

@@ -26,7 +26,7 @@ from uuid import UUID
 from flows import server
 from procession.cli.application import FlowRun
 from procession.dispatch import Engine
-from procession.errors import ConfigurationError, TemporaryError
+from procession.errors import ProcessionError, TemporaryError, Unforeseen, foreseen
 from procession.leases import keep
 from procession.plan import Plan
 from procession.ports import Instance, Ports
@@ -42,7 +42,8 @@ log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 0.02
 LOG_BYTES = 5_000_000
-STORE_GONE_SECONDS = 2.0
+PAUSE_SECONDS = 2.0
+"""After a tick that failed: the store does not answer, or worse."""
 ATTACH_SECONDS = 15.0
 """How long the start waits for Prefect to know the deployments; after that the engine begins all the same."""
 
@@ -198,13 +199,14 @@ def _loop(engine: Engine, host: "Host", gate: threading.Lock) -> None:
     with keep(host.ports):
         while not stopping.is_set():
             try:
-                with gate:
+                with gate, foreseen("a tick of the engine"):
                     done = engine.tick()
             except Stopping:
                 return
-            except ConfigurationError as error:
-                log.error("%s; trying again in %.0f seconds", error, STORE_GONE_SECONDS)  # noqa: TRY400  # a sentence
-                stopping.wait(STORE_GONE_SECONDS)
+            except ProcessionError as error:
+                traced = isinstance(error, Unforeseen)
+                log.error("%s; trying again in %.0f seconds", error.message, PAUSE_SECONDS, exc_info=traced)  # noqa: TRY400  # a sentence, mostly
+                stopping.wait(PAUSE_SECONDS)
                 continue
             if not done:
                 stopping.wait(IDLE_SECONDS)

@@ -18,7 +18,7 @@ from prefect.client.schemas.objects import State
 from flows import build, words
 from flows.breaker import Breaker
 from flows.build import HANDED, Handed
-from flows.client import SIGNALS, UNREACHABLE, connected
+from flows.client import connected
 from flows.runs import Runs, carry_out
 from flows.starting import go_on
 from procession.advance import advance
@@ -101,29 +101,26 @@ class Lane:
                     job.set()
 
     def _warm_up(self, client: SyncPrefectClient) -> None:
-        flow = build.empty(self._runs.results)
-        try:
+        with self._breaker.guarded():
+            flow = build.empty(self._runs.results)
             run = client.create_flow_run(flow)
             carry_out(flow, run)
             client.delete_flow(run.flow_id)
-        except (*UNREACHABLE, *SIGNALS) as error:
-            self._breaker.trip(words.discreet(f"{type(error).__name__}: {error}"))
 
     def _show(self, client: SyncPrefectClient, handed: Handed) -> None:
         """Run the flow of what was handed over, as far as Prefect lets us."""
-        run, state = None, None
+        made: list[UUID] = []
+        settled = False
         token = HANDED.set(handed)
         try:
-            run = self._runs.create(client, handed.plan, handed.instances)
-            state = carry_out(self._runs.flow(handed.plan), run)
-        except SIGNALS:
-            pass  # somebody cancelled the run before it began, or ended it while it was going on
-        except UNREACHABLE as error:
-            self._breaker.trip(words.discreet(f"{type(error).__name__}: {error}"))
+            with self._breaker.guarded():
+                run = self._runs.create(client, handed.plan, handed.instances)
+                made.append(run.id)
+                settled = carry_out(self._runs.flow(handed.plan), run).is_final()
         finally:
             HANDED.reset(token)
             handed.begun.set()
-        if state and state.is_final():
+        if settled:
             self._breaker.proved()
-        elif run and handed.ends:
-            self.unsettled[run.id] = words.ends_state(handed.ends)
+        elif handed.ends:
+            self.unsettled |= {run_id: words.ends_state(handed.ends) for run_id in made}

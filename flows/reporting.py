@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from prefect.artifacts import create_table_artifact
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
@@ -24,7 +23,7 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed, Crashed, Running, Scheduled
 
-from flows import build, words
+from flows import build, tables, words
 from flows.runs import Runs
 from flows.starting import OWNER, instance_ids
 from procession.leases import dead_owners
@@ -123,10 +122,7 @@ class Reporter:
         state = words.ends_state(ends)
         key = f"instances:{group[0].id}:{group[-1].id}:{len(group)}"
         run = self._runs.create(client, plan, group, Running(timestamp=group[0].started_at), key)
-        create_table_artifact(
-            table=words.table(group, ends), key=f"{plan.process.replace('_', '-')}-report",
-            description=f"{run.name}: {words.counts(ends)}. They ran while Prefect did not answer.",
-        )  # fmt: skip
+        tables.show(client, run.id, plan, group, ends, "They ran while Prefect did not answer.")
         client.set_flow_run_state(run.id, state, force=True)
         return {instance.id: str(run.id) for instance in group}
 

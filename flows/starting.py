@@ -19,13 +19,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from prefect.artifacts import create_table_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
 
-from flows import form, words
+from flows import form, tables, words
 from flows.client import UNREACHABLE
 from procession.advance import Around, advance, direct
 from procession.dispatch import claim, dispatch, start_by_hand
@@ -84,6 +83,7 @@ def start(plan: Plan, host: Host, parameters: Mapping[str, Any], around: Around[
                 ids = _ids(plan, host, parameters, run)
                 instances = claim(ports, len(ids), ids) if ids else []
         except InputError as error:
+            _rename(run, plan.title)
             return Failed(
                 name="Not started", message=words.told({"message": error.message, "hint": error.hint})
             )
@@ -103,11 +103,7 @@ def finish(plan: Plan, instances: Sequence[Instance], ends: Sequence[End]) -> St
     """The final state; for many instances also a table of all of them."""
     if len(instances) > 1:
         try:
-            create_table_artifact(
-                table=words.table(instances, ends),
-                key=plan.process.replace("_", "-"),
-                description=f"{words.run_name(plan.title, instances)}: {words.counts(ends)}",
-            )
+            tables.show(get_client(sync_client=True), current_run().id, plan, instances, ends)
         except UNREACHABLE as error:
             log.warning("the table of a run was not shown: %s", error)
     return words.ends_state(ends)

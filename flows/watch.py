@@ -28,13 +28,12 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.states import Pending
 
-from flows import deploy, words
+from flows import deploy
 from flows.breaker import Breaker
-from flows.client import SIGNALS, UNREACHABLE, connected
+from flows.client import connected
 from flows.reporting import NOT_SHOWN, Reporter
 from flows.runs import Runs, carry_out
 from flows.server import healthy
-from procession.errors import ConfigurationError
 from procession.plan import Plan
 
 log = logging.getLogger(__name__)
@@ -83,12 +82,8 @@ class Watch:
     def _look_on(self) -> None:
         with connected(self._url) as client:
             while not self._over.is_set():
-                try:
+                with self._breaker.guarded():
                     self._look(client)
-                except UNREACHABLE as error:
-                    self._breaker.trip(words.discreet(f"{type(error).__name__}: {error}"))
-                except ConfigurationError as error:
-                    log.warning("the store does not answer: %s", error)
                 self._over.wait(LOOK_SECONDS)
 
     def _look(self, client: SyncPrefectClient) -> None:
@@ -137,7 +132,7 @@ class Watch:
             with ports.store.unit() as unit:
                 count = unit.journal.ask_to_stop(ids, CANCELLED, ports.clock.now())
                 unit.commit()
-            log.info("%d instances were cancelled in Prefect", count)
+            log.info("cancelled in Prefect: %d", count)
 
     # --- started
 
@@ -157,9 +152,5 @@ class Watch:
         with connected(self._url):
             while job := self._by_hand.get():
                 run, plan = job
-                try:
+                with self._breaker.guarded():
                     carry_out(self._runs.flow(plan), run)
-                except SIGNALS as signal:
-                    log.info("flow run %s did not begin: %s", run.id, signal)
-                except UNREACHABLE as error:
-                    self._breaker.trip(words.discreet(f"{type(error).__name__}: {error}"))

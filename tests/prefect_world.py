@@ -1,17 +1,27 @@
 """A small world for the Prefect edge: a project folder, a store with people and meetings, an inbox in memory."""
 
+import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.sorting import TaskRunSort
 
 from crm.migrate import upgrade
 from crm.schema import SCHEMA
 from crm.store import CrmStore, SystemClock, open_store
+from flows import server
+from flows.words import flow_name
 from procession.compile import compile_text
 from procession.dispatch import start_by_hand
 from procession.effects import Recipient
@@ -21,6 +31,7 @@ from procession.plan import Plan
 from procession.ports import Actor, Delivery, Instance, Ports
 from procession.records import Ref
 
+T = TypeVar("T")
 ACTOR = Actor("user", "test")
 
 
@@ -66,6 +77,25 @@ class World:
     def instance(self, number: int) -> Instance:
         with self.store.unit(write=False) as unit:
             return unit.journal.instances(ids=[number])[0]
+
+    def instances(self) -> list[Instance]:
+        with self.store.unit(write=False) as unit:
+            return unit.journal.instances(limit=10_000)
+
+    def save(self, count: int = 1, subject: str = "Kick-off") -> list[Ref]:
+        """Save meetings at once, as the CRM does."""
+        row = {"type": "task", "category": "meeting", "subject": subject, "start": datetime.now(UTC) + timedelta(days=1),
+               "contact": Ref("contact", 1), "opportunity": Ref("opportunity", 1)}  # fmt: skip
+        with self.store.unit() as unit:
+            refs = unit.records.create("activity", [row] * count, ACTOR)
+            unit.commit()
+        return refs
+
+    def about(self, refs: Sequence[Ref]) -> list[Instance]:
+        """The instances that the saves of these meetings started, if all have ended."""
+        wanted = {str(ref) for ref in refs}
+        found = [i for i in self.instances() if i.trigger.get("record") in wanted]
+        return found if len(found) == len(refs) and all(i.ended_at for i in found) else []
 
 
 @contextmanager
@@ -168,3 +198,69 @@ class Project:
 
     def pinned(self, _process: str, _digest: str) -> Plan | None:
         return None
+
+
+class Server:
+    """A Prefect server that keeps its address, whatever is done to it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, 0
+        self.start()
+
+    def start(self) -> None:
+        self._server = server.start(self.folder, self.port)
+        self.port, self.url = self._server.port, self._server.url
+        server.wait_until_healthy(self._server)
+
+    def kill(self) -> None:
+        self._server.process.kill()
+        self._server.stop()
+
+    def freeze(self) -> None:
+        self._server.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._server.process.send_signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        self.thaw()
+        self._server.stop()
+
+
+@dataclass
+class Prefect:
+    """What Prefect knows, asked through its client."""
+
+    client: SyncPrefectClient
+
+    def run_of(self, instance: Instance) -> FlowRun:
+        return self.client.read_flow_run(UUID(instance.flow_run_id))
+
+    def tasks_of(self, run: FlowRun) -> list[tuple[str, str]]:
+        """(name, state) of its task runs, in the order of time."""
+        found = self.client.read_task_runs(
+            flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id])), sort=TaskRunSort.EXPECTED_START_TIME_ASC
+        )  # fmt: skip
+        return [(task.name, task.state_name or "") for task in found]
+
+    def deployment(self, process: str = "notify_contact_of_meeting") -> UUID:
+        name = flow_name(process)
+        return self.client.read_deployment_by_name(f"{name}/{name}").id
+
+    def press_run(self, **parameters: object) -> FlowRun:
+        """What the "Run" button does."""
+        return self.client.create_flow_run_from_deployment(self.deployment(), parameters=parameters)
+
+
+def eventually(look: Callable[[], T], seconds: float = 20) -> T:
+    """The first true answer of `look`.
+
+    Raises:
+        AssertionError: there was none in time.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        if found := look():
+            return found
+        assert time.monotonic() < until, f"it did not happen within {seconds} seconds"
+        time.sleep(0.05)

@@ -1,0 +1,156 @@
+"""Prefect slow, frozen or gone: no process waits for it or is lost, and it shows everything afterwards."""
+
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.states import Running
+from prefect_world import Prefect, PrefectSettings, Project, Server, Settings, World, eventually, plan, world
+
+from flows import engine
+from flows.client import connected
+from flows.reporting import Reporter
+from flows.runs import Runs
+from flows.starting import Host
+
+pytestmark = pytest.mark.acceptance
+
+PATIENCE = 1.0
+SOON = 10.0
+"""Seconds within which all is done on a busy machine, but for what waits for Prefect."""
+
+
+@pytest.fixture
+def running(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """An engine that is shown in a Prefect server; the first run is behind it."""
+    made = plan()
+    with world(tmp_path_factory.mktemp("world")) as there:
+        settings = Settings(PrefectSettings(server.url, patience_seconds=PATIENCE))
+        with engine.serve(Project(there, {made.process: made}, settings)):
+            meetings = there.save()
+            eventually(lambda: there.about(meetings))
+            yield there
+
+
+def shown(running: World, refs: list) -> list:
+    """The instances of these meetings, if all have ended and are shown in Prefect."""
+    found = running.about(refs)
+    return found if all(instance.flow_run_id for instance in found) else []
+
+
+def test_a_frozen_prefect_costs_its_patience_once_and_shows_the_runs_later(
+    server: Server, prefect: Prefect, running: World
+) -> None:
+    server.freeze()
+    began = time.monotonic()
+
+    first = running.save()
+    eventually(lambda: running.about(first))
+    first_took = time.monotonic() - began
+    second = running.save()
+    eventually(lambda: running.about(second))
+    second_took = time.monotonic() - began - first_took
+    server.thaw()
+
+    assert PATIENCE <= first_took < PATIENCE + SOON
+    assert second_took < PATIENCE
+    (instance,) = eventually(lambda: shown(running, second))
+    run = prefect.run_of(instance)
+    assert run.name == f"Notify contact of meeting: Kick-off (meeting {second[0].id})"
+    assert run.state_name == "Completed"
+    assert prefect.tasks_of(run) == [("Send the invitation", "Completed"), ("Note it", "Completed")]
+    assert run.deployment_id == prefect.deployment()
+
+
+def test_while_prefect_is_gone_work_goes_on_and_is_shown_when_it_is_back(
+    server: Server, prefect: Prefect, running: World
+) -> None:
+    server.kill()
+
+    few = running.save(2)
+    eventually(lambda: running.about(few))
+    many = running.save(40)
+    eventually(lambda: running.about(many))
+    server.start()
+
+    assert len(running.inbox.ids) == len(set(running.inbox.ids)) == 43
+    instances = eventually(lambda: shown(running, [*few, *many]), 60)
+    runs = {instance.flow_run_id for instance in instances}
+    (run,) = [run for run in map(prefect.client.read_flow_run, map(UUID, runs)) if "×" in run.name]
+    assert run.name == "Notify contact of meeting × 42"
+    assert run.state_name == "Completed"
+    (table,) = prefect.client.read_artifacts(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id])))
+    assert str(table.data).count('"Outcome": "completed"') == 42
+    assert "They ran while Prefect did not answer" in (table.description or "")
+
+
+def test_a_run_in_whose_middle_prefect_dies_goes_on_and_gets_its_end_later(
+    server: Server, prefect: Prefect, running: World
+) -> None:
+    running.inbox.before = lambda _subject: server.kill()
+    meeting = running.save()
+    (instance,) = eventually(lambda: running.about(meeting))
+    running.inbox.before = lambda _subject: None
+
+    server.start()
+
+    assert instance.state == "completed"
+    assert instance.flow_run_id
+    run = eventually(lambda: final(prefect, instance), 60)
+    assert run.state_name == "Completed"
+
+
+def test_an_end_of_a_run_that_hangs_does_not_hold_up_the_next_work(
+    server: Server, prefect: Prefect, running: World
+) -> None:
+    running.inbox.before = lambda _subject: server.freeze()
+    began = time.monotonic()
+    meeting = running.save()
+    (instance,) = eventually(lambda: running.about(meeting))
+    took = time.monotonic() - began
+    running.inbox.before = lambda _subject: None
+    following = running.save()
+    eventually(lambda: running.about(following))
+    following_took = time.monotonic() - began - took
+
+    server.thaw()
+
+    assert took < SOON
+    assert following_took < PATIENCE + SOON
+    assert eventually(lambda: final(prefect, instance), 60).state_name == "Completed"
+    eventually(lambda: shown(running, following), 60)
+
+
+def test_a_run_that_a_killed_engine_left_is_ended_by_the_next_one(
+    server: Server, running: World, tmp_path
+) -> None:
+    made = plan()
+    dead = replace(running.ports(), owner=f"{socket.gethostname()}:999999999:1.00")
+    of_the_dead = Runs(Host(dead, {made.process: made}, lambda _p, _d: None), tmp_path)
+    living = Runs(Host(running.ports(), {made.process: made}, lambda _p, _d: None), tmp_path)
+    finished, open_ = running.instances()[0], replace(running.instances()[0], id=999)
+    with connected(server.url) as client:
+        for runs in (of_the_dead, living):
+            runs.deployments[made.process] = Prefect(client).deployment()
+        over = of_the_dead.create(client, made, [finished], Running())
+        left = of_the_dead.create(client, made, [open_], Running())
+        going_on = living.create(client, made, [open_], Running())
+
+        mended = Reporter(living, {}).mend(client)
+
+        states = [client.read_flow_run(run.id).state_name for run in (over, left, going_on)]
+        crashed = client.read_flow_run(left.id).state
+        client.delete_flow_run(going_on.id)
+    assert mended == 2
+    assert states == ["Completed", "Crashed", "Running"]
+    assert crashed
+    assert crashed.message == "The engine was stopped in the middle of this run; another run goes on with it."
+
+
+def final(prefect: Prefect, instance) -> object:
+    run = prefect.run_of(instance)
+    return run if run.state and run.state.is_final() else None
