@@ -31,6 +31,8 @@ def translate(context: ExceptionContext) -> None:
     TemporaryError: somebody else had the rows, or the whole file, for too long.
     ConfigurationError: the database cannot be reached or used, or its tables are not up to date.
     """
+    if context.is_pre_ping:
+        return  # a kept connection turned out to be closed: SQLAlchemy opens another
     original = context.original_exception
     ours = _ours(context.sqlalchemy_exception, original)
     if ours is not None:

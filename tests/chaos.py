@@ -13,6 +13,7 @@ from crm.store import SystemClock, open_store
 from procession.advance import advance
 from procession.dispatch import Engine
 from procession.effects import Recipient
+from procession.errors import ConfigurationError
 from procession.leases import keep, owner_name
 from procession.mail import Templates
 from procession.ports import Ports
@@ -56,7 +57,11 @@ def main() -> None:
     with keep(ports):
         print("begun", flush=True)
         while True:
-            if not engine.tick():
+            try:
+                done = engine.tick()
+            except ConfigurationError:  # the database is away
+                done = 0
+            if not done:
                 time.sleep(0.01)
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import chaos
 import knife
+import psycopg
 import pytest
 from contract.conftest import empty, migrated_postgresql, postgresql  # noqa: F401 - fixtures
 
@@ -36,7 +37,7 @@ ENVIRONMENT = {"PYTHONPATH": str(knife.ROOT / "tests"), "PYTHONDONTWRITEBYTECODE
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.external_service)])
 def url(request: pytest.FixtureRequest, empty_database: Path, tmp_path: Path) -> str:
-    """A database with the sample data in it, which nobody looks at any more."""
+    """A database with the sample data in it."""
     if request.param == "sqlite":
         shutil.copy(empty_database, tmp_path / "chaos.sqlite")
         url = f"sqlite:///{tmp_path / 'chaos.sqlite'}"
@@ -44,6 +45,11 @@ def url(request: pytest.FixtureRequest, empty_database: Path, tmp_path: Path) ->
         url = request.getfixturevalue("migrated_postgresql")
         empty(url)
         url += "&options=-c%20idle_in_transaction_session_timeout%3D1s"
+    return furnish(url)
+
+
+def furnish(url: str) -> str:
+    """The sample data, which nobody looks at any more."""
     store = open_store(url)
     sample.load(store, datetime.now(UTC))
     with store.unit() as unit:
@@ -157,7 +163,7 @@ def a_person_decides(ports: Ports, taken: Counter[str]) -> int:
             state: Any = "sent" if taken[mail.message_id] else "queued"
             assert unit.outbox.settle(mail.id, state, ports.clock.now())
         for instance in unit.journal.instances(states=["incident"], limit=MEETINGS):
-            assert instance.error and instance.error["class"] == "unknown", instance.error
+            assert (instance.error or {}).get("class") == "unknown", instance.error
             unit.journal.resume(instance.id, ports.clock.now())
         unit.commit()
     return len(held)
@@ -209,6 +215,35 @@ def test_engines_that_are_killed_at_random_lose_nothing_and_double_nothing(url, 
         "a mail without its line of History"
     )
     assert {delivery for _, delivery in history} == {"sent"}
+
+
+@pytest.mark.external_service
+def test_a_postgresql_that_drops_every_connection_again_and_again_loses_nothing(request, inbox):
+    url = request.getfixturevalue("migrated_postgresql")
+    empty(url)
+    furnish(url)
+    ports = chaos.ports_on(url, inbox.port)
+    chance = random.Random(2026)
+    rudeness = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+
+    with engines(url, inbox, 2), psycopg.connect(url, autocommit=True) as server:
+        save_meetings(url, MEETINGS)
+        for moment in range(10, MEETINGS - 40, 20):
+            wait_until(lambda moment=moment: inbox.count() >= moment)
+            time.sleep(chance.uniform(0, 0.02))
+            server.execute(rudeness)
+        wait_until(lambda: is_over(ports.store))
+    held = a_person_decides(ports, inbox.taken())
+    finish(ports)
+
+    taken = inbox.taken()
+    states, history = told(ports.store)
+    ports.store.close()
+    assert states == {"completed": MEETINGS}
+    assert (len(taken), set(taken.values())) == (MEETINGS, {1})
+    assert len(history) == MEETINGS
+    assert {delivery for _, delivery in history} == {"sent"}
+    assert held <= 2, "engines that live know what became of their mails"
 
 
 def test_an_engine_that_slept_through_its_lease_sends_and_writes_nothing_more(url, inbox):
