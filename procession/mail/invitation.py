@@ -58,7 +58,8 @@ def _event(meeting: Record, fields: Mapping[str, Any], method: str) -> Event:
     event.add("summary", str(meeting))
     start, end = _span(fields)
     event.add("dtstart", start)
-    event.add("dtend", end)
+    if end > start:  # RFC 5545, 3.8.2.2: an end lies behind the start, or is left out
+        event.add("dtend", end)
     event.add(
         "dtstamp", (fields.get("modified_at") or fields.get("created_at") or fields["start"]).astimezone(UTC)
     )

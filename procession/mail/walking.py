@@ -250,11 +250,11 @@ class Walk:
                 f"there is no {name!r} in {'.'.join(root)}", node, name, did_you_mean(name, owner.names)
             )
             return UNKNOWN
+        if name not in ALWAYS_READ:
+            self._follow(owner)
         entity = self._scope.schema.entities.get(owner.type.of) if owner.type.name == "record" else None
         if entity is None:
             return UNKNOWN
-        if name not in ALWAYS_READ:
-            self._follow(owner)
         if name == "id":
             return Known(INT)
         known = entity.fields.get(name)

@@ -16,6 +16,12 @@ from procession.records import Record, fields_of, ref_of
 from procession.steps.storing import every
 
 
+TEXTS = (
+    "salutation", "first_name", "last_name", "job_title", "phone", "signature", "team", "language", "timezone", "country"
+)  # fmt: skip
+"""What a template may ask of whoever writes or reads, besides name and address."""
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """A recipient and what is known of them; `about` is what templates see as `recipient` or `sender`."""
@@ -51,8 +57,14 @@ def person(value: Any, word: str) -> Person:
         return _of_record(value, word)
     if isinstance(value, str):
         recipient = Recipient(*_address(value, word))
-        return Person(recipient, {"name": recipient.name, "email": recipient.address})
+        return Person(recipient, _unrecorded(recipient))
     raise PermanentError(f"'{word}' needs a contact, a user or an address, not {said(value)}")
+
+
+def _unrecorded(person: Recipient) -> Mapping[str, str]:
+    """What templates see of somebody without a record: what a contact or a user has, mostly empty."""
+    known = {"name": person.name or person.address, "email": person.address}
+    return dict.fromkeys(TEXTS, "") | known
 
 
 def _of_record(record: Record, word: str) -> Person:
@@ -78,7 +90,7 @@ def sender(value: Any, default: Recipient) -> Person:
         PermanentError: a user without any address, or text that is no mailbox.
     """
     if value is None or value == "":
-        return Person(default, {"name": default.name, "email": default.address})
+        return Person(default, _unrecorded(default))
     if not isinstance(value, Record) or not fields_of(value).get("mailbox"):
         return person(value, "from")
     address, name = _address(str(fields_of(value)["mailbox"]), "from")

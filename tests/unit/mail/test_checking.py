@@ -136,6 +136,7 @@ def test_an_unknown_mail_is_a_problem_without_a_place() -> None:
     ("{{ meeting.participants | selectattr('email') | map('upper') }}", {("meeting", "participants")}),
     ("{% set c = meeting.contact %}{{ c.email }}", {("meeting", "contact")}),
     ("{{ (meeting.contact or contact).email }}", {("meeting", "contact")}),
+    ("{{ (meeting.owner or sender).phone }}", {("meeting", "owner")}),
     ("{% macro m(c, d) %}{{ c.email }}{{ d.phone }}{% endmacro %}{{ m(meeting.contact, d=meeting.owner) }}", {("meeting", "contact"), ("meeting", "owner")}),
     ("{{ unknown(meeting.contact) }}", {("meeting", "contact")}),
 ])  # fmt: skip

@@ -84,10 +84,11 @@ def test_an_all_day_meeting_has_days_and_no_times(days: int, end: date) -> None:
     assert b"VTIMEZONE" not in file.content
 
 
-def test_a_meeting_without_an_end_takes_no_time() -> None:
-    found = event(invite(world.activity(end=None)))
+@pytest.mark.parametrize("end", [None, world.START, world.START - timedelta(hours=1)])
+def test_a_meeting_without_a_later_end_has_none_in_the_calendar(end: datetime | None) -> None:
+    found = event(invite(world.activity(end=end)))
 
-    assert found.start == found["dtend"].dt
+    assert "dtend" not in found
 
 
 def test_the_zone_is_the_owners_where_the_meeting_has_none() -> None:

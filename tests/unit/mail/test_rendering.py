@@ -197,6 +197,23 @@ def test_a_template_cannot_do_what_it_should_not(body: str) -> None:
 # How failures read
 
 
+def test_what_is_missing_fails_where_the_mail_names_it_and_not_in_a_shared_macro() -> None:
+    parts = "{% macro fact(label, value) %}{% if value %}{{ label }}: {{ value }}{% endif %}{% endmacro %}"
+    mails = world.templates(
+        mail__subject_txt="x", _base__parts_txt=parts,
+        mail__body_txt='{% import "_base/parts.txt.j2" as parts %}\n{{ parts.fact("With", meeting.opportunity.name) }}',
+    )  # fmt: skip
+
+    with pytest.raises(ExpressionError) as caught:
+        mails.render("mail", {"meeting": world.bare()}, language="en", timezone="")
+
+    assert str(caught.value.at) == "templates/mail/body.txt.j2:2:43"
+    assert (
+        caught.value.message
+        == "the mail cannot be written: 'meeting.opportunity' is empty, so it has no 'name'"
+    )
+
+
 def test_a_field_of_an_empty_value_says_which_value_is_empty() -> None:
     error = failure("Hello\n  {{ meeting.opportunity.name }}", given={"meeting": world.bare()})
 

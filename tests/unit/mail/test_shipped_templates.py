@@ -7,8 +7,10 @@ from typing import Any
 import mail_world as world
 import pytest
 
+from procession.effects import Recipient
 from procession.mail import Templates
 from procession.records import fields_of
+from procession.steps.recipients import sender as sender_of
 
 TEMPLATES = Templates(world.SHIPPED)
 EVERY = [
@@ -74,6 +76,23 @@ def test_it_is_written_when_little_is_known(name: str, language: str, changes: d
     )  # fmt: skip
 
     assert "None" not in mail.subject + mail.text + mail.html
+
+
+@pytest.mark.parametrize(("name", "language"), EVERY)
+def test_the_sender_signs_what_belongs_to_nobody(name: str, language: str) -> None:
+    nobodys = world.activity(owner=None, opportunity=None, end=None, location=None)
+    opportunity = world.Record(world.Ref("opportunity", 9), {**fields_of(world.OPPORTUNITY), "owner": None})
+    contact = world.Record(world.Ref("contact", 5), {**fields_of(world.CONTACT), "owner": None})
+    sender = sender_of(None, Recipient("sales@us.example", "The sales team")).about
+
+    mail = TEMPLATES.render(
+        name, world.names(meeting=nobodys, opportunity=opportunity, contact=contact, sender=sender), language=language, timezone="",
+    )  # fmt: skip
+
+    if name != "task_assigned":
+        assert "The sales team" in mail.text
+        assert "The sales team" in mail.html
+    assert "Anna Berg" not in mail.text + mail.html
 
 
 def test_a_meeting_is_written_as_its_reader_reads_it() -> None:

@@ -66,7 +66,7 @@ def test_a_contact_without_an_address_gets_a_call_instead(office: Office):
     )  # fmt: skip
     office.work()
 
-    assert told(office, "deal") == ["Created call “Tell the contact of Kickoff”"]
+    assert told(office, "deal") == ["Created call “Tell Eve of Kickoff”"]
 
 
 def test_a_won_opportunity_is_thanked_for_and_handed_over(office: Office):

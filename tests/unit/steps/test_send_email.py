@@ -28,6 +28,10 @@ def asked(**fields):
     return renderer.asked[0]
 
 
+def filled(values):
+    return {name: value for name, value in values.items() if value}
+
+
 def refusal(**fields):
     with pytest.raises(PermanentError) as caught:
         mail(**fields)
@@ -202,11 +206,16 @@ def test_a_template_sees_the_names_of_the_process_and_those_given_with_it():
     assert names["sender"] is BOB
 
 
-def test_a_template_sees_a_written_address_as_name_and_email():
+def test_a_template_sees_a_written_address_as_name_and_email_with_all_else_empty():
     names = asked(to="Anna <anna@acme.example>")["names"]
 
-    assert names["recipient"] == {"name": "Anna", "email": "anna@acme.example"}
-    assert names["sender"] == {"name": "Us", "email": "crm@us.example"}
+    assert filled(names["recipient"]) == {"name": "Anna", "email": "anna@acme.example"}
+    assert filled(names["sender"]) == {"name": "Us", "email": "crm@us.example"}
+    assert names["sender"]["signature"] == names["recipient"]["first_name"] == ""
+
+
+def test_an_address_without_a_name_is_called_by_its_address():
+    assert asked(to="anna@acme.example")["names"]["recipient"]["name"] == "anna@acme.example"
 
 
 def test_the_language_is_that_of_the_recipient():
