@@ -46,8 +46,13 @@ def ports_on(url: str, smtp_port: int, owner: str = "") -> Ports:
 
 
 def engine_on(ports: Ports) -> Engine:
+    plans = knife.plans()
     return Engine(
-        ports, knife.plans(), lambda plan, group: advance(plan, group, ports), lambda *_: None, BATCH
+        ports,
+        plans,
+        lambda plan, group: advance(plan, group, ports),
+        lambda process, _: plans[process],
+        BATCH,
     )
 
 
