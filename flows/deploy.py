@@ -17,6 +17,7 @@ from uuid import UUID
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.scalarstring import LiteralScalarString
 
 from flows import words
 from procession.cli.application import Deployed
@@ -88,7 +89,7 @@ def _update(document: CommentedMap, plans: Mapping[str, Plan]) -> list[str]:
     for process, plan in sorted(plans.items()):
         wanted = entry(plan)
         if (old := found.pop(CATALOG + process, None)) is None:
-            deployments.append(CommentedMap(wanted))
+            deployments.append(CommentedMap({key: _styled(key, value) for key, value in wanted.items()}))
             changes.append(f"added {process}")
         elif _merge(old, wanted):
             changes.append(f"changed {process}")
@@ -103,11 +104,30 @@ def _merge(old: CommentedMap, wanted: dict[str, Any]) -> bool:
     _keep_switches(old, wanted, "schedules", "active", "slug")
     _keep_switches(old, wanted, "triggers", "enabled", "name")
     changed = {key: value for key, value in wanted.items() if old.get(key) != value}
-    old.update(changed)
+    old.update({key: _styled(key, value) for key, value in changed.items()})
     gone = [key for key in ("schedules", "triggers", "description") if key in old and key not in wanted]
     for key in gone:
         del old[key]
     return bool(changed or gone)
+
+
+def _styled(key: str, value: Any) -> Any:
+    """As a person would write it: long text in lines, short lists and templates in one line."""
+    if key == "description":
+        return LiteralScalarString(value)
+    if key == "triggers":
+        return [{name: _styled(name, part) for name, part in trigger.items()} for trigger in value]
+    if key in ("tags", "work_pool", "match", "expect"):
+        return _in_one_line(value)
+    if key == "parameters":
+        return {name: _in_one_line(part) for name, part in value.items()}
+    return value
+
+
+def _in_one_line(value: Any) -> Any:
+    styled = CommentedMap(value) if isinstance(value, dict) else CommentedSeq(value)
+    styled.fa.set_flow_style()
+    return styled
 
 
 def _keep_switches(old: CommentedMap, wanted: dict[str, Any], key: str, switch: str, name: str) -> None:

@@ -14,9 +14,10 @@ from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
 
 from procession.errors import ProcessionError
-from procession.plan import Plan, Step
+from procession.plan import Plan, Step, Trigger
 from procession.ports import End, Instance
 from procession.records import Record, Ref, ref_of
+from procession.times import spoken
 from procession.values import from_json
 
 TAG = "procession"
@@ -183,16 +184,18 @@ def description(plan: Plan) -> str:
 
 
 def _starts(plan: Plan) -> list[str]:
-    lines = []
-    for trigger in plan.triggers:
-        if trigger.cron:
-            lines.append(f"by the clock: `{trigger.cron}` ({trigger.timezone})")
-        elif trigger.every:
-            lines.append(f"every {trigger.every}")
-        elif trigger.entity and trigger.events != ("manual",):
-            condition = f" and {trigger.condition.source}" if trigger.condition else ""
-            changed = f" ({', '.join(trigger.changed)})" if trigger.changed else ""
-            lines.append(
-                f"when a record of {trigger.entity} is {' or '.join(trigger.events)}{changed}{condition}"
-            )
-    return lines
+    return [_start(trigger) for trigger in plan.triggers if trigger.events != ("manual",)]
+
+
+def _start(trigger: Trigger) -> str:
+    if trigger.cron:
+        return f"by the clock: `{trigger.cron}` ({trigger.timezone})"
+    if trigger.every:
+        return f"every {spoken(trigger.every)}"
+    article = "an" if trigger.entity[:1] in "aeiou" else "a"
+    how = [
+        f"modified in {' or '.join(trigger.changed)}" if event == "modified" and trigger.changed else event
+        for event in trigger.events
+    ]
+    condition = f", if `{trigger.condition.source}`" if trigger.condition else ""
+    return f"when {article} {trigger.entity} is {', or '.join(how)}{condition}"

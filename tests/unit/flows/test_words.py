@@ -135,5 +135,5 @@ def test_the_description_says_what_starts_the_process() -> None:
     shown = words.description(plan())
 
     assert "Sends the invitation." in shown
-    assert "- when a record of activity is added and record.is_meeting" in shown
+    assert "- when an activity is added, if `record.is_meeting`" in shown
     assert "Owner: sales-ops" in shown
