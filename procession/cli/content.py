@@ -1,7 +1,7 @@
 """`check`, `schema`: what an author needs while writing. Nothing here opens a database or a server."""
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -44,30 +44,27 @@ def check(
     application = session(context).application
     plans: Mapping[str, Plan] = {}
     problems: tuple[ProcessError, ...] = ()
+    wanted = {file.resolve(strict=True) for file in files or ()}
     try:
-        plans = application.plans()
+        plans = {
+            process: plan
+            for process, plan in application.plans().items()
+            if not wanted or Path(plan.at.file).resolve() in wanted
+        }
     except ProcessErrors as found:
-        problems = _of(found.problems, files or [])
+        problems = tuple(
+            p for p in found.problems if not wanted or (p.at and Path(p.at.file).resolve() in wanted)
+        )
     if json:
         output.emit({"processes": [_described(plan) for plan in plans.values()],
                      "problems": [_problem(problem) for problem in problems]})  # fmt: skip
     else:
-        _show(plans, problems)
+        _show(plans, problems, len(files or ()))
     if problems:
         raise typer.Exit(1)
 
 
-def _of(problems: Iterable[ProcessError], files: list[Path]) -> tuple[ProcessError, ...]:
-    """The problems in these files, all if none is named.
-
-    Raises:
-        FileNotFoundError: a file is not there.
-    """
-    wanted = {file.resolve(strict=True) for file in files}
-    return tuple(p for p in problems if not wanted or (p.at and Path(p.at.file).resolve() in wanted))
-
-
-def _show(plans: "Mapping[str, Plan]", problems: tuple[ProcessError, ...]) -> None:
+def _show(plans: "Mapping[str, Plan]", problems: tuple[ProcessError, ...], files_named: int) -> None:
     if problems:
         output.say("\n\n".join(str(problem) for problem in problems))
         files = len({problem.at.file for problem in problems if problem.at})
@@ -79,7 +76,8 @@ def _show(plans: "Mapping[str, Plan]", problems: tuple[ProcessError, ...]) -> No
     ]
     if rows:
         output.table(("process", "title", "starts"), rows)
-    output.note(f"{output.count(len(plans), 'process')}, no problem.", "green")
+    looked_at = output.count(len(plans), "process") if plans else output.count(files_named, "file")
+    output.note(f"{looked_at}, no problem.", "green")
 
 
 def in_words(trigger: "Trigger") -> str:

@@ -11,7 +11,7 @@ from procession.model.problems import Problems, check_shape, keys_of
 from procession.model.shapes import HistoryShape, InputShape, ProcessShape
 from procession.model.steps import Steps, ids_below
 from procession.model.triggers import read_triggers
-from procession.model.words import STEP_WORDS
+from procession.model.words import STEP_WORDS, meant
 from procession.source import Document
 from procession.steps import kind_of
 from procession.steps.fields import Wants
@@ -44,10 +44,16 @@ def _errors(problems: Problems) -> ProcessErrors:
     )
 
 
+_NAMING = ("process", "inputs", "steps", "defaults")
+"""The keys without which nothing can be said about the rest."""
+
+
 def _clear(value: Mapping[str, Any]) -> bool:
     """Whether it is known which inputs and steps there are, whatever else is wrong."""
+    known = keys_of(ProcessShape)
+    unknown = [str(key) for key in value if key not in known]
     return (
-        set(value) <= set(keys_of(ProcessShape))
+        not any(meant(key, [word for word in known if word not in value]) in _NAMING for key in unknown)
         and isinstance(value.get("process"), str)
         and isinstance(value.get("inputs", {}), dict)
         and isinstance(value.get("steps"), list)

@@ -77,8 +77,8 @@ def _translate(
                 _missing(shape, path, owner, locate, problems)
         elif group[0]["type"] == "extra_forbidden":
             problems.unknown(str(path[-1]), owner, locate(path)[:-1], _known(shape, path))
-        else:
-            _wrong_value(path, group, owner, locate, problems)
+        elif not any(other[: len(path)] == path for other in by_path if len(other) > len(path)):
+            _wrong_value(path, group, shape, owner, locate, problems)
 
 
 def _real(details: ErrorDetails, value: Any) -> YamlPath:
@@ -101,6 +101,16 @@ def _known(shape: type[BaseModel], path: YamlPath) -> tuple[str, ...]:
         if isinstance(segment, str):
             shape = model_below(shape, segment) or shape
     return keys_of(shape)
+
+
+LISTS_OF_STEPS = ("steps", "then", "else", "on_error", "errors")
+
+
+def example(shape: type[BaseModel]) -> str:
+    """What a value of this shape looks like: `{to: …, text: …}`, with all it needs."""
+    needed = [info.alias or name for name, info in shape.model_fields.items() if info.is_required()]
+    keys = needed or list(keys_of(shape))[:1] or ["name"]
+    return f"{{{', '.join(f'{key}: …' for key in keys)}}}"
 
 
 def model_below(shape: type[BaseModel], key: str) -> type[BaseModel] | None:
@@ -128,8 +138,8 @@ def _missing(shape: type[BaseModel], path: YamlPath, owner: str, locate: Locate,
 
 
 def _wrong_value(
-    path: YamlPath, group: list[ErrorDetails], owner: str, locate: Locate, problems: Problems
-) -> None:
+    path: YamlPath, group: list[ErrorDetails], shape: type[BaseModel], owner: str, locate: Locate, problems: Problems
+) -> None:  # fmt: skip
     details, value, where = group[0], group[-1]["input"], locate(path)
     if details["type"] == "value_error":
         message, _, hint = str(details["ctx"]["error"]).partition(". ")
@@ -145,10 +155,17 @@ def _wrong_value(
         return
     if options and isinstance(value, str) and "{{" not in value:
         guess = closest(value, options)
-        instead = f"Did you mean {guess!r}?" if guess else f"Write {_expected(group)}."
+        instead = words.INSTEAD_OF.get(value) or f"Write {_expected(group)}."
+        if guess:
+            instead = f"Did you mean {guess!r}?"
         problems.add(f"{called} cannot be {value!r}", where, instead, offset=0)
         return
     message, hint = _said(details, value, called, _expected(group))
+    below = model_below(shape, name) if name and len(path) == 1 else None
+    if below and details["type"] in ("model_type", "model_attributes_type"):
+        hint = f"Write `{name}: {example(below)}`."
+    elif name in LISTS_OF_STEPS and details["type"] == "list_type":
+        hint = f"Write the steps below {name!r}, each beginning with '- '."
     problems.add(message, where, hint, offset=0)
 
 

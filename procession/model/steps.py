@@ -6,7 +6,7 @@ from typing import Any
 
 from procession.model import fields, words
 from procession.model.draft import RetryDraft, StepDraft, YamlPath
-from procession.model.problems import Problems, check_shape, described, keys_of
+from procession.model.problems import Problems, check_shape, described, example, keys_of
 from procession.model.shapes import RETRY_WORDS, RetryShape, StepFrame
 from procession.steps import kind_of
 from procession.steps.kind import StepKind
@@ -186,10 +186,9 @@ class Steps:
         if not isinstance(given, dict):
             if kind.shorthand:
                 return {kind.shorthand: given}
-            first = next(iter(keys_of(kind.shape)), "name")
             self.problems.add(
                 f"{kind.word!r} must be names and values, not {described(given)}", base,
-                f"Write `{kind.word}: {{{first}: …}}`.", offset=0,
+                f"Write `{kind.word}: {example(kind.shape)}`.", offset=0,
             )  # fmt: skip
             return None
         too_far_left = {key: raw[key] for key in raw if key not in _BESIDE and words.field_of(key, kind.word)}

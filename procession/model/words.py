@@ -21,7 +21,7 @@ _OTHER_NAMES = {
     "find": "read", "get": "read", "search": "read", "query": "read", "add": "create", "insert": "create",
     "change": "update", "remove": "delete", "switch": "choose", "case": "choose", "elif": "choose",
     "loop": "for_each", "foreach": "for_each", "each": "for_each", "end": "stop", "exit": "stop", "return": "stop",
-    "function": "call", "when": "if", "condition": "if", "otherwise": "else", "on": "triggers", "do": "steps",
+    "function": "call", "when": "if", "if": "when", "condition": "if", "otherwise": "else", "on": "triggers", "do": "steps",
     "recipient": "to", "receiver": "to", "sender": "from", "body": "text", "message": "text", "connected": "connected_to",
     "link": "connected_to", "cron": "schedule", "label": "title", "enum": "options", "choices": "options",
     "tz": "timezone", "filter": "where", "sort": "order", "data": "values", "fields": "values",
@@ -29,6 +29,10 @@ _OTHER_NAMES = {
     "on_failure": "on_error", "retries": "retry", "attempts": "max_attempts", "times": "max_attempts",
 }  # fmt: skip
 """Words of other tools, and what they are called here."""
+
+
+INSTEAD_OF = {"meeting": "A meeting is `type: task` with `category: meeting`."}
+"""What to do about a value that people expect and that is written otherwise."""
 
 
 def meant(word: str, known: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 
 from procession.errors import ProcessError, ProcessErrors
 from procession.model import Draft
+from procession.rules.braces import texts_are_no_forgotten_expressions
 from procession.rules.expressions import expressions_make_sense
 from procession.rules.functions import functions_are_registered
 from procession.rules.ids import ids_are_unique, steps_have_ids_where_needed
@@ -48,6 +49,7 @@ RULES: tuple[Rule, ...] = (
     fields_are_known,
     expressions_make_sense,
     fields_get_what_they_need,
+    texts_are_no_forgotten_expressions,
     written_times_can_be_read,
     pauses_are_positive,
     addresses_are_addresses,

@@ -97,6 +97,7 @@ def input_values_fit(typed: Typed, world: World) -> Iterable[ReferenceProblem]:
 
 
 def _limits(typed: Typed, declared: InputDraft, read: dict[str, Any]) -> Iterable[ReferenceProblem]:
+    """Where the limits contradict each other, nothing is said about the default."""
     for low, high in (("min", "max"), ("min", "default"), ("default", "max")):
         if low not in read or high not in read or type(read[low]) is not type(read[high]):
             continue
@@ -107,6 +108,7 @@ def _limits(typed: Typed, declared: InputDraft, read: dict[str, Any]) -> Iterabl
             yield problem(
                 typed.draft, f"{key!r} is {side} {other!r}", (*declared.where, key), "Change one of them.", offset=0
             )  # fmt: skip
+            return
 
 
 def _choices(typed: Typed, declared: InputDraft, world: World) -> Iterable[ReferenceProblem]:

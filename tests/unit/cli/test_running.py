@@ -55,6 +55,17 @@ def inbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
         yield server
 
 
+def test_check_of_one_file_says_nothing_of_the_others(greet: Path, call: Call) -> None:
+    broken = greet.with_name("broken.yaml")
+    broken.write_text(PROCESS.replace("contact.opt_out", "contact.opt_uot"), encoding="utf-8")
+
+    said = call("check", str(greet))
+
+    assert (said.code, said.err) == (0, "1 file, no problem.\n")
+    broken.unlink()
+    assert call("check", str(greet)).err == "1 process, no problem.\n"
+
+
 def test_check_tells_every_mistake_with_its_place(greet: Path, call: Call) -> None:
     greet.write_text(
         PROCESS.replace("contact.opt_out", "contact.opt_uot").replace("log_history:", "log_histroy:", 1),
