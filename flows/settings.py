@@ -8,11 +8,12 @@ that works on one machine without any set-up, except the mail server: nobody can
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from email.utils import parseaddr
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -40,12 +41,47 @@ def _reference(value: str) -> str:
 
 def _without_password(url: str) -> str:
     """Raises ValueError for a URL that holds its password, or that is no database URL."""
-    scheme = url.partition(":")[0]
-    if scheme not in ("sqlite", "postgresql"):
+    if not url.startswith(("sqlite:///", "postgresql://")):
         raise ValueError("must start with sqlite:/// or postgresql://")
-    if urlsplit(url).password:
+    if url == "sqlite:///":
+        raise ValueError("must name a file: sqlite:///.procession/procession.sqlite")
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  # raises
+    except ValueError:
+        raise ValueError("must be a URL like postgresql://user@host:5432/name") from None
+    if parts.password or any("password" in name for name, _ in parse_qsl(parts.query)):
         raise ValueError("must not hold a password; set database_password to say where it is")
     return url
+
+
+def _host(value: str) -> str:
+    """Raises ValueError for what is no name and no address, such as one with its port."""
+    labels = value.removesuffix(".").split(".")
+    if value and not (_is_address(value) or all(re.fullmatch(r"[\w-]{1,63}", label) for label in labels)):
+        raise ValueError("must be a name or an address alone, like mail.example.com; the port is smtp.port")
+    return value
+
+
+def _is_address(value: str) -> bool:
+    try:
+        ip_address(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _line(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("must be one line of text")
+    return value
+
+
+def _address_of_api(value: str) -> str:
+    parts = urlsplit(value)
+    if value and not (parts.scheme in ("http", "https") and parts.netloc):
+        raise ValueError("must be like http://127.0.0.1:4200/api")
+    return value
 
 
 def _domain(value: str) -> str:
@@ -55,7 +91,7 @@ def _domain(value: str) -> str:
 
 
 def _sender(value: str) -> str:
-    if not all(part for part in parseaddr(value)[1].partition("@")):
+    if not all(part for part in parseaddr(value)[1].partition("@")) or not value.isprintable():
         raise ValueError("must be a name and an address, like Sales <sales@example.com>")
     return value
 
@@ -63,18 +99,20 @@ def _sender(value: str) -> str:
 Secret = Annotated[str, AfterValidator(_reference)]
 """`env:NAME`, `file:/path`, or "" for none."""
 
+Line = Annotated[str, AfterValidator(_line)]
+
 
 class Smtp(BaseModel):
     """The mail server. Without `host` nothing can be sent."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    host: str = Field("", description="Name or address of the mail server.")
+    host: Annotated[str, AfterValidator(_host)] = Field("", description="Name or address of the mail server.")
     port: int = Field(587, ge=1, le=65535, description="Port; 587 for starttls, 465 for tls, 25 for none.")
     security: Literal["starttls", "tls", "none"] = Field(
         "starttls", description="How the connection is encrypted; none only for a server on this machine."
     )
-    user: str = Field("", description="Who logs in; empty for a server that asks nobody.")
+    user: Line = Field("", description="Who logs in; empty for a server that asks nobody.")
     password: Secret = Field("", description="Where the password is: env:NAME or file:/path.")
     ca_file: str = Field("", description="Certificates to trust besides the system's, a PEM file.")
     per_second: float = Field(0, ge=0, description="At most so many mails a second; 0 is no limit.")
@@ -91,7 +129,7 @@ class Prefect(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    api_url: str = Field(
+    api_url: Annotated[str, AfterValidator(_address_of_api)] = Field(
         "", description="Address of the API (…/api). Empty: PREFECT_API_URL, else a server is started."
     )
     port: int = Field(
@@ -126,7 +164,7 @@ class Settings(BaseSettings):
         "Procession <procession@localhost>",
         description="From whom mails are that name no sender: Name <address>.",
     )
-    user: str = Field("", description="Your name in History; empty: the one you are logged in with.")
+    user: Line = Field("", description="Your name in History; empty: the one you are logged in with.")
     prefect: Prefect = Prefect()
     executor: Literal["in_process"] = Field(
         "in_process", description="Where runs happen; this version knows in_process only."
@@ -186,9 +224,9 @@ def read(project: Path) -> Settings:
         raise ConfigurationError(
             f"the project folder {folder} does not exist", hint="Make one with: procession init"
         )
-    _refuse_unknown(_variables(), "environment variable")
+    _refuse_unknown({name: f"the environment variable {name}" for name in _variables()})
     written = _from_file(folder / FILE)
-    _refuse_unknown(_keys(written), f"setting in {FILE}")
+    _refuse_unknown({name: f"{name!r} in {FILE}" for name in _keys(written)})
     try:
         return Settings(project=folder, **written)
     except ValidationError as error:
@@ -241,29 +279,32 @@ def _known() -> dict[str, str]:
     return {variable: name for name, variable, _, _ in described()}
 
 
-def _variables() -> dict[str, str]:
-    """Environment variables of ours, each with itself as its name for people."""
-    known = {**_known(), **dict.fromkeys(OTHER_VARIABLES, "")}
-    return {name: name for name in os.environ if name.startswith(PREFIX) and name not in known}
+def _variables() -> list[str]:
+    """Environment variables of ours that are no settings."""
+    known = {*_known(), *OTHER_VARIABLES}
+    return [name for name in os.environ if name.startswith(PREFIX) and name not in known]
 
 
-def _keys(written: dict[str, Any]) -> dict[str, str]:
+def _keys(written: dict[str, Any]) -> list[str]:
     """Keys of the file that are no settings."""
     known = set(_known().values())
     tables = {name.partition(".")[0] for name in known if "." in name}
-    found: dict[str, str] = {}
+    found: list[str] = []
     for key, value in written.items():
         names = [f"{key}.{k}" for k in value] if key in tables and isinstance(value, dict) else [key]
-        found |= {name: name for name in names if name not in known and name not in tables}
+        found += [name for name in names if name not in known and name not in tables]
     return found
 
 
-def _refuse_unknown(unknown: Iterable[str], what: str) -> None:
+def _refuse_unknown(unknown: Mapping[str, str]) -> None:
+    """Args:
+    unknown: `{name: how to call it}`.
+    """
     known = _known()
-    for name in sorted(unknown):
+    for name, called in sorted(unknown.items()):
         guess = did_you_mean(name, known if name.startswith(PREFIX) else known.values())
         raise ConfigurationError(
-            f"{name} is no {what} that Procession knows", hint=guess or "See docs/reference/settings.md."
+            f"{called} is no setting of Procession", hint=guess or "See docs/reference/settings.md."
         )
 
 
@@ -298,7 +339,7 @@ def _must(problem: ErrorDetails) -> str:
             return "must be a whole number"
         case "float_parsing" | "float_type":
             return "must be a number"
-        case "string_type":
+        case "string_type" | "path_type":
             return "must be text"
         case "literal_error":
             return f"must be {context['expected']}"

@@ -159,7 +159,7 @@ def sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?", "…")) or _COMMAND.search(text) else f"{text}."
 
 
-_COMMAND = re.compile(r"(procession [^.`]*|(with|as|write) --[^.]*)$", re.IGNORECASE)
+_COMMAND = re.compile(r"(\bprocession [^.`]*|([Ww]ith|[Aa]s|[Ww]rite) --[^.]*)$")
 """A command at the end of a text is for copying, without a stop."""
 
 

@@ -103,6 +103,7 @@ def test_debug_shows_where_an_error_arose(project: Path) -> None:
         ("procession.toml is wrong", "procession.toml is wrong."),
         ("See: procession check", "See: procession check"),
         ("Did you mean 'a'?", "Did you mean 'a'?"),
+        ("nothing that Procession knows", "Nothing that Procession knows."),
         ("give it as --input meeting=activity:17", "Give it as --input meeting=activity:17"),
     ],
 )

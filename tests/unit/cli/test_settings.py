@@ -8,8 +8,8 @@ from flows.settings import described, read
 from procession.errors import ConfigurationError
 
 WRONG = [
-    ("mail_domian = 'x'", "mail_domian is no setting in procession.toml that Procession knows", "Did you mean 'mail_domain'?"),
-    ("smtp.hots = 'x'", "smtp.hots is no setting in procession.toml that Procession knows", "Did you mean 'smtp.host'?"),
+    ("mail_domian = 'x'", "'mail_domian' in procession.toml is no setting of Procession", "Did you mean 'mail_domain'?"),
+    ("smtp.hots = 'x'", "'smtp.hots' in procession.toml is no setting of Procession", "Did you mean 'smtp.host'?"),
     ("smtp.port = 'abc'", "the setting smtp.port must be a whole number", "Port; 587 for starttls"),
     ("smtp.port = 99999", "the setting smtp.port must be at most 65535", "Port; 587"),
     ("smtp.security = 'ssl'", "the setting smtp.security must be 'starttls', 'tls' or 'none'", "How the connection"),
@@ -19,6 +19,19 @@ WRONG = [
     ("database = 'mysql://h/d'", "the setting database must start with sqlite:/// or postgresql://", "URL of the database"),
     ("mail_domain = 'a b'", "the setting mail_domain must be a domain, like example.com", "Domain of Message-IDs"),
     ("default_sender = 'Anna'", "the setting default_sender must be a name and an address", "From whom"),
+    ("database = 'postgresql://h/d?password=hunter2'", "the setting database must not hold a password; set database_password", "URL of the database"),
+    ("database = 'postgresql://h/d?sslpassword=hunter2'", "the setting database must not hold a password; set database_password", "URL of the database"),
+    ("database = 'postgresql://h:many/d'", "the setting database must be a URL like postgresql://user@host:5432/name", "URL of the database"),
+    ("database = 'postgresql://[::1/d'", "the setting database must be a URL like postgresql://user@host:5432/name", "URL of the database"),
+    ("database = 'sqlite:store.sqlite'", "the setting database must start with sqlite:/// or postgresql://", "URL of the database"),
+    ("database = 'sqlite:///'", "the setting database must name a file", "URL of the database"),
+    ("data = 3", "the setting data must be text", "Folder for what"),
+    ("smtp.host = 'mail.example.com:25'", "the setting smtp.host must be a name or an address alone, like mail.example.com; the port is smtp.port", "Name or address"),
+    ("smtp.host = 'a b'", "the setting smtp.host must be a name or an address alone", "Name or address"),
+    (f"smtp.host = '{'x' * 64}.com'", "the setting smtp.host must be a name or an address alone", "Name or address"),
+    ('smtp.user = "anna\\r\\nRSET"', "the setting smtp.user must be one line of text", "Who logs in"),
+    ('default_sender = "A <a@b.example>\\nBcc: c@d.example"', "the setting default_sender must be a name and an address", "From whom"),
+    ("prefect.api_url = 'localhost:4200'", "the setting prefect.api_url must be like http://127.0.0.1:4200/api", "Address of the API"),
     ("a = ", "procession.toml is not TOML", "A line looks like this"),
 ]  # fmt: skip
 
@@ -54,7 +67,9 @@ def test_an_unknown_environment_variable_is_no_silence(
 ) -> None:
     monkeypatch.setenv("PROCESSION_SMPT_HOST", "mail.example.com")
 
-    with pytest.raises(ConfigurationError, match="PROCESSION_SMPT_HOST is no environment variable") as caught:
+    with pytest.raises(
+        ConfigurationError, match="the environment variable PROCESSION_SMPT_HOST is no setting"
+    ) as caught:
         read(tmp_path)
 
     assert caught.value.hint == "Did you mean 'PROCESSION_SMTP_HOST'?"
