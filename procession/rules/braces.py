@@ -27,6 +27,6 @@ def _takes_any_text(found: TypedLeaf) -> bool:
 
 
 def _leads_somewhere(text: str, found: TypedLeaf) -> bool:
-    if not _PATH.fullmatch(text) or text.split(".")[0] not in found.scope.names:
+    if not _PATH.fullmatch(text) or text.partition(".")[0] not in found.scope.names:
         return False
     return not check(text, found.scope).findings
