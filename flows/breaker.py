@@ -20,9 +20,10 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 
 
 class Breaker:
-    """Safe to use from several threads."""
+    """Safe to use from several threads. `url` is that of the API it stands before."""
 
-    def __init__(self) -> None:
+    def __init__(self, url: str) -> None:
+        self.url = url
         self._lock = threading.Lock()
         self._open_until: float | None = None
         self._pause = FIRST_PAUSE_SECONDS

@@ -26,8 +26,8 @@ from uuid import UUID
 from flows import server
 from procession.cli.application import FlowRun
 from procession.dispatch import Engine
-from procession.errors import ProcessionError, TemporaryError, Unforeseen, foreseen
-from procession.leases import keep
+from procession.errors import ConfigurationError, ProcessionError, TemporaryError, Unforeseen, foreseen
+from procession.leases import give_back, keep
 from procession.plan import Plan
 from procession.ports import Instance, Ports
 
@@ -134,6 +134,7 @@ def _working(
     from flows.breaker import Breaker
     from flows.client import drain, quiet
     from flows.lane import Lane
+    from flows.publishing import Publisher
     from flows.reporting import Reporter
     from flows.runs import Runs
     from flows.starting import Host
@@ -141,13 +142,14 @@ def _working(
 
     gate = threading.Lock()
     host = Host(application.ports(), application.plans(), application.pinned, gate)
-    runs, breaker = Runs(host, folder / "results"), Breaker()
-    lane = Lane(url, runs, breaker, application.settings.prefect.patience_seconds)
+    runs, breaker = Runs(host, folder / "results"), Breaker(url)
+    lane, publisher = Lane(runs, breaker, application.settings.prefect.patience_seconds), Publisher()
     watch = Watch(
-        url, runs, Reporter(runs, lane.unsettled), breaker,
+        runs, Reporter(runs, lane.unsettled), publisher, breaker,
         lambda client: deploy.register(client, host.plans, runs, application.project),
     )  # fmt: skip
-    engine = Engine(host.ports, host.plans, _ungated(lane, gate), host.pinned, application.settings.batch)
+    execute, batch = _ungated(lane, gate), application.settings.batch
+    engine = Engine(host.ports, host.plans, execute, host.pinned, batch, publisher)
     with quiet(folder / "client.log"), ThreadPoolExecutor(1, "engine") as threads, lane, watch:
         watch.attached.wait(ATTACH_SECONDS)
         lane.warm_up()
@@ -213,8 +215,7 @@ def _loop(engine: Engine, host: "Host", gate: threading.Lock) -> None:
 
 
 def _give_back(ports: Ports) -> None:
-    with ports.store.unit() as unit:
-        count = unit.journal.release({ports.owner}, ports.clock.now())
-        unit.commit()
-    if count:
-        log.info("gave back %d instances", count)
+    try:
+        give_back(ports)
+    except (ConfigurationError, TemporaryError) as error:
+        log.warning("leases run out by themselves: %s", error)

@@ -33,8 +33,8 @@ RUN_OF_ITS_OWN = 2
 class Lane:
     """Implements `procession.dispatch.Execute`; its thread lives while the `with` block runs."""
 
-    def __init__(self, url: str, runs: Runs, breaker: Breaker, patience_seconds: float) -> None:
-        self._url, self._runs, self._breaker, self._patience = url, runs, breaker, patience_seconds
+    def __init__(self, runs: Runs, breaker: Breaker, patience_seconds: float) -> None:
+        self._runs, self._breaker, self._patience = runs, breaker, patience_seconds
         self._jobs: SimpleQueue[Handed | threading.Event | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="lane", daemon=True)
         self.unsettled: dict[UUID, State[Any]] = {}
@@ -92,7 +92,7 @@ class Lane:
         return do()
 
     def _work(self) -> None:
-        with connected(self._url) as client:
+        with connected(self._breaker.url) as client:
             while job := self._jobs.get():
                 if isinstance(job, Handed):
                     self._show(client, job)

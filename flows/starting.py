@@ -90,10 +90,11 @@ def start(plan: Plan, host: Host, parameters: Mapping[str, Any], around: Around[
         if not instances:
             _rename(run, plan.title)
             return Completed(name="Nothing to do", message=_nothing(ids))
-        note_run(instances, ports)
-        _label(run, plan, instances, ports)
         try:
-            ends = _advance(plan, host, instances, around)
+            with ports.holding(instances):
+                note_run(instances, ports)
+                _label(run, plan, instances, ports)
+                ends = _advance(plan, host, instances, around)
         except Stopping:
             return interrupted()
     return finish(plan, instances, ends)

@@ -31,6 +31,7 @@ from prefect.states import Pending
 from flows import deploy
 from flows.breaker import Breaker
 from flows.client import connected
+from flows.publishing import Publisher
 from flows.reporting import NOT_SHOWN, Reporter
 from flows.runs import Runs, carry_out
 from flows.server import healthy
@@ -50,11 +51,11 @@ class Watch:
     """Its threads live while the `with` block runs. `attach` is called whenever Prefect is back, and at first."""
 
     def __init__(
-        self, url: str, runs: Runs, reporter: Reporter, breaker: Breaker,
+        self, runs: Runs, reporter: Reporter, publisher: Publisher, breaker: Breaker,
         attach: Callable[[SyncPrefectClient], None],
     ) -> None:  # fmt: skip
-        self._url, self._runs, self._reporter, self._breaker = url, runs, reporter, breaker
-        self._attach = attach
+        self._runs, self._reporter, self._breaker = runs, reporter, breaker
+        self._publisher, self._attach = publisher, attach
         self.attached = threading.Event()
         """Set once the deployments are registered."""
         self._over = threading.Event()
@@ -80,7 +81,7 @@ class Watch:
             thread.join(2)
 
     def _look_on(self) -> None:
-        with connected(self._url) as client:
+        with connected(self._breaker.url) as client:
             while not self._over.is_set():
                 with self._breaker.guarded():
                     self._look(client)
@@ -90,7 +91,7 @@ class Watch:
         if self._breaker.open:
             if not self._breaker.worth_a_try():
                 return
-            if not healthy(self._url):
+            if not healthy(self._breaker.url):
                 self._breaker.trip("it does not answer")
                 return
             self.attached.clear()
@@ -102,8 +103,10 @@ class Watch:
             self._reporter.catch_up(client)
         if self._looks % MEND_EVERY == 0:
             self._reporter.mend(client)
+            self._publisher.ask(client)
             client.send_worker_heartbeat(deploy.POOL, self._name, 2 * MEND_EVERY * LOOK_SECONDS)
         self._looks += 1
+        self._publisher.publish()
         self._stop_cancelled(client)
         self._take_up(client)
 
@@ -149,7 +152,7 @@ class Watch:
                 self._by_hand.put((client.read_flow_run(waiting.flow_run.id), self._runs.host.plans[process]))
 
     def _carry_out(self) -> None:
-        with connected(self._url):
+        with connected(self._breaker.url):
             while job := self._by_hand.get():
                 run, plan = job
                 with self._breaker.guarded():

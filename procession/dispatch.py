@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 Execute = Callable[[Plan, Sequence[Instance]], object]
 """Advances claimed instances of one plan: plainly (`procession.advance`), or as Prefect flow runs."""
 
+Told = Callable[[Sequence[Event]], object]
+"""Hears of events once they are dispatched; it must not raise."""
+
 
 @dataclass(slots=True)
 class Engine:
@@ -40,6 +43,7 @@ class Engine:
     execute: Execute
     pinned: Callable[[str, str], Plan | None]
     batch: int = 500
+    told: Told = field(default=lambda _events: None)
     schedules: Schedules = field(init=False)
     _reclaimed: datetime | None = None
     _owed: dict[tuple[str, str], Event] = field(default_factory=dict)
@@ -67,7 +71,7 @@ class Engine:
             reclaim(self.ports)
             self._reclaimed = now
         done = self._fire_schedules(now)
-        done += dispatch(self.ports, self.plans, self.batch)
+        done += dispatch(self.ports, self.plans, self.batch, self.told)
         done += self._run_ready()
         return done + deliver_due(self.ports)
 
@@ -180,8 +184,8 @@ class _Match:
     event: Event
 
 
-def dispatch(ports: Ports, plans: Mapping[str, Plan], limit: int) -> int:
-    """Start what the oldest pending events start; returns how many events there were.
+def dispatch(ports: Ports, plans: Mapping[str, Plan], limit: int, told: Told = lambda _events: None) -> int:
+    """Start what the oldest pending events start; returns how many events there were, and has them `told`.
 
     One unit holds the new instances and the events' `dispatched` marks: twice dispatched is once started.
     If that unit cannot be done, fewer events are tried, down to the one that is to blame: that starts an
@@ -194,11 +198,14 @@ def dispatch(ports: Ports, plans: Mapping[str, Plan], limit: int) -> int:
         tried: list[Event] = []
         try:
             with foreseen("the dispatch of events"):
-                return _dispatch(ports, plans, limit, tried)
+                count = _dispatch(ports, plans, limit, tried)
         except FINAL as error:
             if limit == 1:
                 return _set_aside(ports, plans, tried, error)
             limit = (limit + 1) // 2
+        else:
+            told(tried)
+            return count
 
 
 def _dispatch(ports: Ports, plans: Mapping[str, Plan], limit: int, tried: list[Event]) -> int:

@@ -5,7 +5,7 @@ from flows.breaker import Breaker
 
 
 def test_after_a_failure_prefect_is_not_asked_until_the_probe_says_so() -> None:
-    tested = Breaker()
+    tested = Breaker("http://127.0.0.1:4200/api")
 
     tested.trip("it does not answer")
     open_after_failure = tested.open
@@ -18,7 +18,7 @@ def test_after_a_failure_prefect_is_not_asked_until_the_probe_says_so() -> None:
 def test_each_further_failure_makes_the_pause_longer_up_to_a_minute(monkeypatch) -> None:
     now = [100.0]
     monkeypatch.setattr(breaker.time, "monotonic", lambda: now[0])
-    tested = Breaker()
+    tested = Breaker("http://127.0.0.1:4200/api")
     pauses = []
 
     for _ in range(9):
@@ -34,7 +34,7 @@ def test_each_further_failure_makes_the_pause_longer_up_to_a_minute(monkeypatch)
 def test_a_run_that_went_well_makes_the_next_failure_a_first_one(monkeypatch) -> None:
     now = [100.0]
     monkeypatch.setattr(breaker.time, "monotonic", lambda: now[0])
-    tested = Breaker()
+    tested = Breaker("http://127.0.0.1:4200/api")
     tested.trip("once")
     tested.trip("twice")
     tested.close()
