@@ -13,8 +13,12 @@ from procession.errors import ConfigurationError
 BUSY_SECONDS = 30
 """How long a writer waits for the others on SQLite."""
 
-ASLEEP_SECONDS = 30
-"""A unit on PostgreSQL that does nothing for so long is ended by the server (as long as a lease lasts)."""
+PATIENCE = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+"""Of libpq, in seconds: how long a server may take to answer, and how soon it shows that it is gone. A URL may
+say otherwise: `postgresql://host/name?connect_timeout=60`."""
+
+ASLEEP_SECONDS = 120
+"""A unit on PostgreSQL that asks nothing for so long is ended by the server."""
 
 
 def engine_of(url: str) -> Engine:
@@ -29,7 +33,9 @@ def engine_of(url: str) -> Engine:
         return _sqlite(address)
     if address.get_backend_name() in ("postgresql", "postgres"):
         options: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 20}
-        engine = create_engine(address.set(drivername="postgresql+psycopg"), **_SHARED, **options)
+        known = {name: value for name, value in PATIENCE.items() if name not in address.query}
+        address = address.set(drivername="postgresql+psycopg")
+        engine = create_engine(address, connect_args=known, **_SHARED, **options)
         if "options" not in address.query:
             event.listen(engine, "connect", _let_go_of_locks)
         return _prepared(engine)
@@ -37,7 +43,8 @@ def engine_of(url: str) -> Engine:
 
 
 _URL_HINT = "Write it as sqlite:///procession.sqlite or postgresql://user:password@host/name."
-_SHARED: dict[str, Any] = {"json_serializer": dumps}
+_SHARED: dict[str, Any] = {"json_serializer": dumps, "hide_parameters": True}
+"""Parameters are addresses and texts of mails: no traceback shows them."""
 
 
 def _sqlite(address: URL) -> Engine:

@@ -42,7 +42,7 @@ def translate(context: ExceptionContext) -> None:
 def _ours(error: exc.SQLAlchemyError | None, original: BaseException) -> ProcessionError | None:
     code = getattr(original, "sqlstate", None) or getattr(original, "sqlite_errorname", "")
     if code in BUSY:
-        return TemporaryError("The database was busy for too long.", hint="Try again.")
+        return busy()
     if code in NO_SUCH_TABLE or "no such table" in str(original) or "no such column" in str(original):
         return out_of_date(str(original).splitlines()[0])
     match error:
@@ -55,11 +55,37 @@ def _ours(error: exc.SQLAlchemyError | None, original: BaseException) -> Process
     return None
 
 
-def unreachable(why: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"The database cannot be used: {why}",
-        hint="Check that the database setting is right and that the server runs, or the disk has room.",
+def busy() -> TemporaryError:
+    return TemporaryError(
+        "The database was busy for too long.",
+        hint="Try again; if it stays so, look for another program that has it open.",
     )
+
+
+def unreachable(why: str) -> ConfigurationError:
+    said = why.lower()
+    hint = next((hint for words, hint in _MEND if any(word in said for word in words)), _LOOK)
+    return ConfigurationError(f"The database cannot be used: {why}", hint=hint)
+
+
+_LOOK = "Check that the database setting is right and that the server runs."
+_MEND: tuple[tuple[tuple[str, ...], str], ...] = (
+    (
+        ("authentication failed", "no password supplied", "no pg_hba.conf entry"),
+        "Check the user in the database setting, and the secret that database_password names.",
+    ),
+    (('" does not exist',), "Make it on the server, or name another in the database setting."),
+    (
+        ("not a database", "malformed", "disk i/o error"),
+        "The file is damaged, or no database: put a backup in its place.",
+    ),
+    (
+        ("readonly", "read-only", "permission denied", "unable to open"),
+        "Let the user who runs Procession write the file and its folder.",
+    ),
+    (("disk is full", "no space left"), "Make room on the disk."),
+)
+"""What to do, by what the database says (in lower case); the first that fits."""
 
 
 def out_of_date(why: str) -> ConfigurationError:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Engine, inspect, text
 
 from crm.database import engine_of
+from procession.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -25,11 +26,29 @@ def upgrade(url: str) -> None:
     """Bring the database to `HEAD`; nothing happens if it is there.
 
     Raises:
-        ConfigurationError: the database cannot be reached.
+        ConfigurationError: the database cannot be reached, or is of a version that is not known here.
     """
     engine = engine_of(url)
-    run(engine)
-    engine.dispose()
+    try:
+        if found := current(engine):
+            refuse_unknown(found)
+        run(engine)
+    finally:
+        engine.dispose()
+
+
+def refuse_unknown(version: str) -> None:
+    """Raises:
+    ConfigurationError: these migrations lead nowhere from this version.
+    """
+    from alembic.script import ScriptDirectory
+
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if version not in known:
+        raise ConfigurationError(
+            f"The tables of the database are of version {version}, which this program (version {HEAD}) does not know.",
+            hint="They are of a newer Procession: install that one, or put back a backup.",
+        )
 
 
 def current(engine: Engine) -> str | None:

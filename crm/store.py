@@ -14,10 +14,10 @@ from sqlalchemy import Engine, inspect
 
 from crm import migrate
 from crm.database import BUSY_SECONDS, engine_of
-from crm.failures import INIT, out_of_date
+from crm.failures import INIT, busy, out_of_date
 from crm.schema import SCHEMA
 from crm.unit import CrmUnit
-from procession.errors import ConfigurationError, TemporaryError
+from procession.errors import ConfigurationError
 from procession.ports import Clock
 from procession.records import Schema
 
@@ -79,7 +79,7 @@ class CrmStore:
     def _wait_for_turn(lock: threading.Lock) -> Iterator[None]:
         """Threads of one process queue here: SQLite's own waiting polls, up to a tenth of a second each time."""
         if not lock.acquire(timeout=BUSY_SECONDS):
-            raise TemporaryError("The database was busy for too long.", hint="Try again.")
+            raise busy()
         try:
             yield
         finally:
@@ -95,4 +95,5 @@ def _check_tables(engine: Engine) -> None:
     elif found is None:
         raise ConfigurationError("The database has no tables of Procession.", hint=INIT)
     else:
+        migrate.refuse_unknown(found)
         raise out_of_date(f"they are of version {found}, this program needs {migrate.HEAD}")

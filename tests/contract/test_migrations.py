@@ -1,6 +1,8 @@
 """The migrations make the tables that `crm.tables` and `crm.journal` say, on both databases."""
 
 import shutil
+import socket
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,9 +14,10 @@ from sqlalchemy import text
 
 from crm import migrate
 from crm.columns import METADATA
-from crm.database import engine_of
+from crm.database import PATIENCE, engine_of
 from crm.store import open_store
 from procession.errors import ConfigurationError
+from procession.ports import Actor
 from procession.records import Ref
 
 
@@ -74,19 +77,73 @@ def test_a_postgresql_database_without_tables_must_be_initialised_by_its_operato
     open_store(no_tables).close()
 
 
-def test_tables_of_another_version_are_refused(empty_database: Path, tmp_path: Path) -> None:
-    path = tmp_path / "old.sqlite"
-    shutil.copy(empty_database, path)
-    engine = engine_of(f"sqlite:///{path}")
+def set_version(url: str, version: str) -> None:
+    engine = engine_of(url)
     with engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+        connection.execute(text(f"UPDATE alembic_version SET version_num = '{version}'"))
     engine.dispose()
 
+
+def test_tables_of_an_older_version_are_refused(
+    empty_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "old.sqlite"
+    shutil.copy(empty_database, path)
+    monkeypatch.setattr(migrate, "HEAD", "0002")
+
     with pytest.raises(
-        ConfigurationError, match="they are of version 0000, this program needs 0001"
+        ConfigurationError, match="they are of version 0001, this program needs 0002"
     ) as refused:
         open_store(f"sqlite:///{path}")
     assert refused.value.hint == "Run `procession init`."
+
+
+@pytest.mark.parametrize("take", [open_store, migrate.upgrade])
+def test_tables_of_a_newer_version_need_a_newer_program(
+    take: Callable[[str], object], empty_database: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "new.sqlite"
+    shutil.copy(empty_database, path)
+    set_version(f"sqlite:///{path}", "0999")
+
+    with pytest.raises(ConfigurationError, match="are of version 0999, which this program") as refused:
+        take(f"sqlite:///{path}")
+
+    assert refused.value.hint == "They are of a newer Procession: install that one, or put back a backup."
+
+
+@pytest.mark.external_service
+def test_a_database_that_is_not_on_the_server_is_told_apart_from_a_server_that_is_away(
+    postgresql: Callable[[str], str],
+) -> None:
+    with pytest.raises(ConfigurationError, match='database "nothing" does not exist') as refused:
+        open_store(postgresql("nothing"))
+
+    assert refused.value.hint == "Make it on the server, or name another in the database setting."
+
+
+def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PATIENCE, "connect_timeout", 2)
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://app@127.0.0.1:{silent.getsockname()[1]}/crm"
+        with pytest.raises(ConfigurationError, match="timeout expired"):
+            open_store(url)
+
+
+def test_no_traceback_shows_what_was_to_be_stored(empty_database: Path, tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    shutil.copy(empty_database, path)
+    name = "".join(["S3", "cret"])  # so that this line shows it not
+    store = open_store(f"sqlite:///{path}")
+    with store._engine.begin() as connection:
+        connection.execute(text("ALTER TABLE account RENAME TO gone"))
+
+    with store.unit() as unit, pytest.raises(ConfigurationError, match="no such table") as refused:
+        unit.records.create("account", [{"name": name}], Actor("user", "anna"))
+
+    assert name not in "".join(traceback.format_exception(refused.value))
+    store.close()
 
 
 def test_a_table_that_is_missing_is_told_apart_from_a_database_that_is(
