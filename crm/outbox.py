@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, delete, insert, null, or_, select, text, update
+from sqlalchemy import Row, Select, and_, bindparam, case, delete, insert, null, or_, select, text, update
 
 from crm import ids as numbers
 from crm import links
@@ -48,8 +48,19 @@ _DUE = (
 )
 _CLAIM = (
     update(t.email_message)
-    .where(_M.activity_id.in_(IDS), _QUEUED, _IS_DUE)
-    .values(state="sending", claimed_by=bindparam("owner"), claimed_at=NOW, attempts=_M.attempts + 1)
+    .where(
+        _M.activity_id.in_(IDS),
+        or_(
+            and_(_QUEUED, _IS_DUE),
+            and_(_SENDING, _M.claimed_by == bindparam("owner"), _M.claimed_at == NOW),
+        ),
+    )
+    .values(
+        state="sending",
+        claimed_by=bindparam("owner"),
+        claimed_at=NOW,
+        attempts=_M.attempts + case((_QUEUED, 1), else_=0),
+    )
     .returning(_M.activity_id)
 )
 _SETTLE = (

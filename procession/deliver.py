@@ -86,13 +86,13 @@ def deliver(
     round_ = _Round(ports, note, leases or {}, list(mails))
     hands = min(ports.mail_out.connections, len(mails))
     if hands <= 1:
-        claimed = _settle_and_claim(round_, [], hands)
+        claimed = _settle_and_claim(round_, [], hands, ports.clock.now())
         while claimed:
             claimed = _kept_at(round_, [_hand_over(mail, ports) for mail in claimed], 1)
         return
     with ThreadPoolExecutor(hands, thread_name_prefix="mail") as pool:
         under_way: set[Future[Settled]] = set()
-        claimed = _settle_and_claim(round_, [], hands)
+        claimed = _settle_and_claim(round_, [], hands, ports.clock.now())
         while claimed or under_way:
             under_way |= {pool.submit(_hand_over, mail, ports) for mail in claimed}
             done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
@@ -100,21 +100,22 @@ def deliver(
 
 
 def _kept_at(round_: _Round, settled: Sequence[Settled], free: int) -> list[Envelope]:
-    """`_settle_and_claim`, tried again while the store is away: what is known of a mail must not be forgotten."""
+    """`_settle_and_claim`, tried again while the store is away: what is known of a mail must not be forgotten.
+    The moment stays the same, so that a try whose commit was not answered is the same try again."""
+    now = round_.ports.clock.now()
     for pause in STORE_PAUSES_SECONDS:
         try:
-            return _settle_and_claim(round_, settled, free)
+            return _settle_and_claim(round_, settled, free, now)
         except (TemporaryError, ConfigurationError) as error:
             log.warning("what became of %d mails is not written yet: %s", len(settled), error)
             time.sleep(pause)
-    return _settle_and_claim(round_, settled, free)
+    return _settle_and_claim(round_, settled, free, now)
 
 
-def _settle_and_claim(round_: _Round, settled: Sequence[Settled], free: int) -> list[Envelope]:
+def _settle_and_claim(round_: _Round, settled: Sequence[Settled], free: int, now: datetime) -> list[Envelope]:
     """One unit: what became of some mails, and the claim of as many others as there are hands `free`."""
     waiting, ports = round_.waiting, round_.ports
     with ports.store.unit() as unit:
-        now = ports.clock.now()
         for one in settled:
             _settle(unit, one, now, ports.owner)
         wrong = next((one.error for one in settled if isinstance(one.error, ConfigurationError)), None)

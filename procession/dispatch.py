@@ -119,7 +119,8 @@ def claim(ports: Ports, limit: int, ids: Sequence[int] = ()) -> list[Instance]:
             return []
     with ports.store.unit() as unit:
         instances = unit.journal.claim(ports.owner, now, now + ports.lease, limit, ids)
-        unit.commit()
+        with ports.holding(instances):  # or nobody would know that they are ours, if this is not answered
+            unit.commit()
     return instances
 
 

@@ -169,7 +169,8 @@ class Outbox(Protocol):
         ...
 
     def claim(self, ids: Collection[int], owner: str, now: datetime) -> list[int]:
-        """`queued` and due → `sending`, by compare-and-set; returns those won."""
+        """`queued` and due → `sending`, by compare-and-set; returns those won, and those that this owner won at
+        this very moment: the same call may be made again by one that did not see whether it was committed."""
         ...
 
     def settle(

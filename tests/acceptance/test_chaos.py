@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,7 +44,6 @@ def url(request: pytest.FixtureRequest, empty_database: Path, tmp_path: Path) ->
     else:
         url = request.getfixturevalue("migrated_postgresql")
         empty(url)
-        url += "&options=-c%20idle_in_transaction_session_timeout%3D1s"
     return furnish(url)
 
 
@@ -101,6 +100,8 @@ def engines(url: str, inbox: Inbox, count: int) -> Iterator[list[subprocess.Pope
 
 
 def start(url: str, inbox: Inbox) -> subprocess.Popen[str]:
+    if url.startswith("postgresql"):
+        url += "&options=-c%20idle_in_transaction_session_timeout%3D2s"  # a server that is quick to see who sleeps
     return subprocess.Popen(
         [sys.executable, "-W", "error", chaos.__file__, url, str(inbox.port)],
         stdout=subprocess.PIPE, text=True, env=ENVIRONMENT,
@@ -135,9 +136,10 @@ def _kill(process: subprocess.Popen[str]) -> None:
         process.stdout.close()
 
 
-def wait_until(holds: Callable[[], Any]) -> None:
+def wait_until(holds: Callable[[], Any], engines: Sequence[subprocess.Popen[str]]) -> None:
     end = time.monotonic() + PATIENCE_SECONDS
     while not holds():
+        assert [engine.poll() for engine in engines] == [None] * len(engines), "an engine ended by itself"
         assert time.monotonic() < end, "it took too long"
         time.sleep(0.005)
 
@@ -194,12 +196,12 @@ def test_engines_that_are_killed_at_random_lose_nothing_and_double_nothing(url, 
     with engines(url, inbox, 2) as running:
         save_meetings(url, MEETINGS)
         for moment in moments:
-            wait_until(lambda moment=moment: inbox.count() >= moment)
+            wait_until(lambda moment=moment: inbox.count() >= moment, running)
             time.sleep(chance.uniform(0, 0.02))
             victim = chance.randrange(len(running))
             _kill(running[victim])
             running[victim] = start(url, inbox)
-        wait_until(lambda: is_over(ports.store))
+        wait_until(lambda: is_over(ports.store), running)
     before = inbox.taken()
     held = a_person_decides(ports, before)
     finish(ports)
@@ -226,13 +228,13 @@ def test_a_postgresql_that_drops_every_connection_again_and_again_loses_nothing(
     chance = random.Random(2026)
     rudeness = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
-    with engines(url, inbox, 2), psycopg.connect(url, autocommit=True) as server:
+    with engines(url, inbox, 2) as running, psycopg.connect(url, autocommit=True) as server:
         save_meetings(url, MEETINGS)
         for moment in range(10, MEETINGS - 40, 20):
-            wait_until(lambda moment=moment: inbox.count() >= moment)
+            wait_until(lambda moment=moment: inbox.count() >= moment, running)
             time.sleep(chance.uniform(0, 0.02))
             server.execute(rudeness)
-        wait_until(lambda: is_over(ports.store))
+        wait_until(lambda: is_over(ports.store), running)
     held = a_person_decides(ports, inbox.taken())
     finish(ports)
 
@@ -253,18 +255,18 @@ def test_an_engine_that_slept_through_its_lease_sends_and_writes_nothing_more(ur
     with engines(url, inbox, 1) as running:
         (sleeper,) = running
         save_meetings(url, count)
-        wait_until(lambda: inbox.count() >= 5)
+        wait_until(lambda: inbox.count() >= 5, running)
         put_to_sleep(sleeper, url)
         by_the_sleeper = inbox.count()
         running.append(start(url, inbox))
-        wait_until(lambda: is_over(ports.store))
+        wait_until(lambda: is_over(ports.store), running)
         before, held = inbox.taken(), a_person_decides(ports, inbox.taken())
         finish(ports)
         in_between = inbox.taken()
         _kill(running[1])
         sleeper.send_signal(signal.SIGCONT)
         save_meetings(url, 1)  # which nobody else is there for
-        wait_until(lambda: is_over(ports.store) and inbox.count() > in_between.total())
+        wait_until(lambda: is_over(ports.store) and inbox.count() > in_between.total(), [sleeper])
 
     taken = inbox.taken()
     states, history = told(ports.store)

@@ -211,6 +211,18 @@ def test_a_mail_is_claimed_once(store: CrmStore) -> None:
     assert (read(store, one.id).state, read(store, one.id).attempts) == ("sending", 1)
 
 
+def test_a_claim_whose_commit_was_not_answered_may_be_made_again(store: CrmStore) -> None:
+    (mail,) = queue(store, MAIL)
+    do(store, "claim", [mail.id], "me", NOW)
+
+    answers = [
+        do(store, "claim", [mail.id], owner, at) for owner, at in (("other", NOW), ("me", LATER), ("me", NOW))
+    ]
+
+    assert answers == [[], [], [mail.id]]
+    assert read(store, mail.id).attempts == 1
+
+
 def test_a_mail_is_not_claimed_before_its_time(store: CrmStore) -> None:
     (held,) = queue(store, replace(MAIL, not_before=LATER))
 

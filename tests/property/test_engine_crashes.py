@@ -19,7 +19,7 @@ from procession.advance import advance
 from procession.compile import compile_text
 from procession.deliver import recover
 from procession.dispatch import Engine, start_by_hand
-from procession.errors import TemporaryError
+from procession.errors import ConfigurationError, TemporaryError
 from procession.mail import Templates
 from procession.plan import Plan
 from procession.records import Ref
@@ -114,6 +114,34 @@ def live(world: World, plan: Plan, deal: Ref, deaths: list[int]) -> int:
     return fuse.passed
 
 
+def endure(world: World, plan: Plan, deal: Ref, outages: list[int]) -> None:
+    """Start one instance, and let one engine live through a database that is away at these instants."""
+    start_by_hand(engine(world, plan, Fuse()).ports, plan, {"deal": deal}, actor=ACTOR)
+    enduring = engine(world, plan, Outages(left=set(outages)))
+    world.postman.fuse = Fuse()
+    for _ in outages:
+        try:
+            run_dry(enduring, world)
+        except ConfigurationError:
+            continue
+    run_dry(enduring, world)
+    settle_doubts(world)
+    run_dry(enduring, world)
+
+
+class Outages(Fuse):
+    """The database is away at some instants, once each, for whoever asks: before a commit, or before its answer."""
+
+    def __init__(self, left: set[int]) -> None:
+        super().__init__()
+        self.left = left
+
+    def instant(self) -> None:
+        self.passed += 1
+        if self.passed in self.left:
+            raise ConfigurationError("The database cannot be used: it is away.")
+
+
 def run_dry(engine: Engine, world: World) -> None:
     """Tick until nothing is left to do, with the clock running on to the next retry."""
     for _ in range(40):
@@ -179,6 +207,22 @@ def test_an_engine_that_dies_anywhere_leaves_the_same_world(furnished, process, 
     note(json.dumps(process, indent=1))
     live(calm, plan, deal, [])
     live(rough, plan, deal, deaths)
+
+    assert outcome(rough, deal) == outcome(calm, deal)
+    assert all(count == 1 for count in rough.postman.taken.values())
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(process=processes(), outages=st.lists(st.integers(1, 30), max_size=6))
+def test_a_database_that_is_away_for_a_moment_leaves_the_same_world(furnished, process, outages):
+    template, deal = furnished
+    plan = compile_text(json.dumps(process), "random.yaml", Templates.of_files({}), SCHEMA, FUNCTIONS)
+    calm = World(copy_of(template, template.with_name("calm.sqlite")))
+    rough = World(copy_of(template, template.with_name("rough.sqlite")))
+
+    note(json.dumps(process, indent=1))
+    live(calm, plan, deal, [])
+    endure(rough, plan, deal, outages)
 
     assert outcome(rough, deal) == outcome(calm, deal)
     assert all(count == 1 for count in rough.postman.taken.values())
