@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from email.utils import parseaddr
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -9,9 +10,10 @@ from flows.server import HOST, api_url, healthy, named_server
 from flows.settings import FILE
 from procession.cli.application import Checkup
 from procession.cli.output import count
-from procession.errors import ProcessErrors, ProcessionError
+from procession.errors import ConfigurationError, ProcessErrors, ProcessionError, TransportRefused
 
 if TYPE_CHECKING:
+    from flows.settings import Settings
     from flows.wiring import Application
 
 
@@ -31,10 +33,28 @@ def _settings(application: "Application") -> Checkup:
     found = (
         f"project {application.project}, {f'with {FILE}' if file.exists() else f'without {FILE} (defaults)'}"
     )
+    try:
+        _secrets_are_there(application.settings)
+    except ProcessionError as error:
+        return Checkup("settings", "unwell", error.message, error.hint)
     if application.settings.mail_domain.endswith((".localhost", "example.com")):
         mend = "Set mail_domain to a domain of yours: it stands in the Message-ID of every mail."
         return Checkup("settings", "not set up", found, mend)
     return Checkup("settings", "well", found)
+
+
+def _secrets_are_there(settings: "Settings") -> None:
+    """Raises:
+    ConfigurationError: a secret is not where the settings say, or the user or the password of a pair is missing.
+    """
+    settings.database_url()
+    settings.smtp_password()
+    if bool(settings.smtp.user) != bool(settings.smtp.password):
+        given, missing = ("user", "password") if settings.smtp.user else ("password", "user")
+        raise ConfigurationError(
+            f"smtp.{given} is set, and smtp.{missing} is not",
+            hint=f"Set smtp.{missing} too, or leave both empty for a server that asks nobody.",
+        )
 
 
 def _database(application: "Application") -> Checkup:
@@ -54,8 +74,12 @@ def _mail(application: "Application") -> Checkup:
     if not isinstance(server, SmtpMailOut):
         mend = f"Set PROCESSION_SMTP_HOST, or host below [smtp] in {FILE}. Until then no mail can be sent."
         return Checkup("mail server", "not set up", "none is set", mend)
+    sender = application.settings.default_sender
     try:
-        return Checkup("mail server", "well", server.probe())
+        return Checkup("mail server", "well", server.probe(parseaddr(sender)[1]))
+    except TransportRefused as error:
+        mend = f"Set default_sender, now {sender}, to an address that this server lets you use."
+        return Checkup("mail server", "unwell", error.message, mend)
     except ProcessionError as error:
         return Checkup("mail server", "unwell", error.message, error.hint)
 
@@ -66,6 +90,8 @@ def _prefect(application: "Application") -> Checkup:
         if healthy(named, timeout_seconds=application.settings.prefect.patience_seconds):
             return Checkup("Prefect", "well", f"{named} answers")
         mend = "Start that server, or unset PREFECT_API_URL to let `procession serve` start one. Processes run without it."
+        if "/api" not in urlsplit(named).path:
+            mend = f"The address of an API ends in /api: try {named.rstrip('/')}/api."
         return Checkup("Prefect", "unwell", f"{named} does not answer", mend)
     port = application.settings.prefect.port
     if port and healthy(api_url(port)):

@@ -48,14 +48,18 @@ class SmtpMailOut:
                 finally:
                     self._give_back(connection)
 
-    def probe(self) -> str:
-        """What works, in one sentence, after opening a connection and signing in.
+    def probe(self, sender: str = "") -> str:
+        """What works, in one sentence, after opening a connection and signing in, and naming a sender if there is one.
 
         Raises:
-            TransportDeferred, ConfigurationError: what does not.
+            TransportDeferred, TransportRefused, ConfigurationError: what does not.
         """
         connection = open_connection(self._settings)
-        connection.quit()
+        try:
+            if sender:
+                connection.try_sender(sender)
+        finally:
+            connection.quit()
         return connection.described
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ A server that offers PIPELINING (RFC 2920) gets MAIL, RCPT and DATA in one packe
 """
 
 import smtplib
+import socket
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -98,6 +99,21 @@ class Connection:
         self.mails += 1
         self.used_at = monotonic()
         return Delivery(answer, refused)
+
+    def try_sender(self, sender: str) -> None:
+        """Ask whether a mail from this address would be taken, and hand none over.
+
+        Raises:
+            TransportDeferred, TransportRefused, ConfigurationError: it would not.
+        """
+        try:
+            self.smtp.send(f"MAIL FROM:<{envelope_address(sender)}>\r\n".encode())
+            reply = self._reply()
+        except LOST as error:
+            raise TransportDeferred(f"the mail server was lost: {_reason(error)}") from error
+        if not _taken(reply):
+            self._give_up(reply, f"the sender {sender}", started=False)
+        self._reset()
 
     def quit(self) -> None:
         """Say goodbye, if anyone is still listening."""
@@ -259,7 +275,8 @@ def _sign_in(smtp: smtplib.SMTP, settings: SmtpSettings) -> None:
         smtp.login(settings.user, settings.password())
     except UnicodeEncodeError:  # smtplib sends ASCII only
         raise ConfigurationError(
-            f"the user or the password for {settings} has letters beyond ASCII"
+            f"the user or the password for {settings} has letters beyond ASCII",
+            hint="Give this user a password without them.",
         ) from None
 
 
@@ -271,8 +288,10 @@ def _trust(ca_file: Path | None) -> ssl.SSLContext:
         try:
             context.load_verify_locations(ca_file)
         except OSError as error:
+            why = "it is no PEM file" if isinstance(error, ssl.SSLError) else error.strerror
             raise ConfigurationError(
-                f"the certificates in {ca_file} cannot be read: {error.strerror}"
+                f"the certificates in {ca_file} cannot be read: {why}",
+                hint="Name the PEM file of your certificate authority as ca_file.",
             ) from error
     return context
 
@@ -293,14 +312,23 @@ def _failed_to_open(error: Exception, settings: SmtpSettings) -> ProcessionError
             )
         case smtplib.SMTPResponseException():
             return TransportDeferred(f"{settings} does not take mail now: {_reason(error)}")
-        case smtplib.SMTPServerDisconnected():
-            return TransportDeferred(f"{settings} cannot be reached: {_reason(error)}")
-        case smtplib.SMTPException():
+        case smtplib.SMTPException() if not isinstance(error, smtplib.SMTPServerDisconnected):
             return ConfigurationError(
                 f"{settings} offers no way to sign in that is known here",
                 hint="Leave the user empty, or secure the connection: many servers offer AUTH only then.",
             )
-    return TransportDeferred(f"{settings} cannot be reached: {_reason(error)}")
+    return TransportDeferred(f"{settings} cannot be reached: {_reason(error)}", hint=_where_to_look(error))
+
+
+def _where_to_look(error: Exception) -> str:
+    match _cause(error):
+        case socket.gaierror():
+            return "Check the host, and that this machine can look up names."
+        case ConnectionRefusedError():
+            return "Nothing listens there: check host and port, and that the server runs."
+        case TimeoutError() | smtplib.SMTPServerDisconnected():
+            return "Check host and port, that no firewall is between, and security: tls for 465, starttls for 587."
+    return "Check host and port, and the network."
 
 
 def _failed_to_secure(error: ssl.SSLError, settings: SmtpSettings) -> ProcessionError:
@@ -351,9 +379,17 @@ def _taken(reply: Reply) -> bool:
 
 
 def _reason(error: BaseException) -> str:
+    if isinstance(error, smtplib.SMTPResponseException) and error.smtp_code < 0:
+        return "what answers there does not speak SMTP"
     if isinstance(error, smtplib.SMTPResponseException):
         words = error.smtp_error
         text = words.decode("utf-8", "replace") if isinstance(words, bytes) else str(words)
         return f"{error.smtp_code} {text}"
-    cause = error.__context__ if isinstance(error.__context__, OSError) else error
-    return "no answer in time" if isinstance(cause, TimeoutError) else str(cause).rstrip(".")
+    cause = _cause(error)
+    if isinstance(cause, TimeoutError):
+        return "no answer in time"
+    return (getattr(cause, "strerror", None) or str(cause)).rstrip(".")
+
+
+def _cause(error: BaseException) -> BaseException:
+    return error.__context__ if isinstance(error.__context__, OSError) else error

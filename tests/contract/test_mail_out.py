@@ -218,8 +218,12 @@ def test_a_server_that_is_not_there_puts_the_mail_off(inbox: Inbox) -> None:
         port = gone.port
     out = SmtpMailOut(settings(inbox, port=port))
 
-    with pytest.raises(TransportDeferred, match=rf"^127.0.0.1:{port} cannot be reached: .*refused"):
+    with pytest.raises(
+        TransportDeferred, match=rf"^127.0.0.1:{port} cannot be reached: Connection refused"
+    ) as raised:
         out.send(BOB, [ANN], mime())
+
+    assert raised.value.hint == "Nothing listens there: check host and port, and that the server runs."
 
 
 def test_one_connection_carries_many_mails(inbox: Inbox) -> None:
@@ -321,6 +325,8 @@ def test_a_server_that_wants_a_sign_in_is_the_operators_matter(certificate: Cert
 
         with out, pytest.raises(ConfigurationError, match="the mail server wants us to sign in: 530"):
             out.send(BOB, [ANN], mime())
+        with pytest.raises(ConfigurationError, match="the mail server wants us to sign in: 530"):
+            out.probe(BOB)
 
 
 def test_a_user_for_a_server_that_offers_no_sign_in_is_the_operators_matter(inbox: Inbox) -> None:
@@ -370,6 +376,11 @@ def test_tls_to_a_server_that_speaks_none_is_the_operators_matter(inbox: Inbox) 
 def test_certificates_that_cannot_be_read_are_the_operators_matter(inbox: Inbox, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot be read: No such file"):
         SmtpMailOut(settings(inbox, security="tls", ca_file=tmp_path / "none.pem")).probe()
+
+    (tmp_path / "letter.pem").write_text("Dear Ann", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="cannot be read: it is no PEM file") as raised:
+        SmtpMailOut(settings(inbox, security="tls", ca_file=tmp_path / "letter.pem")).probe()
+    assert raised.value.hint == "Name the PEM file of your certificate authority as ca_file."
 
 
 def test_a_local_part_beyond_ascii_needs_a_server_that_takes_it() -> None:

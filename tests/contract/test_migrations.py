@@ -2,7 +2,6 @@
 
 import shutil
 import socket
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 

@@ -37,6 +37,26 @@ steps:
 """
 
 
+LOOP = """
+process: loop
+triggers:
+  - manual: {}
+steps:
+  - for_each:
+      items: "{{ [1, 2, 3] }}"
+      steps:
+        - id: way
+          choose:
+            branches:
+              - when: item == 2
+                steps: [{set: {x: 1}}]
+            else:
+              - set: {x: 2}
+        - if: item > 1
+          log_history: {text: "{{ item }}", on: "{{ outputs.anna.first }}"}
+"""
+
+
 @pytest.fixture
 def greet(project: Path) -> Path:
     for file in (project / "processes").glob("*.yaml"):
@@ -298,6 +318,36 @@ def test_wrong_inputs_are_named(command: str, words: str, expected: str, greet: 
     assert (said.code, said.err) == (2, expected)
 
 
+def test_an_input_outside_of_its_bounds_is_named(greet: Path, call: Call) -> None:
+    bounded = PROCESS.replace("default: 1", "default: 1, max: 5") if "default: 1" in PROCESS else PROCESS
+    greet.write_text(bounded, encoding="utf-8")
+
+    said = call("simulate", "greet", "-i", "contact=contact:1", "-i", "times=7")
+
+    assert (said.code, said.err) == (2, "Input times must be at most 5, not 7.\n")
+
+
+def test_simulate_counts_what_a_loop_passed_by(project: Path, call: Call) -> None:
+    (project / "processes" / "loop.yaml").write_text(LOOP, encoding="utf-8")
+
+    said = call("simulate", "loop")
+
+    assert "for_each_1/steps/way [2]" in said.out
+    assert "not taken: for_each_1/steps/way/branches/1: when: item == 2 (2 of 3 times)\n" in said.out
+    assert "not taken: for_each_1/steps/way/else: another branch was taken (1 of 3 times)\n" in said.out
+    assert "not taken: for_each_1/steps/log_history_1: if: item > 1 (1 of 3 times)\n" in said.out
+
+
+def test_a_template_is_previewed_as_its_contact_would_read_it(project: Path, call: Call) -> None:
+    said = call("template", "preview", "meeting_new", "--with", "meeting=activity:3", "--json").json
+
+    assert said["language"] == "fr"
+    assert "Bonjour Monsieur Dupont" in said["text"]
+    assert call(
+        "template", "preview", "task_assigned", "--with", "task=activity:9", "--to", "user:2"
+    ).out.startswith("Subject: Urgent task for you: Write the offer\n\nHello Bob Carter,")
+
+
 def test_a_template_is_previewed_with_a_record(project: Path, call: Call) -> None:
     said = call("template", "preview", "meeting_new", "--with", "meeting=activity:1", "--language", "de")
 
@@ -337,6 +387,42 @@ def test_the_doctor_says_what_works_and_what_to_mend(project: Path, call: Call, 
         "settings": "not set up", "database": "well", "mail server": "well", "templates": "well", "processes": "well",
         "incidents": "well",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        (
+            {"USER": "bob", "PASSWORD": "env:NO_SUCH"},
+            "smtp.password is env:NO_SUCH, but the environment variable",
+        ),
+        ({"USER": "bob"}, "smtp.user is set, and smtp.password is not\n    Set smtp.password too"),
+        ({"PASSWORD": "env:HOME"}, "smtp.password is set, and smtp.user is not\n    Set smtp.user too"),
+    ],
+)
+def test_the_doctor_looks_for_secrets_even_of_servers_that_are_away(
+    variables: dict[str, str], expected: str, project: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(f"PROCESSION_SMTP_{name}", value)
+
+    said = call("doctor")
+
+    assert f"✗ settings: {expected}" in said.out
+    assert said.code == 1
+
+
+def test_the_doctor_finds_a_sender_that_the_mail_server_refuses(
+    project: Path, call: Call, inbox: Inbox
+) -> None:
+    inbox.refuse_next("553 5.1.8 not you", at="MAIL")
+
+    said = call("doctor")
+
+    assert (
+        "✗ mail server: the mail server refused the sender sales@example.com: 553 5.1.8 not you" in said.out
+    )
+    assert "Set default_sender, now Sales <sales@example.com>, to an address" in said.out
 
 
 def test_the_doctor_finds_a_mail_server_that_is_not_there(

@@ -130,6 +130,31 @@ def test_a_server_that_greets_nobody_puts_the_mail_off(greeting: str) -> None:
     assert "does not take mail now" in error.message
 
 
+def test_what_does_not_speak_smtp_is_told_as_such() -> None:
+    assert failure({}, greeting="HTTP/1.1 400 Bad").message.endswith("what answers there does not speak SMTP")
+
+
+def test_a_server_that_says_nothing_may_be_spoken_to_in_the_wrong_way() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        out = SmtpMailOut(SmtpSettings("127.0.0.1", port, "starttls", timeout=timedelta(seconds=0.1)))
+        with pytest.raises(TransportDeferred) as raised:
+            out.probe()
+
+    assert raised.value.message == f"127.0.0.1:{port} cannot be reached: no answer in time"
+    assert raised.value.hint.endswith("and security: tls for 465, starttls for 587.")
+
+
+def test_the_probe_asks_about_a_sender_and_sends_nothing() -> None:
+    with OddServer({"MAIL": "553 5.1.8 no such domain"}) as server:
+        out = SmtpMailOut(server.settings())
+        with pytest.raises(TransportRefused) as raised:
+            out.probe(BOB)
+
+    assert raised.value.message == (f"the mail server refused the sender {BOB}: 553 5.1.8 no such domain")
+    assert server.commands == ["EHLO client.example", f"MAIL FROM:<{BOB}>", "RSET", "QUIT"]
+
+
 def test_a_server_that_greets_with_nothing_cannot_be_reached() -> None:
     assert "cannot be reached" in failure({}, greeting=CUT).message
 
@@ -157,6 +182,7 @@ def test_a_password_beyond_ascii_is_the_operators_matter() -> None:
 
     assert type(error) is ConfigurationError
     assert "has letters beyond ASCII" in error.message
+    assert error.hint == "Give this user a password without them."
     assert "geheim" not in error.message
 
 
