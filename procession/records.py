@@ -100,7 +100,8 @@ class Ref:
         """
         entity, _, number = text.partition(":")
         if not entity or not number.isascii() or not number.isdigit():
-            raise InputError(f"{text!r} does not name a record", hint="Write it as contact:17.")
+            example = f"{entity}:17" if entity and number else "contact:17"
+            raise InputError(f"{text!r} does not name a record", hint=f"Write it as {example}.")
         return cls(entity, int(number))
 
 

@@ -10,6 +10,7 @@ import typer
 from procession.cli import output
 from procession.cli.session import session
 from procession.errors import ProcessError, ProcessErrors
+from procession.times import spoken
 
 if TYPE_CHECKING:
     from procession.plan import Plan, Trigger
@@ -85,7 +86,7 @@ def in_words(trigger: "Trigger") -> str:
     if trigger.cron:
         return f"at {trigger.cron} ({trigger.timezone})"
     if trigger.every:
-        return f"every {trigger.every}"
+        return f"every {spoken(trigger.every)}"
     if "manual" in trigger.events:
         return f"by hand on {trigger.entity}" if trigger.entity else "by hand"
     return f"{trigger.entity} {' or '.join(trigger.events)}"

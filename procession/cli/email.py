@@ -10,14 +10,16 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from procession.cli import mails, output, records, typed
+from procession.cli.by_hand import NO_MAIL, check_reader, person, template_names, with_place
 from procession.cli.content import Json
 from procession.cli.session import Session, session
 from procession.effects import SendMail
-from procession.errors import InputError, Place
+from procession.errors import ExpressionError, InputError, Place
 from procession.ports import Envelope, HistoryRow, QueuedMail
-from procession.records import Record, Ref
+from procession.records import Ref
 from procession.spelling import did_you_mean, one_of
 
 app = typer.Typer(help="Mails: write one by hand, see what went out, send a draft.", no_args_is_help=True)
@@ -50,9 +52,10 @@ def new(
       procession email new --to ann@acme.example --subject Hello --text "See you on Friday."
     """
     now = session(context)
+    check_reader(language)
     fields = {
-        "to": [_person(now, one) for one in to], "cc": [_person(now, one) for one in cc or ()],
-        "from": _person(now, from_) if from_ else None, "template": _template(now, template),
+        "to": [person(now, one, "--to") for one in to], "cc": [person(now, one, "--cc") for one in cc or ()],
+        "from": person(now, from_, "--from") if from_ else None, "template": _template(now, template),
         "subject": subject, "text": sys.stdin.read() if text == "-" else text, "language": language,
         "connected_to": [records.read_record(now, now.ref(one)) for one in connected_to or ()],
         "opt_out": "ignore" if ignore_opt_out else "respect", "reply_to": "answered" if reply_to else "", "send": "draft",
@@ -125,7 +128,7 @@ def show(context: typer.Context, number: Number, json: Json = False) -> None:
             }
         )
         return
-    output.say(f"mail {mail.id}: {mail.state}{f' ({mail.error})' if mail.error else ''}", "bold")
+    output.say(f"mail {mail.id}: {_state(mail)}{f' ({mail.error})' if mail.error else ''}", "bold")
     show_written(read_back)
 
 
@@ -186,7 +189,8 @@ def _written(
 
     Raises:
         InputError: the recipient wants no mail.
-        PermanentError: no address, or the template failed.
+        PermanentError: no address.
+        ProcessError: the template failed.
     """
     from procession.steps.kind import Context
     from procession.steps.send_email import decide
@@ -196,12 +200,16 @@ def _written(
     given: dict[str, Any] = template_names(now, str(fields["template"] or ""), names)
     if reply_to:
         given["outputs"] = {"answered": {"message_id": mails.read(now, reply_to).message_id}}
-    outcome = decide(fields, Context(
+    context = Context(
         names=given, now=application.clock.now(), process="", title="", at=Place("command line", 1, 1),
         message_id=f"<{uuid.uuid4().hex}@{ports.mail_domain}>", mail_domain=ports.mail_domain,
         default_sender=ports.default_sender, history_on=None, renderer=application.templates,
         schema=application.schema, functions=application.functions,
-    ))  # fmt: skip
+    )  # fmt: skip
+    try:
+        outcome = decide(fields, context)
+    except ExpressionError as error:
+        raise with_place(error, names) from error
     for effect in outcome.effects:
         if isinstance(effect, SendMail):
             return replace(effect, automatic=False)
@@ -223,37 +231,6 @@ def _keep(now: Session, mail: SendMail) -> Envelope:
     return draft
 
 
-def template_names(now: Session, template: str, written: Mapping[str, str]) -> dict[str, Any]:
-    """`--with` values for a template: records with everything the template follows, or plain text."""
-    from procession.expressions import Scope
-    from procession.records import TEXT, record_of
-
-    application = now.application
-    schema = application.schema
-    refs = {
-        name: now.ref(text) for name, text in written.items() if text.partition(":")[0] in schema.entities
-    }
-    types = {name: record_of(refs[name].entity) if name in refs else TEXT for name in written}
-    reads = application.templates.reads(template, Scope(types, schema)) if template and refs else frozenset()
-    values: dict[str, Any] = dict(written)
-    with application.store.unit(write=False) as unit:
-        for name, ref in refs.items():
-            paths = frozenset(path[1:] for path in reads if path[0] == name and path[1:])
-            found: Mapping[Ref, Record] = unit.records.fetch([ref], paths)
-            if ref not in found:
-                raise InputError(
-                    f"--with {name}: there is no {ref}", hint=f"See: procession crm list {ref.entity}"
-                )
-            values[name] = found[ref]
-    return values
-
-
-def _person(now: Session, text: str) -> Record | str:
-    if "@" in text:
-        return text
-    return records.read_record(now, now.ref(text, of=("contact", "user")))
-
-
 def _template(now: Session, name: str | None) -> str | None:
     names: Sequence[str] = now.application.templates.names() if name else ()
     if name and name not in names:
@@ -264,7 +241,14 @@ def _template(now: Session, name: str | None) -> str | None:
 
 def _line(mail: Envelope) -> tuple[Any, ...]:
     read_back = mails.written(mail.mime)
-    return str(mail.id), output.state(mail.state), ", ".join(mail.recipients), read_back.subject
+    subject = output.brief(read_back.subject, 160)
+    return str(mail.id), Text(_state(mail), output.STATES[mail.state]), ", ".join(mail.recipients), subject
+
+
+def _state(mail: Envelope) -> str:
+    """The state, and until when a mail is held back."""
+    held = mail.state == "queued" and mail.not_before is not None
+    return f"queued until {output.short_time(mail.not_before)}" if held else mail.state
 
 
 def _not_sent(mail: Envelope) -> str:
@@ -278,18 +262,3 @@ def _not_sent(mail: Envelope) -> str:
             return "A running engine is sending it."
         case _:
             return f"Not sent ({mail.state}): {mail.error}."
-
-
-class _NoMail:
-    """Writing a draft needs no mail server."""
-
-    connections = 1
-
-    def send(self, sender: str, recipients: Sequence[str], mime: bytes) -> Any:
-        raise AssertionError((sender, recipients, mime))
-
-    def close(self) -> None:
-        pass
-
-
-NO_MAIL = _NoMail()

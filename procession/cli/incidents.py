@@ -112,7 +112,7 @@ def _step(error: Mapping[str, Any] | None) -> str:
 
 
 def _tell_instance(instance: Instance) -> None:
-    output.say(f"instance {instance.id}  {instance.title}", "bold")
+    output.say(f"instance {instance.id}  {output.brief(instance.title, 120)}", "bold")
     if instance.error:
         tell_error(instance.error)
     output.say(

@@ -3,6 +3,7 @@
 It makes what is missing and changes no file that is there.
 """
 
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,7 +75,7 @@ def init(
     if fresh and not empty:
         _sample(application)
     output.say(f"The project is in {target}.")
-    output.note(f"Next: cd {target} && procession check && procession crm list contacts")
+    output.note(f"Next: cd {shlex.quote(str(target))} && procession check && procession crm list contacts")
 
 
 def write_project(target: Path, settings: str = SETTINGS) -> Iterator[Path]:

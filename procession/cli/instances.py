@@ -19,6 +19,7 @@ app = typer.Typer(help="What runs and what ran: instances of processes and their
 
 STATES = ("ready", "running", "completed", "stopped", "failed", "cancelled", "incident")
 OUTPUT_WIDTH = 60
+TITLE_WIDTH = 80
 
 
 @app.callback(invoke_without_command=True)
@@ -73,11 +74,12 @@ def show(
     if json:
         output.emit({**document(instance), "steps": [step_document(step) for step in steps]})
         return
-    output.say(f"#{instance.id} {instance.title}", "bold")
+    output.say(f"#{instance.id} {output.brief(instance.title, 3 * TITLE_WIDTH)}", "bold")
     output.facts(_facts(instance))
     if steps:
         output.say()
-        output.table(("step", "state", "when", "output"), [_step_line(step) for step in steps])
+        stuck = instance.state == "incident"
+        output.table(("step", "state", "when", "output"), [_step_line(step, stuck=stuck) for step in steps])
     if instance.error:
         output.say()
         tell_error(instance.error)
@@ -148,9 +150,9 @@ def tell_error(error: Mapping[str, Any]) -> None:
 
 
 def _line(instance: Instance) -> tuple[str, str, Text, str, str]:
-    result = instance.result or str((instance.error or {}).get("message", ""))
+    result = output.brief(instance.result or str((instance.error or {}).get("message", "")), 2 * OUTPUT_WIDTH)
     return (
-        str(instance.id), instance.title, output.state(instance.state), output.short_time(instance.started_at),
+        str(instance.id), output.brief(instance.title, TITLE_WIDTH), output.state(instance.state), output.short_time(instance.started_at),
         result,
     )  # fmt: skip
 
@@ -178,17 +180,28 @@ def _started_by(trigger: Mapping[str, Any]) -> str:
     return f"by “{trigger.get('id', '')}”{record}"
 
 
-def _step_line(step: StepRun) -> tuple[str, Text, str, str]:
+def path_of(step: StepRun) -> str:
+    """The path of a step, with the rounds of the loops around it, counted as people do."""
+    rounds = ".".join(str(int(number) + 1) for number in step.round.split(".") if number)
+    return f"{step.path} [{rounds}]" if rounds else step.path
+
+
+def state_of(step: StepRun, *, stuck: bool) -> str:
+    """What has become of a step; one of an instance that is `stuck` at it is tried again by nobody."""
+    return "incident" if stuck and step.state == "retrying" else step.state
+
+
+def _step_line(step: StepRun, *, stuck: bool) -> tuple[str, Text, str, str]:
     said = brief(from_json(step.output).get("out", {}))
     if step.error:
         said = str(step.error.get("message", ""))
     elif step.branch:
         said = f"→ {step.branch}"
-    path = f"{step.path} [{step.round}]" if step.round else step.path
-    word = f"{step.state} (try {step.attempts})" if step.attempts > 1 else step.state
+    state = state_of(step, stuck=stuck)
+    word = f"{state} (try {step.attempts})" if step.attempts > 1 else state
     return (
-        path,
-        Text(word, style=output.STATES.get(step.state, "")),
+        path_of(step),
+        Text(word, style=output.STATES.get(state, "")),
         step.at.astimezone().strftime("%H:%M:%S"),
         said,
     )
@@ -197,8 +210,12 @@ def _step_line(step: StepRun) -> tuple[str, Text, str, str]:
 def brief(values: Any) -> str:
     """`name: value` pairs in a line, long ones cut, and without the Message-ID, which is long and read by nobody."""
     text = ", ".join(
-        f"{name}: {output.plain(value)}"
+        f"{name}: {_one(output.plain(value))}"
         for name, value in dict(values).items()
         if value not in ("", None, ()) and name != "message_id"
     )
-    return text if len(text) <= 2 * OUTPUT_WIDTH else text[: 2 * OUTPUT_WIDTH - 1] + "…"
+    return output.brief(text, 2 * OUTPUT_WIDTH)
+
+
+def _one(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -107,6 +107,12 @@ def facts(pairs: Iterable[tuple[str, str | Text]]) -> None:
     out().print(drawn)
 
 
+def brief(text: str, longest: int) -> str:
+    """In one line of at most so many characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+
+
 def section(title: str) -> None:
     """A line across with a title in it."""
     say()
@@ -126,6 +132,11 @@ def moment(at: datetime | None) -> str:
 def short_time(at: datetime | None) -> str:
     """In the zone of this machine, to the minute."""
     return at.astimezone().strftime("%Y-%m-%d %H:%M") if at else ""
+
+
+def zoned_time(at: datetime | None) -> str:
+    """In the zone of this machine, to the minute, with that zone."""
+    return at.astimezone().strftime("%Y-%m-%d %H:%M %Z") if at else ""
 
 
 def lasting(duration: timedelta) -> str:

@@ -9,12 +9,14 @@ import typer
 from procession.cli import output, typed
 from procession.cli.application import ImportOptions
 from procession.cli.content import Json
+from procession.cli.fields import fields, options
 from procession.cli.session import Session, entity_of, session
 from procession.errors import InputError
 from procession.records import Field, Record, Ref, fields_of, ref_of
 from procession.spelling import did_you_mean, one_of
 
 app = typer.Typer(help="Accounts, contacts, opportunities, users and activities.", no_args_is_help=True)
+app.command()(fields)
 
 KINDS: Mapping[str, Mapping[str, Any]] = {
     "meeting": {"type": "task", "category": "meeting", "status": "planned"},
@@ -22,6 +24,13 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
     "call": {"type": "call", "status": "planned"},
 }
 """Words for activities that say what the activity is."""
+LISTED: Mapping[str, Mapping[str, Any]] = {
+    "meeting": {"is_meeting": True},
+    "task": {"type": "task", "is_meeting": False},
+    "call": {"type": "call"},
+    "email": {"type": "email"},
+}
+"""The same, to look activities up."""
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "account": ("name", "industry", "country"),
@@ -88,8 +97,10 @@ def _entity_of_rows(entity: str, file: Path, now: Session) -> str:
     """What the rows of the file are, by the option or by the file's name.
 
     Raises:
-        InputError: neither says it.
+        InputError: neither says it, or there is no such file.
     """
+    if not file.exists():
+        raise InputError(f"there is no file {file}")
     try:
         return entity_of(entity or file.stem.casefold(), now.application.schema)
     except InputError:
@@ -103,37 +114,29 @@ def _entity_of_rows(entity: str, file: Path, now: Session) -> str:
 @app.command("list")
 def list_(
     context: typer.Context,
-    entity: Annotated[
-        str, typer.Argument(metavar="ENTITY", help="contacts, accounts, opportunities, users or activities")
-    ],
-    where: Annotated[
-        list[str] | None,
-        typer.Option("--where", "-w", metavar="FIELD=VALUE", help="Only those with this value."),
-    ] = None,
-    order: Annotated[
-        str,
-        typer.Option("--order", metavar="FIELD", help="A field to sort by; -field for the other way round."),
-    ] = "",
-    limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, max=1000, help="At most so many.")
-    ] = 50,
+    entity: Annotated[str, typer.Argument(metavar="ENTITY", help="contacts, accounts, opportunities, users or activities; meetings, tasks, calls or emails")],
+    where: Annotated[list[str] | None, typer.Option("--where", "-w", metavar="FIELD=VALUE", help="Only those with this value.")] = None,
+    order: Annotated[str, typer.Option("--order", metavar="FIELD", help="A field to sort by; -field for the other way round.")] = "",
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=1000, help="At most so many.")] = 50,
     json: Json = False,
-) -> None:
+) -> None:  # fmt: skip
     """List records.
 
     Examples:
 
       procession crm list contacts
+      procession crm list meetings --order start
       procession crm list opportunities --where stage=proposal --order -amount
       procession crm list activities --where opportunity=opportunity:2 --json
     """
     now = session(context)
     application = now.application
-    name = entity_of(entity, application.schema)
-    fields = application.schema.entity(name).fields
-    wanted = _typed(now, name, typed.pairs(where or (), "--where"), "--where")
+    kind = LISTED.get(entity.removesuffix("s"), {})
+    name = "activity" if kind else entity_of(entity, application.schema)
+    known = application.schema.entity(name).fields
+    wanted = {**kind, **_typed(now, name, typed.pairs(where or (), "--where"), "--where")}
     if order:
-        _field(order.removeprefix("-"), fields, name)
+        _field(order.removeprefix("-"), known, name)
     rows = _found(now, name, wanted, order, limit)
     if json:
         output.emit([_document(record) for record in rows])
@@ -205,7 +208,8 @@ def save(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Make a record, or change one: every field of it is an option. Processes that wait for it start.
+    """Make a record, or change one: every field of it is an option (`crm fields` lists them). Processes that wait
+    for it start.
 
     Examples:
 
@@ -215,12 +219,14 @@ def save(
       procession crm save activity:17 --status cancelled
       procession crm save opportunity:2 --stage won --json
 
-    A moment without a zone is one of this machine's zone; +2 days counts from now.
+    A moment without a zone is one of this machine's zone; +2 days counts from now. An empty text empties a field.
     """
     now = session(context)
     ref = now.ref(what) if ":" in what else None
     entity = ref.entity if ref else "activity" if what in KINDS else _entity_to_save(what, now)
-    values = _typed(now, entity, options(context.args), "")
+    flags = {n for n, f in now.application.schema.entity(entity).fields.items() if f.type.name == "bool"}
+    values = _typed(now, entity, options(context.args, flags), "")
+    _check_span(now, ref, values)
     if not ref:
         values = {**KINDS.get(what, {}), **values}
     saved = _save(now, entity, ref, values, [now.ref(text) for text in connected_to or ()])
@@ -264,27 +270,6 @@ def read_record(now: Session, ref: Ref) -> Record:
     return found[ref]
 
 
-def options(words: list[str]) -> dict[str, str]:
-    """`--field value` and `--field=value` as `{field: value}`.
-
-    Raises:
-        InputError: a word is no option, or an option has no value.
-    """
-    found = {}
-    rest = iter(words)
-    for word in rest:
-        if not word.startswith("--"):
-            raise InputError(
-                f"{word!r} is no field",
-                hint='Write --field value, with quotes around blanks: --subject "First talk".',
-            )
-        name, equals, value = word.removeprefix("--").partition("=")
-        if not equals and (value := next(rest, None)) is None:  # type: ignore[assignment]  # None is refused here
-            raise InputError(f"--{name} needs a value")
-        found[name.replace("-", "_")] = value
-    return found
-
-
 def _entity_to_save(what: str, now: Session) -> str:
     entities = now.application.schema.entities
     if what not in entities or what == "activity":
@@ -293,6 +278,19 @@ def _entity_to_save(what: str, now: Session) -> str:
             f"{what!r} cannot be saved", hint=did_you_mean(what, known) or f"It is {one_of(known)}."
         )
     return what
+
+
+def _check_span(now: Session, ref: Ref | None, values: Mapping[str, Any]) -> None:
+    """Raises:
+    InputError: what is saved would end before it begins.
+    """
+    if not (values.get("start") or values.get("end")):
+        return
+    kept = fields_of(read_record(now, ref)) if ref else {}
+    start, end = (values.get(name, kept.get(name)) for name in ("start", "end"))
+    if start and end and end < start:
+        hint = f"It starts {output.zoned_time(start)} and ends {output.zoned_time(end)}."
+        raise InputError("the end lies before the start", hint=hint)
 
 
 def _save(
@@ -345,7 +343,9 @@ def _cell(value: Any, *, ref: bool = True) -> str:
             return ", ".join(_cell(item) for item in value)
         case Record():
             return f"{value} ({ref_of(value)})" if ref else str(value)
-    return output.short_time(value) if hasattr(value, "tzinfo") else str(value)
+    if hasattr(value, "tzinfo"):
+        return output.zoned_time(value) if ref else output.short_time(value)
+    return str(value)
 
 
 def _document(record: Record) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """`run`, `serve`, `deploy`: the engine, started by hand in this process or kept running."""
 
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -16,7 +17,7 @@ from procession.ports import Instance, Ports
 from procession.spelling import did_you_mean, one_of
 
 if TYPE_CHECKING:
-    from procession.plan import Plan, Step
+    from procession.plan import Input, Plan, Step
 
 GIVEN = typer.Option(
     "--input", "-i", metavar="NAME=VALUE", help="An input of the process; a record as activity:17."
@@ -93,6 +94,7 @@ def read_inputs(now: Session, plan: "Plan", written: Mapping[str, str]) -> dict[
         values[name] = typed.read(
             text, declared.type, f"input {name}", now.application.clock, declared.options
         )
+        _check_bounds(declared, values[name])
     for name, declared in known.items():
         if declared.required and declared.default is None and name not in values:
             example = f"{declared.type.of}:17" if declared.type.name == "record" else "…"
@@ -101,6 +103,22 @@ def read_inputs(now: Session, plan: "Plan", written: Mapping[str, str]) -> dict[
                 hint=f"Give it as --input {name}={example}",
             )
     return values
+
+
+def _check_bounds(declared: "Input", value: Any) -> None:
+    """Raises:
+    InputError: the value lies outside of what the input says.
+    """
+    what, low, high = f"input {declared.name}", declared.minimum, declared.maximum
+    if low is not None and value < low:
+        raise InputError(f"{what} must be at least {output.plain(low)}, not {output.plain(value)}")
+    if high is not None and value > high:
+        raise InputError(f"{what} must be at most {output.plain(high)}, not {output.plain(value)}")
+    if declared.pattern and not re.fullmatch(declared.pattern, str(value)):
+        raise InputError(
+            f"{what}: {value!r} does not have its form",
+            hint=declared.description or f"It is {declared.pattern}",
+        )
 
 
 def serve(context: typer.Context) -> None:

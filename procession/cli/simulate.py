@@ -124,27 +124,48 @@ def _not_taken(
     from procession.plan import every_step
 
     names = _names(plan, instance, rows, store, ports)
-    by_path = {row.path: row for row in rows}
+    by_path: dict[str, list[StepRun]] = {}
+    for row in rows:
+        by_path.setdefault(row.path, []).append(row)
     for step in every_step(plan):
-        row = by_path.get(step.path)
-        if row is None:
+        reached = by_path.get(step.path, [])
+        if any(row.round for row in reached):
+            yield from _in_rounds(step, reached)
+        elif not reached:
             continue
-        if row.state == "skipped" and step.guard:
+        elif reached[0].state == "skipped" and step.guard:
             yield _because(step.path, "if", step.guard, names)
-        elif row.state == "done":
-            yield from _branches(step, row, names)
+        elif reached[0].state == "done":
+            yield from _branches(step, reached[0], names)
+
+
+def _in_rounds(step: "Step", rows: list[StepRun]) -> Iterator[NotTaken]:
+    """In a loop: how often a step or branch was passed by; its values were others in each round."""
+    from procession.expressions import Expression
+
+    if skipped := [row for row in rows if row.state == "skipped"]:
+        source = " ".join(step.guard.source.split()) if step.guard else ""
+        yield NotTaken(step.path, f"if: {source} ({len(skipped)} of {len(rows)} times)", "")
+    decided = [row for row in rows if row.branch]
+    for slot in step.slots:
+        passed = [row for row in decided if slot not in row.branch.split()]
+        if passed:
+            condition = _condition(step, slot)
+            why = "another branch was taken"
+            if isinstance(condition, Expression):
+                why = f"{'when' if '/' in slot else 'if'}: {' '.join(condition.source.split())}"
+            yield NotTaken(f"{step.path}/{slot}", f"{why} ({len(passed)} of {len(rows)} times)", "")
 
 
 def _branches(step: "Step", row: StepRun, names: Mapping[str, Any]) -> Iterator[NotTaken]:
     """The branches of an `if` or a `choose` that were passed by."""
-    from procession.expressions import Expression, Later
+    from procession.expressions import Expression
 
     taken = row.branch.split()
     for slot in step.slots:
         if slot in taken or not taken:
             continue
         condition = _condition(step, slot)
-        condition = condition.expression if isinstance(condition, Later) else condition
         if isinstance(condition, Expression):
             yield _because(f"{step.path}/{slot}", "when" if "/" in slot else "if", condition, names)
         elif slot == "else":
@@ -152,7 +173,14 @@ def _branches(step: "Step", row: StepRun, names: Mapping[str, Any]) -> Iterator[
 
 
 def _condition(step: "Step", slot: str) -> Any:
-    """The condition of a branch, as the plan keeps it; None for `else`."""
+    """The condition of a branch; None for `else`."""
+    from procession.expressions import Later
+
+    found = _kept_condition(step, slot)
+    return found.expression if isinstance(found, Later) else found
+
+
+def _kept_condition(step: "Step", slot: str) -> Any:
     if slot == "then":
         return step.fields.get("if")
     branches = step.fields.get("branches")
@@ -205,7 +233,8 @@ def _names(
 
 def _show(done: Simulated) -> None:
     output.say(done.instance.title, "bold")
-    output.table(("step", "state", "output"), [_line(row) for row in done.steps])
+    stuck = done.instance.state == "incident"
+    output.table(("step", "state", "output"), [_line(row, stuck=stuck) for row in done.steps])
     for reason in done.not_taken:
         output.say(Text.assemble(("  not taken: ", "yellow"), (reason.path, "bold"), f": {reason.because}"))
         if reason.saw:
@@ -224,11 +253,11 @@ def _show(done: Simulated) -> None:
     output.note("Nothing was sent or saved.")
 
 
-def _line(row: StepRun) -> tuple[str, Text, str]:
+def _line(row: StepRun, *, stuck: bool) -> tuple[str, Text, str]:
     kept = from_json(row.output)
     said = f"→ {row.branch}" if row.branch else instances.brief(kept.get("out", {}))
-    path = f"{row.path} [{row.round}]" if row.round else row.path
-    return path, output.state(row.state), str((row.error or {}).get("message", said))
+    state = output.state(instances.state_of(row, stuck=stuck))
+    return instances.path_of(row), state, str((row.error or {}).get("message", said))
 
 
 def _document(done: Simulated) -> dict[str, Any]:

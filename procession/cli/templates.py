@@ -1,17 +1,23 @@
 """`template`: the mail templates, and a mail as it would be, without sending it."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from procession.cli import output, typed
+from procession.cli.by_hand import NO_MAIL, check_reader, person, template_names, told_once, with_place
 from procession.cli.content import Json
-from procession.cli.email import template_names
+from procession.cli.records import read_record
 from procession.cli.session import Session, session
-from procession.errors import InputError, ProcessErrors
-from procession.ports import Rendered
+from procession.errors import ExpressionError, InputError, ProcessErrors
+from procession.records import Record, fields_of, ref_of
 from procession.spelling import did_you_mean
+
+if TYPE_CHECKING:
+    from procession.ports import Rendered
+    from procession.steps.recipients import Person
 
 app = typer.Typer(
     help="Mail templates: list them, and look at a mail before it is ever sent.", no_args_is_help=True
@@ -43,8 +49,9 @@ def preview(
     context: typer.Context,
     template: Annotated[str, typer.Argument(metavar="TEMPLATE", help="See `procession template list`")],
     with_: Annotated[list[str] | None, typer.Option("--with", metavar="NAME=VALUE", help="A name of the template: a record or text.")] = None,
-    language: Annotated[str, typer.Option("--language", metavar="LANGUAGE", help="The reader's language.")] = "en",
-    timezone: Annotated[str, typer.Option("--timezone", metavar="ZONE", help="The reader's zone.")] = "UTC",
+    to: Annotated[str, typer.Option("--to", metavar="WHO", help="Who reads it: a contact, a user, or an address; otherwise the record's contact.")] = "",
+    language: Annotated[str, typer.Option("--language", metavar="LANGUAGE", help="Otherwise that of whoever reads it.")] = "",
+    timezone: Annotated[str, typer.Option("--timezone", metavar="ZONE", help="Otherwise that of whoever reads it.")] = "",
     folder: Annotated[Path | None, typer.Option("--output", "-o", metavar="DIR", help="Where to write it; otherwise .procession/preview.")] = None,
     json: Json = False,
 ) -> None:  # fmt: skip
@@ -56,15 +63,22 @@ def preview(
       procession template preview meeting_new --with meeting=activity:17 --language de --output out
     """
     now = session(context)
-    rendered = _rendered(now, template, typed.pairs(with_ or (), "--with"), language, timezone)
-    target = folder or now.application.data / "preview"
-    target.mkdir(parents=True, exist_ok=True)
-    files = []
-    for suffix, text in (("html", rendered.html), ("txt", rendered.text)):
-        if text:
-            path = target / f"{template}.{rendered.language}.{suffix}"
-            path.write_text(text, encoding="utf-8")
-            files.append(path)
+    from procession.steps.recipients import sender as sender_of
+
+    check_reader(language, timezone)
+    written = typed.pairs(with_ or (), "--with")
+    _check(now, template, written)
+    values = template_names(now, template, written)
+    reader = _reader(now, to, values)
+    sender = sender_of(None, now.application.ports(mail_out=NO_MAIL).default_sender)
+    try:
+        rendered = now.application.templates.render(
+            template, {"recipient": reader.about, "sender": sender.about, **values},
+            language=language or reader.language or "en", timezone=timezone or reader.timezone or "UTC",
+        )  # fmt: skip
+    except ExpressionError as error:
+        raise with_place(error, written) from error
+    files = _write(rendered, folder or now.application.data / "preview", template)
     if json:
         output.emit({"subject": rendered.subject, "language": rendered.language, "text": rendered.text,
                      "files": [str(path) for path in files]})  # fmt: skip
@@ -75,7 +89,18 @@ def preview(
         output.note(f"Wrote {path}")
 
 
-def _rendered(now: Session, template: str, written: dict[str, str], language: str, timezone: str) -> Rendered:
+def _write(rendered: "Rendered", folder: Path, template: str) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for suffix, text in (("html", rendered.html), ("txt", rendered.text)):
+        if text:
+            path = folder / f"{template}.{rendered.language}.{suffix}"
+            path.write_text(text, encoding="utf-8")
+            files.append(path)
+    return files
+
+
+def _check(now: Session, template: str, written: Mapping[str, str]) -> None:
     """Raises:
     InputError: there is no such template.
     ProcessErrors: the template has mistakes, or uses a name that was not given.
@@ -90,11 +115,21 @@ def _rendered(now: Session, template: str, written: dict[str, str], language: st
     schema = now.application.schema
     heads = {name: text.partition(":")[0] for name, text in written.items()}
     types = {name: record_of(head) if head in schema.entities else TEXT for name, head in heads.items()}
-    if problems := templates.problems(template, Scope(types, schema)):
-        message = (
-            "The template cannot be filled. A name that is missing is given as --with meeting=activity:17."
-        )
-        raise ProcessErrors(message, problems=tuple(problems))
-    return templates.render(
-        template, template_names(now, template, written), language=language, timezone=timezone
-    )
+    if problems := tuple(told_once(templates.problems(template, Scope(types, schema)))):
+        raise ProcessErrors("The template cannot be filled.", problems=problems)
+
+
+def _reader(now: Session, to: str, values: Mapping[str, Any]) -> "Person":
+    """Whoever was named; else the contact of the first record, or its owner; else somebody made up."""
+    from procession.steps.recipients import person as person_of
+
+    if to:
+        return person_of(person(now, to, "--to"), "to")
+    for value in values.values():
+        fields = fields_of(value) if isinstance(value, Record) else {}
+        for known in (fields.get("contact"), value, fields.get("owner")):
+            if isinstance(known, Record) and ref_of(known).entity in ("contact", "user"):
+                whole = read_record(now, ref_of(known))
+                if fields_of(whole).get("email"):
+                    return person_of(whole, "to")
+    return person_of("Ann Example <ann@example.com>", "to")

@@ -185,8 +185,72 @@ def test_whoever_wants_no_mail_gets_one_only_on_purpose(project: Path, call: Cal
 def test_a_contact_without_an_address_is_named(project: Path, call: Call) -> None:
     said = call("email", "new", "--to", "contact:8", "--subject", "a", "--text", "b")
 
-    assert said.err.startswith("Contact Pat Murphy has no e-mail address ('to').")
+    assert said.err == "Pat Murphy has no e-mail address. Give one: procession crm save contact:8 --email …\n"
     assert said.code == 2
+
+
+@pytest.mark.parametrize(("to", "expected"), [
+    ("Ann", "--to: 'Ann' is neither a record nor an address. Write contact:17, user:2 or ann@acme.example.\n"),
+    ("a@b.example, c@d.example", "--to takes one address. Give --to again for each.\n"),
+])  # fmt: skip
+def test_whoever_is_no_recipient_is_named(to: str, expected: str, project: Path, call: Call) -> None:
+    assert call("email", "new", "--to", to, "--subject", "a", "--text", "b").err == expected
+
+
+def test_a_template_that_lacks_a_name_says_where_it_is_needed(project: Path, call: Call) -> None:
+    said = call("email", "new", "--to", "contact:1", "--template", "meeting_new")
+
+    assert said.err.startswith("templates/meeting_new/de/subject.txt.j2:1:14: ")
+    assert "'meeting' is not known here. Give it as --with meeting=…\n" in said.err
+
+
+def test_a_record_that_is_misspelt_is_never_taken_for_a_text(project: Path, call: Call) -> None:
+    line = ("--to", "contact:1", "--template", "meeting_new", "--with", "meeting=actvity:1")
+
+    said = call("email", "new", *line)
+
+    assert said.err == "'actvity:1' names no record that will do here. Did you mean 'activity'?\n"
+
+
+def test_a_language_nobody_knows_is_refused(project: Path, call: Call) -> None:
+    line = ("--to", "contact:1", "--subject", "a", "--text", "b", "--language", "klingonish")
+
+    assert call("email", "new", *line).err == "There is no language 'klingonish'. Write it as de or de-AT.\n"
+
+
+def test_a_meeting_does_not_end_before_it_begins(project: Path, call: Call) -> None:
+    span = ("--start", "2026-12-02T10:00+00:00", "--end", "2026-12-02T09:00+00:00")
+
+    said = call("crm", "save", "meeting", "--subject", "x", *span)
+
+    assert said.err.startswith("The end lies before the start. It starts 2026-12-02 ")
+    assert call("crm", "save", "activity:1", "--end", "2001-01-01T00:00+00:00").code == 2
+
+
+def test_a_yes_or_no_alone_is_a_yes(project: Path, call: Call) -> None:
+    saved = call("crm", "save", "meeting", "--subject", "x", "--all-day", "--start", "2026-12-01", "--json")
+
+    assert saved.json["all_day"] is True
+    assert call("crm", "save", "opportunity:1", "--stage", "--amount", "5").err == "--stage needs a value.\n"
+
+
+def test_kinds_of_activities_are_listed_by_their_names(project: Path, call: Call) -> None:
+    meetings, calls = (call("crm", "list", kind, "--json").json for kind in ("meetings", "calls"))
+
+    assert meetings
+    assert all(row["is_meeting"] for row in meetings)
+    assert {row["type"] for row in calls} == {"call"}
+
+
+def test_the_fields_of_a_record_are_listed(project: Path, call: Call) -> None:
+    said = call("crm", "fields", "contacts")
+
+    assert said.code == 0
+    assert {row["field"]: row["writable"] for row in call("crm", "fields", "contact", "--json").json}[
+        "emails"
+    ] is False
+    assert "emails" in said.out
+    assert "list of text" in said.out
 
 
 def test_a_mail_is_written_from_a_template_with_a_record(project: Path, call: Call) -> None:
