@@ -13,6 +13,8 @@ import crm.tables  # noqa: F401 - the sentences are made from all tables
 from crm.columns import METADATA
 from procession.errors import ConfigurationError, ProcessionError, StoreError, TemporaryError
 
+TOO_MUCH = "54"
+"""The class of what goes beyond a limit of PostgreSQL, such as a text that is too long for its index."""
 BUSY = {
     "40001",  # serialization_failure
     "40P01",  # deadlock_detected
@@ -40,16 +42,18 @@ def translate(context: ExceptionContext) -> None:
 
 
 def _ours(error: exc.SQLAlchemyError | None, original: BaseException) -> ProcessionError | None:
-    code = getattr(original, "sqlstate", None) or getattr(original, "sqlite_errorname", "")
+    code = getattr(original, "sqlstate", None) or getattr(original, "sqlite_errorname", "") or ""
     if code in BUSY:
         return busy()
     if code in NO_SUCH_TABLE or "no such table" in str(original) or "no such column" in str(original):
         return out_of_date(str(original).splitlines()[0])
+    if code.startswith(TOO_MUCH) or (isinstance(error, exc.ProgrammingError) and not code):
+        return _refused(original)
     match error:
         case exc.IntegrityError():
             return StoreError(_sentence(original))
         case exc.DataError():
-            return StoreError(f"The database refused a value: {str(original).splitlines()[0]}")
+            return _refused(original)
         case exc.OperationalError() | exc.InterfaceError() | exc.DatabaseError():
             return unreachable(str(original).splitlines()[0] if str(original) else type(original).__name__)
     return None
@@ -60,6 +64,10 @@ def busy() -> TemporaryError:
         "The database was busy for too long.",
         hint="Try again; if it stays so, look for another program that has it open.",
     )
+
+
+def _refused(original: BaseException) -> StoreError:
+    return StoreError(f"The database refused a value: {str(original).splitlines()[0]}")
 
 
 def unreachable(why: str) -> ConfigurationError:

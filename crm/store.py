@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Connection, Engine, exc, inspect
 
 from crm import migrate
 from crm.database import BUSY_SECONDS, engine_of
 from crm.failures import INIT, busy, out_of_date
 from crm.schema import SCHEMA
 from crm.unit import CrmUnit
-from procession.errors import ConfigurationError
+from procession.errors import ConfigurationError, TemporaryError
 from procession.ports import Clock
 from procession.records import Schema
 
@@ -64,7 +64,7 @@ class CrmStore:
     def unit(self, *, write: bool = True) -> Iterator[CrmUnit]:
         turn = self._turn() if write else nullcontext()
         engine = self._writing if write else self._reading
-        with turn, engine.connect() as connection:
+        with turn, _connected(engine) as connection:
             connection.begin()
             yield CrmUnit(connection, self._clock)
 
@@ -84,6 +84,16 @@ class CrmStore:
             yield
         finally:
             lock.release()
+
+
+def _connected(engine: Engine) -> Connection:
+    try:
+        return engine.connect()
+    except exc.TimeoutError as error:  # of the pool: no driver was asked, so `crm.failures` is not
+        raise TemporaryError(
+            "All connections to the database are in use.",
+            hint="Try again; if it stays so, units are left open.",
+        ) from error
 
 
 def _check_tables(engine: Engine) -> None:

@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 import psutil
 
 from procession.deliver import recover
-from procession.errors import ConfigurationError, TemporaryError
+from procession.errors import ProcessionError, foreseen
 from procession.ports import End, Instance, Ports
 
 log = logging.getLogger(__name__)
@@ -34,11 +34,10 @@ def keep(ports: Ports) -> Iterator[None]:
     def renew() -> None:
         while not over.wait(ports.lease.total_seconds() / 3):
             try:
-                give_back(ports)
-                with ports.store.unit() as unit:
-                    unit.journal.renew(ports.owner, ports.clock.now() + ports.lease)
-                    unit.commit()
-            except (ConfigurationError, TemporaryError) as error:
+                with foreseen("the renewal of leases"):
+                    give_back(ports)
+                    _renew(ports)
+            except ProcessionError as error:
                 log.warning("leases were not renewed: %s", error)
 
     thread = threading.Thread(target=renew, name="leases", daemon=True)
@@ -48,6 +47,12 @@ def keep(ports: Ports) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
+
+
+def _renew(ports: Ports) -> None:
+    with ports.store.unit() as unit:
+        unit.journal.renew(ports.owner, ports.clock.now() + ports.lease)
+        unit.commit()
 
 
 def give_back(ports: Ports) -> int:

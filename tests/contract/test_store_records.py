@@ -1,5 +1,8 @@
 """What `procession.ports.Records` promises, on both databases."""
 
+import random
+import string
+from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -7,12 +10,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import insert, text
+from sqlalchemy.pool import QueuePool
 
 from crm.schema import SCHEMA
 from crm.store import CrmStore
 from crm.tables import contact_address
 from procession.effects import Recipient, SendMail
-from procession.errors import StoreError
+from procession.errors import StoreError, TemporaryError
 from procession.ports import Actor, Event, HistoryRow, QueuedMail
 from procession.records import Field, Record, Ref, fields_of
 from procession.values import from_json
@@ -620,6 +624,33 @@ def test_what_breaks_a_rule_of_the_database_is_refused_in_plain_words(
         unit.commit()
 
     assert find(store, "activity", {"type": "email"}) == []
+
+
+def test_a_value_that_the_driver_or_an_index_cannot_take_is_refused_and_not_the_database_s_fault(
+    store: CrmStore, refs: dict[str, Ref]
+) -> None:
+    """Or an engine would wait for a database that is well, again and again."""
+    endless = "".join(random.Random(1).choices(string.ascii_letters, k=20_000))
+    values: list[Any] = [object()] if store._engine.dialect.name == "sqlite" else [object(), endless, "\0"]
+
+    for value in values:
+        with pytest.raises(StoreError, match="The database refused a value: "), store.unit() as unit:
+            unit._connection.execute(text("UPDATE contact SET name = :name"), {"name": value})
+
+    assert fetch(store, refs["ann"]).name == "Ann Becker"
+
+
+def test_a_unit_that_finds_no_free_connection_may_be_tried_again(store: CrmStore) -> None:
+    pool = store._engine.pool
+    assert isinstance(pool, QueuePool)
+    pool._timeout = 0.01
+
+    with ExitStack() as stack:
+        for _ in range(30):
+            stack.enter_context(store.unit(write=False))
+
+        with pytest.raises(TemporaryError, match="All connections to the database are in use"):
+            stack.enter_context(store.unit(write=False))
 
 
 # --- units
