@@ -1,7 +1,7 @@
 """`check`, `schema`: what an author needs while writing. Nothing here opens a database or a server."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,7 +54,9 @@ def check(
         }
     except ProcessErrors as found:
         problems = tuple(
-            p for p in found.problems if not wanted or (p.at and Path(p.at.file).resolve() in wanted)
+            p
+            for p in found.problems
+            if not wanted or (p.at and Path(p.at.file).resolve() in wanted) or _of_a_mail(p, wanted)
         )
     if json:
         output.emit({"processes": [_described(plan) for plan in plans.values()],
@@ -63,6 +65,11 @@ def check(
         _show(plans, problems, len(files or ()))
     if problems:
         raise typer.Exit(1)
+
+
+def _of_a_mail(problem: ProcessError, wanted: Collection[Path]) -> bool:
+    """Whether it is about a template as one of these processes uses it."""
+    return any(problem.path.startswith(f"{file.stem}/") for file in wanted)
 
 
 def _show(plans: "Mapping[str, Plan]", problems: tuple[ProcessError, ...], files_named: int) -> None:

@@ -7,6 +7,7 @@ templates/meeting_new/body.txt.j2
 templates/meeting_new/de/…              the same mail in German; de-AT falls back to de, then to the default
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +90,12 @@ class Library:
     def line(self, path: str, number: int) -> str:
         lines = self.files.get(path, "").splitlines()
         return lines[number - 1] if 0 < number <= len(lines) else ""
+
+    def how_to_import(self, name: str) -> str:
+        """The line that other templates have for shared macros under this name; "" if none has one."""
+        line = re.compile(rf"{{%-?\s*import [^%]* as {re.escape(name)}\b[^%]*%}}")
+        found = next((match[0] for text in self.files.values() if (match := line.search(text))), "")
+        return f"Import it above: {found}" if found else ""
 
     def _load(self, path: str) -> tuple[str, str, Callable[[], bool]] | None:
         text = self.files.get(path)

@@ -20,6 +20,7 @@ from procession.effects import Attachment, Recipient
 from procession.errors import ExpressionError, Place, ProcessError
 from procession.expressions import Scope
 from procession.mail.checking import Checked, check
+from procession.mail.complaints import of_running, of_syntax
 from procession.mail.formats import reading, zone_of
 from procession.mail.invitation import invitation
 from procession.mail.library import HTML, SUBJECT, TEXT, Library, Variant, read_files
@@ -150,7 +151,8 @@ class Templates:
         """The error of a template as one sentence with its place."""
         if isinstance(error, TemplateSyntaxError):
             at = self._library.place(error.name or path, error.lineno)
-            return ExpressionError(f"the template cannot be read: {error.message}", at=at)
+            message, hint = of_syntax(error.message or "it is no template")
+            return ExpressionError(f"the template cannot be read: {message}", at=at, hint=hint)
         at = self._raised_at(error, path)
         if isinstance(error, TemplateNotFound):
             hint = did_you_mean(str(error.name), self._library.files)
@@ -196,4 +198,4 @@ def _said(error: BaseException, excerpt: str) -> str:
     text = str(error).rstrip(".")
     missing = re.fullmatch(r"there is no '(\w+)' here, since .*", text)
     owner = missing and re.search(rf"([\w.]+)\.{missing[1]}\b", excerpt)
-    return f"'{owner[1]}' is empty, so it has no '{missing[1]}'" if missing and owner else text
+    return f"'{owner[1]}' is empty, so it has no '{missing[1]}'" if missing and owner else of_running(text)

@@ -15,6 +15,7 @@ from jinja2 import TemplateSyntaxError, nodes
 from procession.errors import ProcessError, ReferenceProblem, ShapeProblem, SyntaxProblem
 from procession.expressions import Scope
 from procession.expressions.known import UNKNOWN, Known, Origin, either
+from procession.mail.complaints import of_syntax
 from procession.mail.formats import FORMATS
 from procession.mail.library import Library
 from procession.records import ANY, BOOL, INT, NUMBER, Type, list_of
@@ -85,9 +86,8 @@ class Walk:
         except TemplateSyntaxError as error:
             text = self._library.line(self._path, error.lineno)
             at = self._library.place(self._path, error.lineno, len(text) - len(text.lstrip()) + 1)
-            self._found.problems.append(
-                SyntaxProblem((error.message or "it cannot be read").rstrip("."), at=at)
-            )
+            message, hint = of_syntax(error.message or "it cannot be read")
+            self._found.problems.append(SyntaxProblem(message, at=at, hint=hint))
             return None
 
     def _all(self, statements: Iterable[nodes.Node], local: Locals) -> None:
@@ -227,7 +227,8 @@ class Walk:
                 return _at((node.name,), names[node.name])
         if node.name not in self._library.sandbox.globals and node.name not in (*JINJA_NAMES, "now"):
             known = [*local, *(self._scope.names if self._context else ()), *MAIL_NAMES]
-            self._wrong(f"there is no {node.name!r} here", node, node.name, did_you_mean(node.name, known))
+            hint = self._library.how_to_import(node.name) or did_you_mean(node.name, known)
+            self._wrong(f"there is no {node.name!r} here", node, node.name, hint)
         return UNKNOWN
 
     def _attribute(self, node: nodes.Getattr, local: Locals) -> Local:

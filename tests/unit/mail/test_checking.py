@@ -98,7 +98,7 @@ def test_what_cannot_be_read_is_found() -> None:
     )
 
     assert type(found) is SyntaxProblem
-    assert found.message == "Expected an expression, got 'end of statement block'"
+    assert found.message == "there is nothing between the braces"
     assert str(found.at) == f"{AT}:2:3"
 
 
@@ -148,3 +148,33 @@ def test_a_macro_that_calls_itself_is_walked_once() -> None:
     assert reads("{% macro m(c) %}{{ c.email }}{{ m(c) }}{% endmacro %}{{ m(meeting.contact) }}") == {
         ("meeting", "contact")
     }
+
+
+@pytest.mark.parametrize(("body", "expected"), [
+    ("{% if meeting.owner = 'x' %}{% endif %}", "'=' does not compare. Write '=='."),
+    ("{% if meeting.owner %}", "'{% if %}' is not closed. Write '{% endif %}'."),
+    ("{{ meeting.subject", "'{{' is not closed. Close it with '}}'."),
+    ("{# note", "'{#' is not closed. Close it with '#}'."),
+    ("{% if meeting.owner %}{% endfor %}", "'{% endfor %}' stands inside of '{% if %}'. Write '{% endif %}' first."),
+    ("{% endif %}", "there is no '{% if %}' before this '{% endif %}'."),
+    ("{% foreach x %}", "there is no '{% foreach %}'."),
+    ("{{ }}", "there is nothing between the braces."),
+    ("{{ meeting.subject | }}", "the expression ends too early."),
+    ("{{ meeting subject }}", "'subject' is not expected here. Something is missing before it."),
+    ("{% for a of b %}{% endfor %}", "'in' is expected here, not 'of'."),
+])  # fmt: skip
+def test_what_cannot_be_read_is_said_in_our_words(body: str, expected: str) -> None:
+    (found,) = world.templates(mail__subject_txt="S", mail__body_txt=body).problems("mail", world.SCOPE)
+
+    assert f"{found.message}. {found.hint}".strip() == expected
+
+
+def test_shared_macros_that_were_not_imported_say_how() -> None:
+    mails = world.templates(
+        other__subject_txt='{% import "_base/parts.txt.j2" as parts %}S', other__body_txt="x", _base__parts_txt="",
+        mail__subject_txt="S", mail__body_txt="{{ parts.when(meeting) }}",
+    )  # fmt: skip
+
+    (found,) = mails.problems("mail", world.SCOPE)
+
+    assert found.hint == 'Import it above: {% import "_base/parts.txt.j2" as parts %}'

@@ -250,9 +250,9 @@ def test_a_failure_in_a_macro_points_into_its_file() -> None:
 
 
 @pytest.mark.parametrize(("body", "message"), [
-    ("{% if %}", "the template cannot be read: Expected an expression, got 'end of statement block'"),
-    ("{{ meeting.start | dat }}", "the template cannot be read: No filter named 'dat'."),
-    ("{% if meeting %}", "the template cannot be read: Unexpected end of template."),
+    ("{% if %}", "the template cannot be read: there is nothing between the braces"),
+    ("{{ meeting.start | dat }}", "the template cannot be read: there is no filter 'dat' in mail templates"),
+    ("{% if meeting %}", "the template cannot be read: '{% if %}' is not closed"),
 ])  # fmt: skip
 def test_a_template_that_cannot_be_read_says_why(body: str, message: str) -> None:
     error = failure(body)
@@ -265,3 +265,13 @@ def test_a_failure_shows_no_values() -> None:
     error = failure("{{ word | time }}", given={"word": "x" * 500})
 
     assert len(error.message) < 150
+
+
+@pytest.mark.parametrize(("body", "expected"), [
+    ("{{ meeting.subject + 1 }}", "'+' does not fit a text and a number"),
+    ("{{ 1 + meeting.owner }}", "'+' does not fit a number and a record"),
+    ("{% for one in meeting %}{% endfor %}", "a record is no list"),
+    ("{{ meeting.start < 5 }}", "'<' does not fit a moment and a number"),
+])  # fmt: skip
+def test_values_that_do_not_fit_are_named_in_our_words(body: str, expected: str) -> None:
+    assert failure(body).message == f"the mail cannot be written: {expected}"
