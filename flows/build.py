@@ -92,16 +92,20 @@ def flow(plan: Plan, host: Callable[[], Host], results: Path) -> "Flow[..., Stat
     )  # fmt: skip
 
 
-def empty(results: Path) -> "Flow[..., State[Any]]":
-    """A flow with one task that does nothing."""
-    nothing = Task(lambda: None, name="nothing", cache_policy=NO_CACHE, persist_result=False)
+def engine_start(plans: Mapping[str, Plan], results: Path) -> "Flow[..., State[Any]]":
+    """A flow with one task that does nothing: its run shows that an engine started, and what it serves."""
+    nothing = Task(lambda: None, name="ready", cache_policy=NO_CACHE, persist_result=False)
 
     def body() -> State[Any]:
         nothing()
-        return Completed(message="Ready.")
+        return Completed(message=f"It serves {', '.join(sorted(plans)) or 'no process'}.")
 
     return Flow(
-        body, name="Engine start", validate_parameters=False, persist_result=False, result_storage=results
+        body,
+        name="Procession engine",
+        validate_parameters=False,
+        persist_result=False,
+        result_storage=results,
     )
 
 

@@ -5,6 +5,7 @@ more of them share one, which costs hardly more than one does. Prefect never hol
 not begun within the patience, or Prefect refuses, the instances are advanced plainly, at once and by the caller.
 """
 
+import socket
 import threading
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
@@ -14,6 +15,7 @@ from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import State
+from prefect.events.worker import EventsWorker
 
 from flows import build, words
 from flows.breaker import Breaker
@@ -64,7 +66,8 @@ class Lane:
             self._execute(plan, instances)
 
     def warm_up(self) -> None:
-        """Run an empty flow once: the first run in a process, and on a server, takes a second longer than the others."""
+        """Show that the engine started: the first run in a process, and on a server, takes a second longer than
+        the others."""
         if not self._breaker.open:
             done = threading.Event()
             self._jobs.put(done)
@@ -93,6 +96,7 @@ class Lane:
 
     def _work(self) -> None:
         with connected(self._breaker.url) as client:
+            EventsWorker.instance()  # outside of any run: else it takes the first one for the origin of all events
             while job := self._jobs.get():
                 if isinstance(job, Handed):
                     self._show(client, job)
@@ -102,10 +106,9 @@ class Lane:
 
     def _warm_up(self, client: SyncPrefectClient) -> None:
         with self._breaker.guarded():
-            flow = build.empty(self._runs.results)
-            run = client.create_flow_run(flow)
-            carry_out(flow, run)
-            client.delete_flow(run.flow_id)
+            flow = build.engine_start(self._runs.host.plans, self._runs.results)
+            name = f"Engine start on {socket.gethostname()}"
+            carry_out(flow, client.create_flow_run(flow, name=name, tags=[words.TAG]))
 
     def _show(self, client: SyncPrefectClient, handed: Handed) -> None:
         """Run the flow of what was handed over, as far as Prefect lets us."""
