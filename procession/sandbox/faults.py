@@ -37,7 +37,9 @@ KINDS = frozenset(
 )  # fmt: skip
 _WANTS_NUMBER = frozenset({"delay", "delay-reply", "partial", "skew", "cut"})
 _WANTS_TEXT = frozenset({"error", "inner", "poison"})
-_SPEC = re.compile(r"(?P<operation>[\w.*]+?)(?:#(?P<first>\d+))?(?:x(?P<times>\d+|\*))?=(?P<kind>[\w-]+)(?::(?P<argument>.*))?")
+_SPEC = re.compile(
+    r"(?P<operation>[\w.*]+?)(?:#(?P<first>\d+))?(?:x(?P<times>\d+|\*))?=(?P<kind>[\w-]+)(?::(?P<argument>.*))?"
+)
 FOREVER = 1 << 60
 
 
@@ -64,10 +66,17 @@ def read_fault(text: str) -> Fault:
     """
     match = _SPEC.fullmatch(text.strip())
     if match is None:
-        raise Refused(f"'{text}' is not a fault.", hint="Write OPERATION[#N][xM]=KIND[:ARGUMENT], as in CreateItem#2=drop-reply.")
+        raise Refused(
+            f"'{text}' is not a fault.",
+            hint="Write OPERATION[#N][xM]=KIND[:ARGUMENT], as in CreateItem#2=drop-reply.",
+        )
     times = match["times"] or "1"
     fault = Fault(
-        match["kind"], match["argument"] or "", match["operation"], int(match["first"] or 1), FOREVER if times == "*" else int(times)
+        match["kind"],
+        match["argument"] or "",
+        match["operation"],
+        int(match["first"] or 1),
+        FOREVER if times == "*" else int(times),
     )
     check(fault)
     return fault
@@ -78,7 +87,10 @@ def check(fault: Fault) -> None:
     if fault.kind not in KINDS:
         raise Refused(f"There is no fault '{fault.kind}'.", hint=f"There are {', '.join(sorted(KINDS))}.")
     if fault.kind in _WANTS_TEXT and not fault.argument:
-        raise Refused(f"The fault '{fault.kind}' needs an argument.", hint=f"Write {fault.operation}={fault.kind}:ARGUMENT.")
+        raise Refused(
+            f"The fault '{fault.kind}' needs an argument.",
+            hint=f"Write {fault.operation}={fault.kind}:ARGUMENT.",
+        )
     if fault.kind in _WANTS_NUMBER or (fault.kind.startswith("busy") and fault.argument):
         try:
             float(fault.argument)
@@ -100,9 +112,16 @@ class CallFaults:
         for fault in self.found:
             if fault.kind == "busy" or (fault.kind == "partial" and place >= fault.number):
                 wait = fault.argument if fault.kind == "busy" else ""
-                raise Refused("The server cannot service this request right now. Try again later.", reason="ServerBusy", hint=wait)
+                raise Refused(
+                    "The server cannot service this request right now. Try again later.",
+                    reason="ServerBusy",
+                    hint=wait,
+                )
             if fault.kind == "inner":
-                raise Refused(f"The fault '{fault.argument}' was asked for.", reason=fault.argument.removeprefix("Error"))
+                raise Refused(
+                    f"The fault '{fault.argument}' was asked for.",
+                    reason=fault.argument.removeprefix("Error"),
+                )
 
     def stops(self, refusal: Refused) -> bool:
         """Does this failure of one entry end the batch?"""

@@ -28,7 +28,7 @@ class SystemClock:
     """The time of this machine."""
 
     def now(self) -> datetime:
-        return datetime.now(UTC)  # noqa: TID251 - this is the clock
+        return datetime.now(UTC)  # noqa: TID251
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,9 @@ class Sandbox:
     _stop: asyncio.Event = field(init=False)
 
     def __post_init__(self) -> None:
-        self.site = Site(self.world, self.faults, self.listening.version, self.log, self.listening.check_replies)
+        self.site = Site(
+            self.world, self.faults, self.listening.version, self.log, self.listening.check_replies
+        )
 
     @property
     def clock(self) -> Clock:
@@ -84,7 +86,9 @@ class Sandbox:
             OSError: a port is taken.
         """
         ready: Future[None] = Future()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run(ready)), name="sandbox", daemon=True)
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._run(ready)), name="sandbox", daemon=True
+        )
         self._thread.start()
         ready.result()
         return self
@@ -111,7 +115,9 @@ class Sandbox:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     async def _run(self, ready: Future[None]) -> None:
@@ -122,29 +128,25 @@ class Sandbox:
         except OSError as error:
             ready.set_exception(error)
             return
+        tasks = set(self.site.background())
         ready.set_result(None)
         await self._stop.wait()
         for server in servers:
             server.close()
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        tasks |= asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _listen(self, servers: list[asyncio.Server]) -> None:
-        how = self.listening
-        web = WebServer(self.site.handle, self.clock)
+        how, site = self.listening, self.site
+        web = WebServer(site.handle, self.clock)
         servers.append(await asyncio.start_server(web.connected, how.host, how.ews_port, ssl=how.tls))
-        ports = [_port(servers[0])]
-        for connected, port in self.site.mail_faces(how):
-            servers.append(await connected(port))
-            ports.append(_port(servers[-1]))
-        scheme = "https" if how.tls else "http"
-        root = f"{scheme}://{how.host}:{ports[0]}"
-        self.site.root = root
-        smtp, imap, pop3 = ([f"{how.host}:{port}" for port in ports[1:]] + ["", "", ""])[:3]
+        servers.append(await site.smtp.serve(how.host, how.smtp_port, how.tls))
+        servers.append(await site.imap.serve(how.host, how.imap_port, how.tls))
+        servers.append(await site.pop3.serve(how.host, how.pop3_port, how.tls))
+        ports = [int(server.sockets[0].getsockname()[1]) for server in servers]
+        root = f"{'https' if how.tls else 'http'}://{how.host}:{ports[0]}"
+        site.listening_at(root)
+        smtp, imap, pop3 = (f"{how.host}:{port}" for port in ports[1:])
         self.endpoints = Endpoints(f"{root}/EWS/Exchange.asmx", smtp, imap, pop3, f"{root}/sandbox")
-
-
-def _port(server: asyncio.Server) -> int:
-    return int(server.sockets[0].getsockname()[1])

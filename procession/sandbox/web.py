@@ -66,7 +66,9 @@ class WebServer:
         finally:
             writer.close()
 
-    async def _converse(self, http: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _converse(
+        self, http: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         while True:
             try:
                 request = await _read(http, reader, writer)
@@ -88,7 +90,11 @@ class WebServer:
     async def _answer(self, http: h11.Connection, writer: asyncio.StreamWriter, response: Response) -> bool:
         """Send an answer; False when it was cut short."""
         body = response.body
-        length = [("Content-Length", str(len(body)))] if isinstance(body, bytes) else [("Transfer-Encoding", "chunked")]
+        length = (
+            [("Content-Length", str(len(body)))]
+            if isinstance(body, bytes)
+            else [("Transfer-Encoding", "chunked")]
+        )
         date = [("Date", format_datetime(self._clock.now(), usegmt=True)), ("Server", "Microsoft-IIS/10.0")]
         headers = [("Content-Type", response.content_type), *length, *date, *response.headers]
         _send(http, writer, h11.Response(status_code=response.status, headers=headers))
@@ -105,7 +111,9 @@ class WebServer:
         return True
 
 
-async def _stream(http: h11.Connection, writer: asyncio.StreamWriter, body: AsyncIterator[bytes], cut: int | None) -> bool:
+async def _stream(
+    http: h11.Connection, writer: asyncio.StreamWriter, body: AsyncIterator[bytes], cut: int | None
+) -> bool:
     sent = 0
     async for piece in body:
         part = piece if cut is None else piece[: max(cut - sent, 0)]
@@ -125,15 +133,23 @@ def _send(http: h11.Connection, writer: asyncio.StreamWriter, event: h11.Event) 
         writer.write(data)
 
 
-async def _bad_request(http: h11.Connection, writer: asyncio.StreamWriter, error: h11.RemoteProtocolError) -> None:
+async def _bad_request(
+    http: h11.Connection, writer: asyncio.StreamWriter, error: h11.RemoteProtocolError
+) -> None:
     if http.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
         status = error.error_status_hint or 400
-        _send(http, writer, h11.Response(status_code=status, headers=[("Content-Length", "0"), ("Connection", "close")]))
+        _send(
+            http,
+            writer,
+            h11.Response(status_code=status, headers=[("Content-Length", "0"), ("Connection", "close")]),
+        )
         _send(http, writer, h11.EndOfMessage())
         await writer.drain()
 
 
-async def _read(http: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Request | None:
+async def _read(
+    http: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> Request | None:
     """The next request, or None at the end. A body beyond the limit is read and thrown away, so that the client listens."""
     head: h11.Request | None = None
     parts: list[bytes] = []

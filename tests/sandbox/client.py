@@ -74,15 +74,29 @@ class Client:
     password: str
     version: str = "Exchange2016"
 
-    def raw(self, data: bytes, *, method: str = "POST", path: str = "", headers: dict[str, str] | None = None, auth: bool = True) -> Reply:
+    def raw(
+        self,
+        data: bytes,
+        *,
+        method: str = "POST",
+        path: str = "",
+        headers: dict[str, str] | None = None,
+        auth: bool = True,
+    ) -> Reply:
         parts = urlsplit(self.url)
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 0, timeout=20)
         token = base64.b64encode(f"{self.address}:{self.password}".encode()).decode()
-        own = {"Content-Type": "text/xml; charset=utf-8", **({"Authorization": f"Basic {token}"} if auth else {}), **(headers or {})}
+        own = {
+            "Content-Type": "text/xml; charset=utf-8",
+            **({"Authorization": f"Basic {token}"} if auth else {}),
+            **(headers or {}),
+        }
         try:
             connection.request(method, path or parts.path, data, own)
             answer = connection.getresponse()
-            return Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+            return Reply(
+                answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+            )
         finally:
             connection.close()
 
@@ -98,7 +112,13 @@ class Client:
 
     # What most tests need
 
-    def create(self, items: str, *, folder: str = "", attributes: str = 'MessageDisposition="SaveOnly" SendMeetingInvitations="SendToNone"') -> Reply:
+    def create(
+        self,
+        items: str,
+        *,
+        folder: str = "",
+        attributes: str = 'MessageDisposition="SaveOnly" SendMeetingInvitations="SendToNone"',
+    ) -> Reply:
         saved = f"<m:SavedItemFolderId>{folder_xml(folder)}</m:SavedItemFolderId>" if folder else ""
         return self.send(f"<m:CreateItem {attributes}>{saved}<m:Items>{items}</m:Items></m:CreateItem>")
 
@@ -123,11 +143,15 @@ class Client:
         )
 
     def set_subject(self, item: str, key: str, subject: str, **more: Any) -> Reply:
-        return self.update(item, key, set_field("item:Subject", "Message", f"<t:Subject>{subject}</t:Subject>"), **more)
+        return self.update(
+            item, key, set_field("item:Subject", "Message", f"<t:Subject>{subject}</t:Subject>"), **more
+        )
 
     def delete(self, *ids: str, how: str = "HardDelete", attributes: str = 'SendMeetingCancellations="SendToNone" AffectedTaskOccurrences="AllOccurrences"') -> Reply:  # fmt: skip
         wanted = "".join(f'<t:ItemId Id="{one}"/>' for one in ids)
-        return self.send(f'<m:DeleteItem DeleteType="{how}" {attributes}><m:ItemIds>{wanted}</m:ItemIds></m:DeleteItem>')
+        return self.send(
+            f'<m:DeleteItem DeleteType="{how}" {attributes}><m:ItemIds>{wanted}</m:ItemIds></m:DeleteItem>'
+        )
 
     def sync(self, folder: str = "inbox", state: str = "", *, limit: int = 512, base: str = "IdOnly", ignore: str = "", extra: str = "", shape: str = "") -> Reply:  # fmt: skip
         additional = f"<t:AdditionalProperties>{extra}</t:AdditionalProperties>" if extra else ""

@@ -4,7 +4,16 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from exchangelib import DELEGATE, Account, BaseProtocol, Configuration, Credentials, EWSTimeZone, FailFast, Version
+from exchangelib import (
+    DELEGATE,
+    Account,
+    BaseProtocol,
+    Configuration,
+    Credentials,
+    EWSTimeZone,
+    FailFast,
+    Version,
+)
 from exchangelib.version import EXCHANGE_2016
 
 from procession.sandbox.mailbox.store import Mailbox
@@ -71,7 +80,13 @@ def account_for(sandbox: Sandbox, address: str, password: str = PASSWORD) -> Acc
         retry_policy=FailFast(),
         max_connections=4,
     )
-    return Account(address, config=configuration, access_type=DELEGATE, autodiscover=False, default_timezone=EWSTimeZone("Europe/Berlin"))
+    return Account(
+        address,
+        config=configuration,
+        access_type=DELEGATE,
+        autodiscover=False,
+        default_timezone=EWSTimeZone("Europe/Berlin"),
+    )
 
 
 @pytest.fixture(scope="session")

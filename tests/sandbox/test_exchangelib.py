@@ -1,6 +1,7 @@
 """Unmodified exchangelib works against the sandbox: every call of the synchronisation design."""
 
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from exchangelib import (
@@ -42,8 +43,16 @@ def test_a_message_is_saved_read_changed_and_deleted(anna: Account) -> None:
     assert anna.drafts.all().count() == 0
 
 
-def test_a_mail_to_a_colleague_arrives_unread_and_a_copy_is_kept(anna: Account, ben: Account, sandbox: Sandbox) -> None:
-    Message(account=anna, subject="Hello", body=HTMLBody("<b>Hi</b>"), to_recipients=[Mailbox(email_address=BEN)], folder=anna.sent).send_and_save()
+def test_a_mail_to_a_colleague_arrives_unread_and_a_copy_is_kept(
+    anna: Account, ben: Account, sandbox: Sandbox
+) -> None:
+    Message(
+        account=anna,
+        subject="Hello",
+        body=HTMLBody("<b>Hi</b>"),
+        to_recipients=[Mailbox(email_address=BEN)],
+        folder=anna.sent,
+    ).send_and_save()
 
     received = ben.inbox.get(subject="Hello")
 
@@ -72,27 +81,45 @@ def test_a_contact_keeps_its_dictionaries_and_one_entry_is_changed_alone(anna: A
         given_name="Eva",
         surname="Ng",
         email_addresses=[EmailAddress(email="eva@customer.test", label="EmailAddress1")],
-        phone_numbers=[PhoneNumber(label="MobilePhone", phone_number="+49 1"), PhoneNumber(label="BusinessPhone", phone_number="+49 2")],
-        physical_addresses=[PhysicalAddress(label="Business", street="Weg 1", city="Bonn", country="Germany", zipcode="53111")],
+        phone_numbers=[
+            PhoneNumber(label="MobilePhone", phone_number="+49 1"),
+            PhoneNumber(label="BusinessPhone", phone_number="+49 2"),
+        ],
+        physical_addresses=[
+            PhysicalAddress(label="Business", street="Weg 1", city="Bonn", country="Germany", zipcode="53111")
+        ],
         birthday=date(1980, 4, 1),
         company_name="Customer",
     ).save()
 
     contact.refresh()
-    contact.phone_numbers = [PhoneNumber(label="MobilePhone", phone_number="+49 3"), PhoneNumber(label="BusinessPhone", phone_number="+49 2")]
+    contact.phone_numbers = [
+        PhoneNumber(label="MobilePhone", phone_number="+49 3"),
+        PhoneNumber(label="BusinessPhone", phone_number="+49 2"),
+    ]
     contact.save(update_fields=["phone_numbers"])
     contact.refresh()
 
     assert contact.display_name == "Eva Ng"
     assert contact.file_as == "Ng, Eva"
-    assert {phone.label: phone.phone_number for phone in contact.phone_numbers if phone.phone_number} == {"MobilePhone": "+49 3", "BusinessPhone": "+49 2"}
+    assert {phone.label: phone.phone_number for phone in contact.phone_numbers if phone.phone_number} == {
+        "MobilePhone": "+49 3",
+        "BusinessPhone": "+49 2",
+    }
     assert contact.physical_addresses[0].city == "Bonn"
     assert contact.birthday == date(1980, 4, 1)
     assert contact.email_addresses[0].email == "eva@customer.test"
 
 
 def test_a_task_that_is_completed_has_its_date_and_percentage(anna: Account, sandbox: Sandbox) -> None:
-    task = Task(account=anna, folder=anna.tasks, subject="Call back", due_date=date(2026, 3, 5), status="InProgress", percent_complete=25).save()
+    task = Task(
+        account=anna,
+        folder=anna.tasks,
+        subject="Call back",
+        due_date=date(2026, 3, 5),
+        status="InProgress",
+        percent_complete=Decimal(25),
+    ).save()
 
     task.complete()
     done = anna.tasks.get(subject="Call back")
@@ -113,17 +140,32 @@ def test_a_recurring_task_that_is_completed_goes_on_and_answers_with_another_id(
 
     assert changed[0][0] != before
     tasks = sorted(anna.tasks.all().only("status", "due_date"), key=lambda one: one.due_date)
-    assert [(one.status, one.due_date) for one in tasks] == [("Completed", date(2026, 3, 2)), ("NotStarted", date(2026, 3, 9))]
+    assert [(one.status, one.due_date) for one in tasks] == [
+        ("Completed", date(2026, 3, 2)),
+        ("NotStarted", date(2026, 3, 9)),
+    ]
 
 
 def _task_weekly():
     from exchangelib.recurrence import TaskRecurrence
 
-    return TaskRecurrence(pattern=WeeklyPattern(interval=1, weekdays=["Monday"], first_day_of_week="Monday"), start=date(2026, 3, 2))
+    return TaskRecurrence(
+        pattern=WeeklyPattern(interval=1, weekdays=["Monday"], first_day_of_week="Monday"),
+        start=date(2026, 3, 2),
+    )
 
 
-def test_a_meeting_goes_to_the_attendee_whose_answer_comes_back(anna: Account, ben: Account, sandbox: Sandbox) -> None:
-    meeting = CalendarItem(account=anna, folder=anna.calendar, subject="Plan", start=at(anna, 4, 10), end=at(anna, 4, 11), required_attendees=[BEN])
+def test_a_meeting_goes_to_the_attendee_whose_answer_comes_back(
+    anna: Account, ben: Account, sandbox: Sandbox
+) -> None:
+    meeting = CalendarItem(
+        account=anna,
+        folder=anna.calendar,
+        subject="Plan",
+        start=at(anna, 4, 10),
+        end=at(anna, 4, 11),
+        required_attendees=[BEN],
+    )
     meeting.save(send_meeting_invitations=SEND_TO_ALL_AND_SAVE_COPY)
 
     request = ben.inbox.get(subject="Plan")
@@ -136,13 +178,21 @@ def test_a_meeting_goes_to_the_attendee_whose_answer_comes_back(anna: Account, b
     assert ben.calendar.get(subject="Plan").my_response_type == "Accept"
     assert anna.inbox.get(subject="Accepted: Plan").item_class == "IPM.Schedule.Meeting.Resp.Pos"
     assert ben.trash.all().count() == 1
-    assert [(line.kind, line.sender, line.to) for line in sandbox.world.ledger] == [("request", ANNA, BEN), ("response", BEN, ANNA)]
+    assert [(line.kind, line.sender, line.to) for line in sandbox.world.ledger] == [
+        ("request", ANNA, BEN),
+        ("response", BEN, ANNA),
+    ]
 
 
 def test_a_declined_meeting_leaves_the_calendar(anna: Account, ben: Account) -> None:
-    CalendarItem(account=anna, folder=anna.calendar, subject="Plan", start=at(anna, 4, 10), end=at(anna, 4, 11), required_attendees=[BEN]).save(
-        send_meeting_invitations=SEND_TO_ALL_AND_SAVE_COPY
-    )
+    CalendarItem(
+        account=anna,
+        folder=anna.calendar,
+        subject="Plan",
+        start=at(anna, 4, 10),
+        end=at(anna, 4, 11),
+        required_attendees=[BEN],
+    ).save(send_meeting_invitations=SEND_TO_ALL_AND_SAVE_COPY)
 
     ben.inbox.get(subject="Plan").decline()
 
@@ -151,8 +201,17 @@ def test_a_declined_meeting_leaves_the_calendar(anna: Account, ben: Account) -> 
     assert DeclineItem.ELEMENT_NAME == "DeclineItem"
 
 
-def test_a_meeting_that_moves_is_updated_and_asks_again(anna: Account, ben: Account, sandbox: Sandbox) -> None:
-    meeting = CalendarItem(account=anna, folder=anna.calendar, subject="Plan", start=at(anna, 4, 10), end=at(anna, 4, 11), required_attendees=[BEN])
+def test_a_meeting_that_moves_is_updated_and_asks_again(
+    anna: Account, ben: Account, sandbox: Sandbox
+) -> None:
+    meeting = CalendarItem(
+        account=anna,
+        folder=anna.calendar,
+        subject="Plan",
+        start=at(anna, 4, 10),
+        end=at(anna, 4, 11),
+        required_attendees=[BEN],
+    )
     meeting.save(send_meeting_invitations=SEND_TO_ALL_AND_SAVE_COPY)
     ben.inbox.get(subject="Plan").accept()
 
@@ -166,7 +225,14 @@ def test_a_meeting_that_moves_is_updated_and_asks_again(anna: Account, ben: Acco
 
 
 def test_a_cancelled_meeting_is_crossed_out_for_attendees(anna: Account, ben: Account) -> None:
-    meeting = CalendarItem(account=anna, folder=anna.calendar, subject="Plan", start=at(anna, 4, 10), end=at(anna, 4, 11), required_attendees=[BEN])
+    meeting = CalendarItem(
+        account=anna,
+        folder=anna.calendar,
+        subject="Plan",
+        start=at(anna, 4, 10),
+        end=at(anna, 4, 11),
+        required_attendees=[BEN],
+    )
     meeting.save(send_meeting_invitations=SEND_TO_ALL_AND_SAVE_COPY)
 
     meeting.cancel()
@@ -176,8 +242,17 @@ def test_a_cancelled_meeting_is_crossed_out_for_attendees(anna: Account, ben: Ac
     assert anna.calendar.all().count() == 0
 
 
-def test_nobody_is_told_when_the_caller_says_send_to_none(anna: Account, ben: Account, sandbox: Sandbox) -> None:
-    meeting = CalendarItem(account=anna, folder=anna.calendar, subject="Quiet", start=at(anna, 4, 10), end=at(anna, 4, 11), required_attendees=[BEN])
+def test_nobody_is_told_when_the_caller_says_send_to_none(
+    anna: Account, ben: Account, sandbox: Sandbox
+) -> None:
+    meeting = CalendarItem(
+        account=anna,
+        folder=anna.calendar,
+        subject="Quiet",
+        start=at(anna, 4, 10),
+        end=at(anna, 4, 11),
+        required_attendees=[BEN],
+    )
 
     meeting.save(send_meeting_invitations="SendToNone")
 
@@ -197,7 +272,10 @@ def test_a_series_is_expanded_and_an_occurrence_changed_and_deleted(anna: Accoun
     second.save(update_fields=["subject"])
     series.occurrence(index=4).delete()
     series.refresh()
-    seen = [(item.subject, item.start, item.type) for item in anna.calendar.view(start=at(anna, 1, 0), end=at(anna, 10, 0))]
+    seen = [
+        (item.subject, item.start, item.type)
+        for item in anna.calendar.view(start=at(anna, 1, 0), end=at(anna, 10, 0))
+    ]
 
     assert seen == [
         ("Daily", at(anna, 2, 9), "Occurrence"),
@@ -216,7 +294,10 @@ def test_a_series_keeps_its_wall_time_over_daylight_saving(anna: Account) -> Non
         recurrence=Recurrence(pattern=WeeklyPattern(interval=1, weekdays=["Wednesday"]), start=date(2026, 3, 25), number=2),
     ).save()  # fmt: skip
 
-    seen = [item.start for item in anna.calendar.view(start=at(anna, 20, 0), end=at(anna, 31, 0) + timedelta(days=10))]
+    seen = [
+        item.start
+        for item in anna.calendar.view(start=at(anna, 20, 0), end=at(anna, 31, 0) + timedelta(days=10))
+    ]
 
     assert [moment.hour for moment in (one.astimezone(anna.default_timezone) for one in seen)] == [9, 9]
     assert seen[1] - seen[0] == timedelta(days=7) - timedelta(hours=1)
@@ -231,7 +312,10 @@ def test_sync_items_gives_creations_then_changes_then_deletions(anna: Account) -
     first.save(update_fields=["subject"])
     second.delete()
     Message(account=anna, folder=anna.inbox, subject="three").save()
-    changes = [(kind, getattr(item, "subject", None)) for kind, item in anna.inbox.sync_items(sync_state=state, only_fields=["subject"])]
+    changes = [
+        (kind, getattr(item, "subject", None))
+        for kind, item in anna.inbox.sync_items(sync_state=state, only_fields=["subject"])
+    ]
 
     assert initial == [("create", "two"), ("create", "one")]
     assert changes == [("create", "three"), ("update", "one more"), ("delete", None)]
@@ -260,7 +344,9 @@ def test_sync_hierarchy_gives_folders_made_renamed_and_deleted(anna: Account) ->
     kept = Folder(parent=anna.inbox, name="Kept").save()
     kept.name = "Renamed"
     kept.save(update_fields=["name"])
-    changes = [(kind, getattr(folder, "name", None)) for kind, folder in anna.root.sync_hierarchy(sync_state=state)]
+    changes = [
+        (kind, getattr(folder, "name", None)) for kind, folder in anna.root.sync_hierarchy(sync_state=state)
+    ]
     state = anna.root.folder_sync_state
     made.delete()
     gone = [kind for kind, _ in anna.root.sync_hierarchy(sync_state=state)]
@@ -278,7 +364,13 @@ def test_bulk_calls_keep_the_order_and_the_errors_of_single_items(anna: Account)
     fetched = list(anna.fetch([(one.id, one.changekey) for one in made], only_fields=["subject"]))
     gone = anna.bulk_delete([made[1], made[2]], delete_type=HARD_DELETE)
 
-    assert [getattr(one, "subject", type(one)) for one in fetched] == ["no 0", "no 1", ErrorItemNotFound, "no 3", "no 4"]
+    assert [getattr(one, "subject", type(one)) for one in fetched] == [
+        "no 0",
+        "no 1",
+        ErrorItemNotFound,
+        "no 3",
+        "no 4",
+    ]
     assert gone[0] is True
     assert isinstance(gone[1], ErrorItemNotFound)
 
@@ -343,7 +435,9 @@ def test_file_and_item_attachments_come_back_whole(anna: Account) -> None:
 
 
 def test_replies_and_forwards_carry_the_thread(anna: Account, ben: Account) -> None:
-    Message(account=anna, subject="Offer", body="Please look", to_recipients=[BEN], cc_recipients=[CARLA]).send()
+    Message(
+        account=anna, subject="Offer", body="Please look", to_recipients=[BEN], cc_recipients=[CARLA]
+    ).send()
     received = ben.inbox.get(subject="Offer")
 
     received.reply(subject="Re: Offer", body="Thanks")
@@ -362,10 +456,21 @@ def test_searching_by_message_id_sender_and_text(anna: Account, ben: Account) ->
 
     assert ben.inbox.get(message_id=wanted.message_id).id == wanted.id
     assert ben.inbox.filter(subject__icontains="offer").count() == 3
-    assert ben.inbox.filter(subject__startswith="Offer", is_read=False).exclude(subject="Offer 2").count() == 2
-    assert [one.subject for one in ben.inbox.all().order_by("-subject").only("subject")] == ["Offer 2", "Offer 1", "Offer 0"]
+    assert (
+        ben.inbox.filter(subject__startswith="Offer", is_read=False).exclude(subject="Offer 2").count() == 2
+    )
+    assert [one.subject for one in ben.inbox.all().order_by("-subject").only("subject")] == [
+        "Offer 2",
+        "Offer 1",
+        "Offer 0",
+    ]
     assert ben.inbox.filter("subject:Offer").count() == 3
-    assert ben.inbox.filter(datetime_received__gt=EWSDateTime.from_datetime(datetime(2026, 1, 1, tzinfo=ben.default_timezone))).count() == 3
+    assert (
+        ben.inbox.filter(
+            datetime_received__gt=EWSDateTime.from_datetime(datetime(2026, 1, 1, tzinfo=ben.default_timezone))
+        ).count()
+        == 3
+    )
 
 
 def test_mime_content_is_kept_as_it_came(anna: Account) -> None:
@@ -375,4 +480,8 @@ def test_mime_content_is_kept_as_it_came(anna: Account) -> None:
 
     found = anna.inbox.get(subject="Raw")
     assert found.mime_content == data
-    assert (found.message_id, found.author.email_address, found.text_body.strip()) == ("<1@customer.test>", "x@customer.test", "Body")
+    assert (found.message_id, found.author.email_address, found.text_body.strip()) == (
+        "<1@customer.test>",
+        "x@customer.test",
+        "Body",
+    )

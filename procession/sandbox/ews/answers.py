@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from procession.sandbox.ews.attachments import read_attachments
 from procession.sandbox.ews.batch import Call, item_of
 from procession.sandbox.ews.creating import DISPOSITIONS, saved_folder
 from procession.sandbox.ews.drafts import read_value
-from procession.sandbox.ews.attachments import read_attachments
 from procession.sandbox.ews.fields import by_tag
 from procession.sandbox.ews.names import Xml, local, t
 from procession.sandbox.ews.responses import possible
@@ -17,7 +17,9 @@ from procession.sandbox.mailbox.store import Mailbox
 from procession.sandbox.mailbox.words import Address, Body, Refused
 
 _FORWARD, _ALL = "ForwardItem", "ReplyAllToItem"
-_NOT_VALUES = frozenset({"ReferenceItemId", "NewBodyContent", "Attachments", "ItemClass", "InternetMessageHeaders", "Body"})
+_NOT_VALUES = frozenset(
+    {"ReferenceItemId", "NewBodyContent", "Attachments", "ItemClass", "InternetMessageHeaders", "Body"}
+)
 
 
 def _referred(call: Call, element: Xml) -> tuple[Mailbox, Item]:
@@ -35,7 +37,16 @@ def _referred(call: Call, element: Xml) -> tuple[Mailbox, Item]:
     return mailbox, item
 
 
-_CHECKED_LATER = frozenset({"AcceptItem", "TentativelyAcceptItem", "DeclineItem", "CancelCalendarItem", "RemoveItem", "SuppressReadReceipt"})
+_CHECKED_LATER = frozenset(
+    {
+        "AcceptItem",
+        "TentativelyAcceptItem",
+        "DeclineItem",
+        "CancelCalendarItem",
+        "RemoveItem",
+        "SuppressReadReceipt",
+    }
+)
 
 
 def _given(element: Xml) -> dict[str, Any]:
@@ -90,17 +101,28 @@ def _correspondents(mailbox: Mailbox, item: Item, *, to_all: bool) -> dict[str, 
     known = {address.key for address in to} | {me}
     more = tuple(address for address in item.values.get("to", ()) if address.key not in known)
     known |= {address.key for address in more}
-    return {"to": to + more, "cc": tuple(address for address in item.values.get("cc", ()) if address.key not in known)}
+    return {
+        "to": to + more,
+        "cc": tuple(address for address in item.values.get("cc", ()) if address.key not in known),
+    }
 
 
 def _dispose(call: Call, draft: Draft) -> list[Item]:
     disposition = call.request.get("MessageDisposition")
     if disposition is None:
-        raise Refused("The MessageDisposition attribute is required for messages.", reason="MessageDispositionRequired")
+        raise Refused(
+            "The MessageDisposition attribute is required for messages.", reason="MessageDispositionRequired"
+        )
     mailbox, folder = saved_folder(call, DISPOSITIONS[disposition])
     if disposition == "SaveOnly":
         me = call.world.named(mailbox)
-        own = {"from": me, "sender": me, "message_id": posting.message_id(mailbox), "is_draft": True, "is_read": True}
+        own = {
+            "from": me,
+            "sender": me,
+            "message_id": posting.message_id(mailbox),
+            "is_draft": True,
+            "is_read": True,
+        }
         return [posting.put(mailbox, folder, draft, **{**own, **draft.values})]
     posting.send(call.world, call.mailbox, draft, save=folder if disposition == "SendAndSaveCopy" else None)
     return []
@@ -114,8 +136,9 @@ def _answer(answer: str) -> Callable[[Call, Xml], list[Item]]:
         body = element.find(t("Body"))
         if body is not None:
             extra["body"] = Body(body.text or "", body.get("BodyType") == "HTML")
-        send = disposition != "SaveOnly"
-        return meetings.respond(call.world, mailbox, item, answer, send=send, save=disposition == "SendAndSaveCopy", extra=extra)
+        save = disposition == "SendAndSaveCopy"
+        how = meetings.Answer(answer, send=disposition != "SaveOnly", save=save, extra=extra)
+        return meetings.respond(call.world, mailbox, item, how)
 
     return respond
 
@@ -126,7 +149,9 @@ def _cancel(call: Call, element: Xml) -> list[Item]:
         raise Refused("Only the organizer cancels a meeting.", reason="InvalidItemForOperationCancelItem")
     found = element.find(t("NewBodyContent"))
     body = Body(found.text or "", found.get("BodyType") == "HTML") if found is not None else None
-    meetings.cancel(call.world, mailbox, item, save=call.request.get("MessageDisposition") != "SendOnly", body=body)
+    meetings.cancel(
+        call.world, mailbox, item, save=call.request.get("MessageDisposition") != "SendOnly", body=body
+    )
     return [mailbox.move(item, mailbox.role("deleteditems"))]
 
 
@@ -151,7 +176,12 @@ def _suppress(call: Call, element: Xml) -> list[Item]:
 def _post_reply(call: Call, element: Xml) -> list[Item]:
     mailbox, item = _referred(call, element)
     me = call.world.named(mailbox)
-    values = {"subject": f"RE: {mime.topic(str(item.values.get('subject') or ''))}", "body": _body(element, item), "from": me, "sender": me}
+    values = {
+        "subject": f"RE: {mime.topic(str(item.values.get('subject') or ''))}",
+        "body": _body(element, item),
+        "from": me,
+        "sender": me,
+    }
     draft = Draft("post", {**values, **_given(element)})
     return [posting.put(mailbox, mailbox.folder(item.folder), replace(draft), posted=mailbox.moment())]
 

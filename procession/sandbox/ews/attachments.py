@@ -68,7 +68,9 @@ def _read_file(element: Xml) -> Attachment:
     except binascii.Error:
         raise Refused("The content of an attachment is base64.", reason="InvalidValueForProperty") from None
     if len(data) > SIZE_LIMIT:
-        raise Refused("The attachment size exceeds the allowable limit.", reason="AttachmentSizeLimitExceeded")
+        raise Refused(
+            "The attachment size exceeds the allowable limit.", reason="AttachmentSizeLimitExceeded"
+        )
     inline, photo = element.find(t("IsInline")), element.find(t("IsContactPhoto"))
     return Attachment(
         0,
@@ -94,4 +96,3 @@ def _read_item(element: Xml, zone: str) -> Attachment:
         _NO_TIME, _NO_TIME, 0, 0, extended=draft.extended, attachments=draft.attachments, mime=draft.mime,
     )  # fmt: skip
     return Attachment(0, find_text(element, "Name") or str(draft.values.get("subject") or "item"), item=item)
-

@@ -42,11 +42,12 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operation: its element's name, and what answers it with a response element."""
+    """An operation, and what answers it with a response element. `element` is the request's, if not called so."""
 
     name: str
     run: Callable[[Call], Xml]
     since: int = 2007
+    element: str = ""
 
 
 def one(call: Call, name: str, work: Callable[[Xml], None], *, empty: str = "") -> Xml:
@@ -55,7 +56,13 @@ def one(call: Call, name: str, work: Callable[[Xml], None], *, empty: str = "") 
 
 
 def many(
-    call: Call, name: str, asked: Iterable[Asked], work: Callable[[Xml, Asked], None], *, empty: str = "", message: str = ""
+    call: Call,
+    name: str,
+    asked: Iterable[Asked],
+    work: Callable[[Xml, Asked], None],
+    *,
+    empty: str = "",
+    message: str = "",
 ) -> Xml:
     """One response message for each thing asked for.
 
@@ -89,7 +96,11 @@ def _fail(target: Xml, refusal: Refused, empty: str, *, klass: str = "Error") ->
     add(target, m("MessageText"), refusal.message)
     add(target, m("ResponseCode"), f"Error{refusal.reason}")
     add(target, m("DescriptiveLinkKey"), "0")
-    details = [(name, value) for name, value in (("BackOffMilliseconds", refusal.hint),) if value and refusal.reason == "ServerBusy"]
+    details = [
+        (name, value)
+        for name, value in (("BackOffMilliseconds", refusal.hint),)
+        if value and refusal.reason == "ServerBusy"
+    ]
     if details:
         extra = add(target, m("MessageXml"))
         for name, value in details:
@@ -190,4 +201,7 @@ def items_of(call: Call, parent: str = "ItemIds") -> Sequence[Xml]:
 
 def operation_since(operation: Operation, rank: int) -> None:
     if operation.since > rank:
-        raise SoapFault(f"The operation {operation.name} is not part of the requested version.", code="ErrorInvalidRequest")
+        raise SoapFault(
+            f"The operation {operation.name} is not part of the requested version.",
+            code="ErrorInvalidRequest",
+        )

@@ -144,7 +144,8 @@ def _write_attendees(parent: Xml, tag: str, values: tuple[Attendee, ...]) -> Non
 
 def _read_attendees(element: Xml) -> tuple[Attendee, ...]:
     return tuple(
-        Attendee(read_address(entry.find(t("Mailbox"))), find_text(entry, "ResponseType") or "Unknown") for entry in element
+        Attendee(read_address(entry.find(t("Mailbox"))), find_text(entry, "ResponseType") or "Unknown")
+        for entry in element
     )
 
 
@@ -159,7 +160,11 @@ def _read_body(element: Xml) -> Body:
 def _write_flag(parent: Xml, tag: str, value: Flag) -> None:
     target = add(parent, tag)
     add(target, t("FlagStatus"), value.status)
-    for name, moment in (("StartDate", value.start), ("DueDate", value.due), ("CompleteDate", value.complete)):
+    for name, moment in (
+        ("StartDate", value.start),
+        ("DueDate", value.due),
+        ("CompleteDate", value.complete),
+    ):
         if moment:
             add(target, t(name), moment_text(moment))
 
@@ -253,9 +258,17 @@ def _read_zone(element: Xml) -> str:
     return str(name)
 
 
-def _write_rights(parent: Xml, tag: str, value: bool) -> None:  # noqa: FBT001 - a codec's value
+def _write_rights(parent: Xml, tag: str, value: bool) -> None:  # noqa: FBT001
     target = add(parent, tag)
-    for name in ("CreateAssociated", "CreateContents", "CreateHierarchy", "Delete", "Modify", "Read", "ViewPrivateItems"):
+    for name in (
+        "CreateAssociated",
+        "CreateContents",
+        "CreateHierarchy",
+        "Delete",
+        "Modify",
+        "Read",
+        "ViewPrivateItems",
+    ):
         contents = name.startswith("Create") and not value
         add(target, t(name), "false" if contents else "true")
 

@@ -94,15 +94,23 @@ def _topic(view: View) -> str | None:
 
 def conversation_key(item: Item) -> bytes:
     """Sixteen bytes that a thread shares: of the first message it refers to, else of its own topic."""
-    references = str(item.values.get("references") or item.values.get("in_reply_to") or item.values.get("message_id") or "")
-    first = references.split()[0] if references.split() else mime.topic(item.values.get("subject") or "")
+    references = str(
+        item.values.get("references") or item.values.get("in_reply_to") or item.values.get("message_id") or ""
+    )
+    first = (
+        references.split(maxsplit=1)[0]
+        if references.split()
+        else mime.topic(item.values.get("subject") or "")
+    )
     return md5(first.encode(), usedforsecurity=False).digest()
 
 
 def _conversation_id(view: View) -> str | None:
     if view.item.kind in {"contact", "list"}:
         return None
-    return base64.b64encode(b"\0\4\x24\0" + view.mailbox.guid.encode() + b"\0\x10\0" + conversation_key(view.item)).decode()
+    return base64.b64encode(
+        b"\0\4\x24\0" + view.mailbox.guid.encode() + b"\0\x10\0" + conversation_key(view.item)
+    ).decode()
 
 
 def _next_reminder(view: View) -> Any:

@@ -45,7 +45,11 @@ def create(call: Call, draft: Draft) -> list[Item]:
         mailbox, folder = saved_folder(call, _HOMES[draft.kind])
         check_home(folder, draft.kind)
         owned = {"task_owner": mailbox.name} if draft.kind == "task" else {}
-        posted = {"posted": call.mailbox.moment(), "from": call.world.named(mailbox)} if draft.kind == "post" else {}
+        posted = (
+            {"posted": call.mailbox.moment(), "from": call.world.named(mailbox)}
+            if draft.kind == "post"
+            else {}
+        )
         return [posting.put(mailbox, folder, settled, **owned, **posted)]
     return create_message(call, settled)
 
@@ -59,13 +63,21 @@ def check_home(folder: Folder, kind: str) -> None:
 def create_message(call: Call, draft: Draft) -> list[Item]:
     disposition = call.request.get("MessageDisposition")
     if disposition is None:
-        raise Refused("The MessageDisposition attribute is required for messages.", reason="MessageDispositionRequired")
+        raise Refused(
+            "The MessageDisposition attribute is required for messages.", reason="MessageDispositionRequired"
+        )
     mailbox, folder = saved_folder(call, DISPOSITIONS[disposition])
     if disposition != "SaveOnly":
-        posting.send(call.world, call.mailbox, draft, save=folder if disposition == "SendAndSaveCopy" else None)
+        posting.send(
+            call.world, call.mailbox, draft, save=folder if disposition == "SendAndSaveCopy" else None
+        )
         return []
     me = call.world.named(mailbox)
-    own = {"is_read": draft.values.get("is_read", True), "from": draft.values.get("from", me), "sender": draft.values.get("sender", me)}
+    own = {
+        "is_read": draft.values.get("is_read", True),
+        "from": draft.values.get("from", me),
+        "sender": draft.values.get("sender", me),
+    }
     own |= {"message_id": draft.values.get("message_id") or posting.message_id(mailbox)}
     # A note that says by its flags that it was received is no draft: how a client files mail it fetched elsewhere.
     return [posting.put(mailbox, folder, draft, is_draft=not _is_filed(draft), **own)]
@@ -74,20 +86,24 @@ def create_message(call: Call, draft: Draft) -> list[Item]:
 def _is_filed(draft: Draft) -> bool:
     """Does an extended property say that the message is not a draft (PR_MESSAGE_FLAGS without MSGFLAG_UNSENT)?"""
     unsent = 8
-    flags = next((value for name, value in draft.extended.items() if name.tag == 0x0E07), None)  # noqa: PLR2004 - PR_MESSAGE_FLAGS
+    flags = next((value for name, value in draft.extended.items() if name.tag == 0x0E07), None)  # noqa: PLR2004
     return flags is not None and not int(flags) & unsent
 
 
 def create_event(call: Call, draft: Draft) -> Item:
     mode = call.request.get("SendMeetingInvitations")
     if mode is None:
-        raise Refused("The SendMeetingInvitations attribute is required for calendar items.", reason="SendMeetingInvitationsRequired")
+        raise Refused(
+            "The SendMeetingInvitations attribute is required for calendar items.",
+            reason="SendMeetingInvitationsRequired",
+        )
     mailbox, folder = saved_folder(call, "calendar")
     check_home(folder, "event")
     values = meetings.organized(mailbox, draft.values, call.world.named(mailbox))
-    item = posting.put(mailbox, folder, Draft("event", values, draft.item_class, draft.extended, draft.attachments))
+    item = posting.put(
+        mailbox, folder, Draft("event", values, draft.item_class, draft.extended, draft.attachments)
+    )
     people = meetings.attendees(item)
     if mode != "SendToNone" and people:
         item = meetings.invite(call.world, mailbox, item, people, save=mode == "SendToAllAndSaveCopy")
     return item
-

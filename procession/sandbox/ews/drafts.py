@@ -23,7 +23,21 @@ from procession.sandbox.mailbox.zones import midnight, zone
 
 _IGNORED = frozenset({"ItemId", "ParentFolderId", "MeetingTimeZone", "IsAssociated"})
 _TIMES = frozenset({"start", "end"})
-_LOCAL_CLASSES = ("IPM", "IPM.Note", "")
+_SAID_IN_MIME = frozenset(
+    {
+        "subject",
+        "body",
+        "to",
+        "cc",
+        "bcc",
+        "from",
+        "sender",
+        "reply_to",
+        "message_id",
+        "references",
+        "in_reply_to",
+    }
+)
 
 
 def read_item(element: Xml, zone_name: str = "") -> Draft:
@@ -97,11 +111,13 @@ def _with_mime(draft: Draft) -> Draft:
         draft,
         values={**parsed.values, **draft.values},
         attachments=parsed.attachments + draft.attachments,
-        mime=draft.mime if not draft.values and not draft.attachments else b"",
+        mime=draft.mime if not _SAID_IN_MIME & draft.values.keys() and not draft.attachments else b"",
     )
 
 
-def settle(kind: str, values: Mapping[str, Any], changed: frozenset[str], now: datetime, zone_name: str = "") -> dict[str, Any]:
+def settle(
+    kind: str, values: Mapping[str, Any], changed: frozenset[str], now: datetime, zone_name: str = ""
+) -> dict[str, Any]:
     """Values with everything that follows from them, after the words of `changed` were written.
 
     Raises:
@@ -122,7 +138,13 @@ def settle(kind: str, values: Mapping[str, Any], changed: frozenset[str], now: d
 
 
 def _event(values: dict[str, Any], changed: frozenset[str], now: datetime, zone_name: str) -> dict[str, Any]:
-    after = {"importance": "Normal", "sensitivity": "Normal", "reminder_is_set": False, "reminder_minutes": 15, **values}
+    after = {
+        "importance": "Normal",
+        "sensitivity": "Normal",
+        "reminder_is_set": False,
+        "reminder_minutes": 15,
+        **values,
+    }
     after.setdefault("start", now.replace(minute=0, second=0) + timedelta(hours=1))
     after.setdefault("start_zone", zone_name or "UTC")
     after.setdefault("end_zone", after["start_zone"])
@@ -166,7 +188,9 @@ def _aligned(values: dict[str, Any]) -> dict[str, Any]:
 
 def _contact(values: dict[str, Any]) -> dict[str, Any]:
     emails = {
-        key: Address(address.email, address.name or _named(values) or address.email, address.routing, "Contact")
+        key: Address(
+            address.email, address.name or _named(values) or address.email, address.routing, "Contact"
+        )
         for key, address in values.get("emails", {}).items()
     }
     after = {"sensitivity": "Normal", "importance": "Normal", "contact_source": "Store", **values}
@@ -174,7 +198,9 @@ def _contact(values: dict[str, Any]) -> dict[str, Any]:
     name = _named(values)
     if name and not values.get("display_name"):
         after["display_name"] = name
-    mapping = _MAPPINGS.get(values.get("file_as_mapping", "None" if values.get("file_as") else "LastCommaFirst"))
+    mapping = _MAPPINGS.get(
+        values.get("file_as_mapping", "None" if values.get("file_as") else "LastCommaFirst")
+    )
     if mapping is not None and (made := mapping(after)):
         after["file_as"] = made
     if after.get("display_name") and not after.get("subject"):
@@ -183,7 +209,9 @@ def _contact(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _named(values: Mapping[str, Any]) -> str:
-    return " ".join(str(values[word]) for word in ("given_name", "middle_name", "surname") if values.get(word))
+    return " ".join(
+        str(values[word]) for word in ("given_name", "middle_name", "surname") if values.get(word)
+    )
 
 
 def _join(separator: str, *words: str) -> Any:
@@ -194,7 +222,9 @@ _MAPPINGS: Mapping[str, Any] = {
     "LastCommaFirst": _join(", ", "surname", "given_name"),
     "FirstSpaceLast": _join(" ", "given_name", "surname"),
     "Company": _join("", "company_name"),
-    "LastCommaFirstCompany": lambda values: f"{_join(', ', 'surname', 'given_name')(values)} ({values.get('company_name', '')})",
+    "LastCommaFirstCompany": lambda values: (
+        f"{_join(', ', 'surname', 'given_name')(values)} ({values.get('company_name', '')})"
+    ),
     "LastFirst": _join("", "surname", "given_name"),
     "LastSpaceFirst": _join(" ", "surname", "given_name"),
     "DisplayName": _join("", "display_name"),
@@ -206,6 +236,12 @@ _MAPPINGS: Mapping[str, Any] = {
 def _task(values: dict[str, Any], changed: frozenset[str], now: datetime) -> dict[str, Any]:
     if isinstance(values.get("recurrence"), Recurrence):
         recurrence.check(values["recurrence"])
-    after = {"importance": "Normal", "sensitivity": "Normal", "delegation_state": "NoMatch", "change_count": 0, **values}
+    after = {
+        "importance": "Normal",
+        "sensitivity": "Normal",
+        "delegation_state": "NoMatch",
+        "change_count": 0,
+        **values,
+    }
     after["change_count"] = after["change_count"] + 1
     return tasks.consistent(after, changed, now)

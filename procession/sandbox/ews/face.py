@@ -14,7 +14,7 @@ from lxml import etree
 
 from procession.sandbox.ews import soap
 from procession.sandbox.ews.batch import Call, Operation, operation_since
-from procession.sandbox.ews.names import Xml, local
+from procession.sandbox.ews.names import Xml, local, m, t
 from procession.sandbox.ews.operations import OPERATIONS
 from procession.sandbox.ews.soap import VERSIONS, Envelope, SoapFault
 from procession.sandbox.ews.streaming import stream
@@ -25,7 +25,7 @@ from procession.sandbox.mailbox.words import Refused
 from procession.sandbox.mailbox.world import World
 from procession.sandbox.web import Request, Response
 
-BY_NAME: dict[str, Operation] = {operation.name: operation for operation in OPERATIONS}
+BY_NAME: dict[str, Operation] = {operation.element or operation.name: operation for operation in OPERATIONS}
 BUSY = "The server cannot service this request right now. Try again later."
 
 
@@ -63,14 +63,14 @@ class EwsFace:
         name, notes = "?", list[str]()
         try:
             envelope = soap.read(request.body)
-            name = local(envelope.body)
+            name = operation_name(envelope.body)
             found = self.faults.take(name, request.headers.get("x-sandbox-fault", ""))
             response = self.before(found) or self._answer(mailbox, envelope, found, notes)
         except SoapFault as fault:
             response, notes = Response(fault.status, soap.fault(fault)), [fault.code]
         except Refused as refusal:
-            fault = SoapFault(refusal.message, code=f"Error{refusal.reason}")
-            response, notes = Response(fault.status, soap.fault(fault)), [fault.code]
+            whole = SoapFault(refusal.message, code=f"Error{refusal.reason}")
+            response, notes = Response(whole.status, soap.fault(whole)), [whole.code]
         if self.log is not None:
             self.log(_line(mailbox, name, response, notes, time.perf_counter() - started))
         return response
@@ -95,7 +95,12 @@ class EwsFace:
         if found.get("drop"):
             return Response(drop=True)
         if fault := found.get("busy-http"):
-            return Response(503, b"Service unavailable", "text/plain", [("Retry-After", fault.argument)] if fault.argument else [])
+            return Response(
+                503,
+                b"Service unavailable",
+                "text/plain",
+                [("Retry-After", fault.argument)] if fault.argument else [],
+            )
         if found.get("unauthorized"):
             return unauthorized()
         if found.get("redirect"):
@@ -115,7 +120,9 @@ class EwsFace:
         version = self._version(envelope)
         if local(envelope.body) == "GetStreamingEvents":
             cut = found.get("cut")
-            return Response(200, stream(call, self.subscriptions, version), cut=int(cut.number) if cut else None)
+            return Response(
+                200, stream(call, self.subscriptions, version), cut=int(cut.number) if cut else None
+            )
         before, self.world.skew = self.world.skew, self.world.skew + _skew(found)
         try:
             body = BY_NAME[local(envelope.body)].run(call)
@@ -128,13 +135,17 @@ class EwsFace:
         operation = BY_NAME.get(local(envelope.body))
         rank = min(VERSIONS[self._version(envelope)][0], VERSIONS[self.version][0])
         if operation is None and local(envelope.body) != "GetStreamingEvents":
-            raise SoapFault(f"The operation '{local(envelope.body)}' is not served here.", code="ErrorInvalidRequest")
+            raise SoapFault(
+                f"The operation '{local(envelope.body)}' is not served here.", code="ErrorInvalidRequest"
+            )
         if operation is not None:
             operation_since(operation, rank)
         if envelope.impersonated:
             other = self.world.mailbox(envelope.impersonated)
             if other is None:
-                raise SoapFault("The SMTP address has no mailbox associated with it.", code="ErrorNonExistentMailbox")
+                raise SoapFault(
+                    "The SMTP address has no mailbox associated with it.", code="ErrorNonExistentMailbox"
+                )
             mailbox = other
         return Call(self.world, mailbox, envelope.body, rank, envelope.timezone, found, self)
 
@@ -154,10 +165,19 @@ class EwsFace:
         if self.check_replies:
             # A tree of its own: namespaces declared above would otherwise hide from the check.
             copied = etree.fromstring(etree.tostring(body))
+            for odd in copied.iterfind(f".//{m('Notifications')}/{m('Notification')}"):
+                # Exchange writes this one element in another namespace than its schema says, and clients read it there.
+                odd.tag = t("Notification")
             if not soap.schema().validate(copied):
                 self.reply_problems.append(f"{local(body)}: {soap.schema().error_log[0].message}")
             if self.seen is not None:
                 self.seen.append(copied)
+
+
+def operation_name(body: Xml) -> str:
+    """What an operation is called in logs and faults: `GetUserAvailability`, though its element ends in Request."""
+    known = BY_NAME.get(local(body))
+    return known.name if known is not None else local(body)
 
 
 def _skew(found: CallFaults) -> timedelta:

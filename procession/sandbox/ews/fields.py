@@ -188,7 +188,8 @@ REQUEST = (
     + _PEOPLE
     + _SERIES
 )  # fmt: skip
-_ANSWER = tuple(field for field in _TIMES + _SERIES if field.tag in {"Start", "End", "Location", "Recurrence"}) + (
+_ANSWER = (
+    *tuple(field for field in _TIMES + _SERIES if field.tag in {"Start", "End", "Location", "Recurrence"}),
     _PEOPLE[0],
 )
 CONTACT = _rows(
@@ -270,7 +271,7 @@ TABLES: Mapping[str, tuple[Field, ...]] = {
     "event": ITEM + EVENT,
     "contact": ITEM + CONTACT,
     "task": ITEM + TASK,
-    "list": ITEM + (LIST[1], LIST[0], *LIST[2:]),
+    "list": (*ITEM, LIST[1], LIST[0], *LIST[2:]),
     "post": ITEM + POST,
     "meeting_request": ITEM + MESSAGE + MEETING + REQUEST,
     "meeting_response": ITEM + MESSAGE + MEETING + _ANSWER,

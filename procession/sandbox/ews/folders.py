@@ -17,9 +17,26 @@ ELEMENTS = {
     "IPF.Contact": "ContactsFolder",
     "IPF.Task": "TasksFolder",
 }
-CLASSES = {"Folder": "IPF.Note", "SearchFolder": "IPF.Note", **{name: folder_class for folder_class, name in ELEMENTS.items()}}
-_DEFAULT = frozenset({"folder:FolderId", "folder:DisplayName", "folder:TotalCount", "folder:ChildFolderCount", "folder:UnreadCount"})
-_ALL = _DEFAULT | {"folder:ParentFolderId", "folder:FolderClass", "folder:EffectiveRights", "folder:DistinguishedFolderId"}
+CLASSES = {
+    "Folder": "IPF.Note",
+    "SearchFolder": "IPF.Note",
+    **{name: folder_class for folder_class, name in ELEMENTS.items()},
+}
+_DEFAULT = frozenset(
+    {
+        "folder:FolderId",
+        "folder:DisplayName",
+        "folder:TotalCount",
+        "folder:ChildFolderCount",
+        "folder:UnreadCount",
+    }
+)
+_ALL = _DEFAULT | {
+    "folder:ParentFolderId",
+    "folder:FolderClass",
+    "folder:EffectiveRights",
+    "folder:DistinguishedFolderId",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +49,9 @@ class FolderShape:
 def read_folder_shape(element: Xml | None, version: int) -> FolderShape:
     if element is None:
         return FolderShape(frozenset({"folder:FolderId"}), (), version)
-    paths: tuple[FieldPath | IndexedPath | ExtendedPath, ...] = paths_in(element.find(t("AdditionalProperties")))
+    paths: tuple[FieldPath | IndexedPath | ExtendedPath, ...] = paths_in(
+        element.find(t("AdditionalProperties"))
+    )
     base = {"Default": _DEFAULT, "AllProperties": _ALL}.get(find_text(element, "BaseShape"), frozenset())
     asked = {path.uri for path in paths if isinstance(path, FieldPath)}
     extended = tuple(path for path in paths if isinstance(path, ExtendedPath))
@@ -64,14 +83,18 @@ def write_folder(parent: Xml, mailbox: Mailbox, folder: Folder, shape: FolderSha
         add(element, t("TotalCount"), str(len(order.entries)))
     if "folder:ChildFolderCount" in asked:
         add(element, t("ChildFolderCount"), str(len(mailbox.children.get(folder.id, ()))))
-    for path in shape.extra:
-        value = folder_property(mailbox, folder, path.name)
-        if value is not None:
-            write_property(element, path.element, value)
+    _write_extended(element, mailbox, folder, shape)
     if "folder:EffectiveRights" in asked:
         RIGHTS.write(element, t("EffectiveRights"), True)
-    if "folder:DistinguishedFolderId" in asked and folder.role and shape.version >= 2013:  # noqa: PLR2004 - since Exchange 2013
+    if "folder:DistinguishedFolderId" in asked and folder.role and shape.version >= 2013:  # noqa: PLR2004
         add(element, t("DistinguishedFolderId"), folder.role)
     if "folder:UnreadCount" in asked and element_name(folder) in {"Folder", "TasksFolder"}:
         add(element, t("UnreadCount"), str(order.unread))
     return element
+
+
+def _write_extended(element: Xml, mailbox: Mailbox, folder: Folder, shape: FolderShape) -> None:
+    for path in shape.extra:
+        value = folder_property(mailbox, folder, path.name)
+        if value is not None:
+            write_property(element, path.element, value)

@@ -39,7 +39,9 @@ def folder_id(mailbox: Mailbox, number: int) -> str:
     return _encode(mailbox.guid, _folder_entry(mailbox, number))
 
 
-def item_id(mailbox: Mailbox, number: int, original: datetime | None = None, attachment: int | None = None) -> str:
+def item_id(
+    mailbox: Mailbox, number: int, original: datetime | None = None, attachment: int | None = None
+) -> str:
     entry = item_entry(mailbox, number)
     if original is not None:
         seconds = int((original - _EPOCH).total_seconds())
@@ -67,20 +69,29 @@ def read_change_key(key: str) -> int:
         data = base64.b64decode(key, validate=True)
     except (binascii.Error, ValueError):
         data = b""
-    if len(data) != 30:  # noqa: PLR2004 - 4 + 4 + 16 + 6
+    if len(data) != 30:  # noqa: PLR2004
         raise Refused("The change key is invalid.", reason="InvalidChangeKey")
     return int.from_bytes(data[24:], "big")
 
 
 def item_entry(mailbox: Mailbox, number: int) -> bytes:
     """A message entry id ([MS-OXCDATA] 2.2.4.2): 70 bytes."""
-    return _folder_entry(mailbox, 0, _ITEM)[:46] + UUID(mailbox.guid).bytes + number.to_bytes(6, "big") + b"\0\0"
+    return (
+        _folder_entry(mailbox, 0, _ITEM)[:46] + UUID(mailbox.guid).bytes + number.to_bytes(6, "big") + b"\0\0"
+    )
 
 
 def _folder_entry(mailbox: Mailbox, number: int, kind: int = _FOLDER) -> bytes:
     """A folder entry id ([MS-OXCDATA] 2.2.4.1): 46 bytes."""
     provider = uuid5(UUID(mailbox.guid), "store").bytes
-    return b"\0\0\0\0" + provider + struct.pack("<H", kind) + UUID(mailbox.guid).bytes + number.to_bytes(6, "big") + b"\0\0"
+    return (
+        b"\0\0\0\0"
+        + provider
+        + struct.pack("<H", kind)
+        + UUID(mailbox.guid).bytes
+        + number.to_bytes(6, "big")
+        + b"\0\0"
+    )
 
 
 def _encode(guid: str, entry: bytes, *, instruction: int = 0, tail: bytes = b"") -> str:
@@ -110,10 +121,10 @@ def read_id(text: str) -> Id:
 
 
 def _read_entry(guid: str, instruction: int, entry: bytes, tail: bytes) -> Id:
-    if len(entry) == 46:  # noqa: PLR2004 - a folder's
+    if len(entry) == 46:  # noqa: PLR2004
         return Id("folder", guid, int.from_bytes(entry[38:44], "big"))
     number = int.from_bytes(entry[62:68], "big")
-    if len(entry) == 78 and instruction == 1:  # noqa: PLR2004 - 70 and the original start
+    if len(entry) == 78 and instruction == 1:  # noqa: PLR2004
         return Id("occurrence", guid, number, _EPOCH + timedelta(seconds=struct.unpack(">q", entry[70:])[0]))
     if len(entry) != 70:  # noqa: PLR2004
         raise ValueError(len(entry))

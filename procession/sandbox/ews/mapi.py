@@ -39,15 +39,25 @@ def _first_sender(view: View) -> str | None:
 
 def _message_flags(view: View) -> str:
     values = view.item.values
-    return str((1 if view.item.is_read else 0) | (8 if values.get("is_draft") else 0) | (16 if view.item.attachments else 0))
+    return str(
+        (1 if view.item.is_read else 0)
+        | (8 if values.get("is_draft") else 0)
+        | (16 if view.item.attachments else 0)
+    )
 
 
 TAGS: Mapping[int, Callable[[View], Value]] = {
     0x0017: lambda view: {"Low": "0", "High": "2"}.get(view.item.values.get("importance", "Normal"), "1"),
     0x001A: lambda view: view.item.item_class,
-    0x0036: lambda view: {"Personal": "1", "Private": "2", "Confidential": "3"}.get(view.item.values.get("sensitivity", "Normal"), "0"),
+    0x0036: lambda view: {"Personal": "1", "Private": "2", "Confidential": "3"}.get(
+        view.item.values.get("sensitivity", "Normal"), "0"
+    ),
     0x0037: _of("subject"),
-    0x007D: lambda view: mime.content(view.item).partition(b"\r\n\r\n")[0].decode("utf-8", "replace") if view.item.values.get("received") else None,
+    0x007D: lambda view: (
+        mime.content(view.item).partition(b"\r\n\r\n")[0].decode("utf-8", "replace")
+        if view.item.values.get("received")
+        else None
+    ),
     0x0C1F: _first_sender,
     0x0E06: lambda view: moment_text(view.item.received),
     0x0E07: _message_flags,

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from lxml import etree
+
 from procession.sandbox.ews.fields import INDEXED, Field, everywhere
 from procession.sandbox.ews.names import Xml, local, t
 from procession.sandbox.ews.soap import SoapFault
@@ -76,7 +78,11 @@ def property_name(element: Xml) -> PropertyName:
     tag, distinguished, guid = get("PropertyTag"), get("DistinguishedPropertySetId"), get("PropertySetId")
     name, number, kind = get("PropertyName"), get("PropertyId"), get("PropertyType")
     given = sum(part is not None for part in (tag, distinguished, guid))
-    if given != 1 or (tag is not None) == (name is not None or number is not None) or (name is not None and number is not None):
+    if (
+        given != 1
+        or (tag is not None) == (name is not None or number is not None)
+        or (name is not None and number is not None)
+    ):
         raise Refused(
             "An extended property has a PropertyTag, or a property set with either a PropertyName or a PropertyId.",
             reason="InvalidExtendedProperty",
@@ -84,7 +90,9 @@ def property_name(element: Xml) -> PropertyName:
     if tag is not None:
         return PropertyName(kind, tag=int(tag, 16) if tag.lower().startswith("0x") else int(tag))
     set_id = SETS[distinguished] if distinguished is not None else guid.lower()
-    return PropertyName(kind, set_id=set_id, name=name or "", number=int(number) if number is not None else None)
+    return PropertyName(
+        kind, set_id=set_id, name=name or "", number=int(number) if number is not None else None
+    )
 
 
 def paths_in(parent: Xml | None) -> tuple[Path, ...]:
@@ -93,8 +101,6 @@ def paths_in(parent: Xml | None) -> tuple[Path, ...]:
 
 def write_path(parent: Xml, path: Path) -> None:
     """The path as an error message repeats it."""
-    from lxml import etree
-
     match path:
         case FieldPath():
             etree.SubElement(parent, t("FieldURI"), FieldURI=path.uri)
@@ -117,7 +123,9 @@ def default_value(name: PropertyName, text: str) -> Any:
         if kind in {"Double", "Float", "Currency", "ApplicationTime"}:
             return f"{float(text):g}"
     except ValueError:
-        raise Refused(f"'{text}' is no value of type {name.type}.", reason="InvalidExtendedPropertyValue") from None
+        raise Refused(
+            f"'{text}' is no value of type {name.type}.", reason="InvalidExtendedPropertyValue"
+        ) from None
     if kind == "Boolean":
         return "true" if text.strip().lower() in {"true", "1"} else "false"
     return text

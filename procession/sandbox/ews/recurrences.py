@@ -78,9 +78,9 @@ def _read_pattern(element: Xml) -> Pattern:
         month=MONTHS.index(month) + 1 if month else 1,
         first_day=find_text(element, "FirstDayOfWeek") or "Sunday",
     )
-    if not 1 <= pattern.interval <= 999:  # noqa: PLR2004 - [MS-OXWSCDATA] IntervalRecurrencePatternBaseType
+    if not 1 <= pattern.interval <= 999:  # noqa: PLR2004
         raise Refused("The interval of a recurrence is 1 to 999.", reason="CalendarInvalidRecurrence")
-    if not 1 <= pattern.day <= 31:  # noqa: PLR2004 - the longest month
+    if not 1 <= pattern.day <= 31:  # noqa: PLR2004
         raise Refused("The day of a month is 1 to 31.", reason="CalendarInvalidRecurrence")
     return pattern
 

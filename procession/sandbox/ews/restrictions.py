@@ -18,6 +18,7 @@ from procession.sandbox.ews.names import Xml, local, t
 from procession.sandbox.ews.paths import ExtendedPath, FieldPath, IndexedPath, Path, default_value, read_path
 from procession.sandbox.ews.shapes import indexed_value
 from procession.sandbox.mailbox import mime
+from procession.sandbox.mailbox.index import INDEXED_LENGTH
 from procession.sandbox.mailbox.words import Address, Body, Flag, Refused
 
 Predicate = Callable[[View], bool]
@@ -139,7 +140,11 @@ def _compared(compare: Callable[[Any, Any], bool], value: Any, wanted: Any) -> b
         return compare is _COMPARISONS["IsNotEqualTo"]
     if isinstance(wanted, str) and not isinstance(value, str):
         wanted = _constant(value, wanted)
-    elif isinstance(value, str) and isinstance(wanted, str) and compare in (_COMPARISONS["IsEqualTo"], _COMPARISONS["IsNotEqualTo"]):
+    elif (
+        isinstance(value, str)
+        and isinstance(wanted, str)
+        and compare in (_COMPARISONS["IsEqualTo"], _COMPARISONS["IsNotEqualTo"])
+    ):
         value, wanted = value.casefold(), wanted.casefold()
     try:
         return compare(value, wanted)
@@ -166,7 +171,12 @@ def _constant(value: Any, text: str) -> Any:
 
 
 def _identity(path: Path, constant: Any) -> tuple[Any, Any] | None:
-    if isinstance(path, ExtendedPath) and isinstance(constant, str) and path.name.tag not in TAGS and len(constant) <= 255:  # noqa: PLR2004 - what the index holds
+    if (
+        isinstance(path, ExtendedPath)
+        and isinstance(constant, str)
+        and path.name.tag not in TAGS
+        and len(constant) <= INDEXED_LENGTH
+    ):
         return path.name, constant
     if isinstance(path, FieldPath) and path.uri in _IDENTITIES:
         return _IDENTITIES[path.uri], constant
@@ -222,9 +232,12 @@ def reader(path: Path) -> Callable[[View], Any]:
 def sort(views: list[View], order: Xml) -> list[View]:
     """Views in the order a `SortOrder` asks for; missing values first when ascending."""
     for field in reversed(list(order)):
-        read = reader(read_path(field[0]))
-        views.sort(key=lambda view, read=read: _sort_key(read(view)), reverse=field.get("Order") == "Descending")  # type: ignore[misc]
+        views.sort(key=_by(reader(read_path(field[0]))), reverse=field.get("Order") == "Descending")
     return views
+
+
+def _by(read: Callable[[View], Any]) -> Callable[[View], tuple[int, Any]]:
+    return lambda view: _sort_key(read(view))
 
 
 def _sort_key(value: Any) -> tuple[int, Any]:
@@ -232,4 +245,3 @@ def _sort_key(value: Any) -> tuple[int, Any]:
     if value is None or isinstance(value, tuple | dict):
         return 0, _texts(value)
     return 1, value.casefold() if isinstance(value, str) else value
-

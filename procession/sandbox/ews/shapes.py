@@ -21,13 +21,74 @@ from procession.sandbox.mailbox import mime
 from procession.sandbox.mailbox.words import Address, Body, Refused
 
 _DEFAULT = frozenset(
-    "ItemId ItemClass Subject Sensitivity Body Attachments ResponseObjects HasAttachments DateTimeReceived Size Categories Importance "
-    "DateTimeSent DateTimeCreated IsDraft From Sender ToRecipients CcRecipients BccRecipients IsRead IsReadReceiptRequested "
-    "IsDeliveryReceiptRequested ConversationIndex ConversationTopic InternetMessageId References ReplyTo InReplyTo Start End IsAllDayEvent "
-    "LegacyFreeBusyStatus Location CalendarItemType IsMeeting IsCancelled IsRecurring MyResponseType Organizer RequiredAttendees "
-    "OptionalAttendees Resources Recurrence FileAs DisplayName GivenName Surname CompanyName CompleteName EmailAddresses PhoneNumbers "
-    "PhysicalAddresses ImAddresses DueDate StartDate PercentComplete Status CompleteDate IsComplete Owner Members "
-    "AssociatedCalendarItemId ResponseType HasBeenProcessed MeetingRequestType".split()
+    [
+        "ItemId",
+        "ItemClass",
+        "Subject",
+        "Sensitivity",
+        "Body",
+        "Attachments",
+        "ResponseObjects",
+        "HasAttachments",
+        "DateTimeReceived",
+        "Size",
+        "Categories",
+        "Importance",
+        "DateTimeSent",
+        "DateTimeCreated",
+        "IsDraft",
+        "From",
+        "Sender",
+        "ToRecipients",
+        "CcRecipients",
+        "BccRecipients",
+        "IsRead",
+        "IsReadReceiptRequested",
+        "IsDeliveryReceiptRequested",
+        "ConversationIndex",
+        "ConversationTopic",
+        "InternetMessageId",
+        "References",
+        "ReplyTo",
+        "InReplyTo",
+        "Start",
+        "End",
+        "IsAllDayEvent",
+        "LegacyFreeBusyStatus",
+        "Location",
+        "CalendarItemType",
+        "IsMeeting",
+        "IsCancelled",
+        "IsRecurring",
+        "MyResponseType",
+        "Organizer",
+        "RequiredAttendees",
+        "OptionalAttendees",
+        "Resources",
+        "Recurrence",
+        "FileAs",
+        "DisplayName",
+        "GivenName",
+        "Surname",
+        "CompanyName",
+        "CompleteName",
+        "EmailAddresses",
+        "PhoneNumbers",
+        "PhysicalAddresses",
+        "ImAddresses",
+        "DueDate",
+        "StartDate",
+        "PercentComplete",
+        "Status",
+        "CompleteDate",
+        "IsComplete",
+        "Owner",
+        "Members",
+        "AssociatedCalendarItemId",
+        "ResponseType",
+        "HasBeenProcessed",
+        "MeetingRequestType",
+    ]
 )
 
 
@@ -43,9 +104,6 @@ class Shape:
     lists: bool = False
     version: int = 2016
     body_limit: int = 0
-
-    def __hash__(self) -> int:
-        return hash((self.base, len(self.extra), self.mime, self.lists, self.version))
 
 
 def read_shape(element: Xml, version: int, *, lists: bool = False) -> Shape:
@@ -66,21 +124,33 @@ def chosen(shape: Shape, kind: str) -> tuple[Field, ...]:
     """The fields of a kind that a shape asks for, in the order of the schema."""
     extra = frozenset(path.uri for path in shape.extra if isinstance(path, FieldPath))
     words = frozenset(path.word for path in shape.extra if isinstance(path, IndexedPath))
-    return _chosen(kind, shape.base, extra, words, shape.mime, shape.lists, shape.version)
+    return _chosen(kind, _Asked(shape.base, extra, words, shape.mime, shape.lists, shape.version))
 
 
 @cache
-def _chosen(  # noqa: PLR0913 - the key of the cache
-    kind: str, base: str, extra: frozenset[str], words: frozenset[str], mime_too: bool, lists: bool, version: int  # noqa: FBT001
-) -> tuple[Field, ...]:
-    picked = []
-    for field in TABLES[kind]:
-        asked = field.uri in extra or (field.word != "" and field.word in words)
-        in_base = field.tag == "ItemId" or (base == "AllProperties" and field.plain) or (base == "Default" and field.tag in _DEFAULT)
-        wanted = (asked or in_base or (mime_too and field.tag == "MimeContent")) and (field.lists or not lists)
-        if wanted and field.since <= version:
-            picked.append(field)
-    return tuple(picked)
+def _chosen(kind: str, asked: "_Asked") -> tuple[Field, ...]:
+    return tuple(field for field in TABLES[kind] if field.since <= asked.version and _wanted(field, asked))
+
+
+def _wanted(field: Field, asked: "_Asked") -> bool:
+    in_base = (asked.base == "AllProperties" and field.plain) or (
+        asked.base == "Default" and field.tag in _DEFAULT
+    )
+    named = field.uri in asked.uris or (field.word != "" and field.word in asked.words)
+    wanted = field.tag == "ItemId" or in_base or named or (asked.mime and field.tag == "MimeContent")
+    return wanted and (field.lists or not asked.lists)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What decides which fields of a kind are written: the key under which the choice is remembered."""
+
+    base: str
+    uris: frozenset[str]
+    words: frozenset[str]
+    mime: bool
+    lists: bool
+    version: int
 
 
 def write_item(parent: Xml, view: View, shape: Shape) -> Xml:
@@ -159,7 +229,13 @@ def _write_id(element: Xml, view: View, _shape: Shape) -> None:
 def _write_parent(element: Xml, view: View, _shape: Shape) -> None:
     folder = view.mailbox.folders.get(view.item.folder)
     if folder is not None:
-        add(element, t("ParentFolderId"), None, Id=ids.folder_id(view.mailbox, folder.id), ChangeKey=ids.folder_key(view.mailbox, folder))
+        add(
+            element,
+            t("ParentFolderId"),
+            None,
+            Id=ids.folder_id(view.mailbox, folder.id),
+            ChangeKey=ids.folder_key(view.mailbox, folder),
+        )
 
 
 def _write_mime(element: Xml, view: View, _shape: Shape) -> None:
@@ -181,8 +257,14 @@ def _put_body(element: Xml, tag: str, body: Body | None, shape: Shape) -> None:
     if body.html and shape.filter_html:
         body = Body(mime.filtered(body.text), html=True)
     text, cut = body.text, 0 < shape.body_limit < len(body.text)
-    more = {"IsTruncated": "true" if cut else "false"} if shape.version >= 2013 else {}  # noqa: PLR2004 - since Exchange 2013
-    add(element, t(tag), text[: shape.body_limit] if cut else text, BodyType="HTML" if body.html else "Text", **more)
+    more = {"IsTruncated": "true" if cut else "false"} if shape.version >= 2013 else {}  # noqa: PLR2004
+    add(
+        element,
+        t(tag),
+        text[: shape.body_limit] if cut else text,
+        BodyType="HTML" if body.html else "Text",
+        **more,
+    )
 
 
 def _write_attachments(element: Xml, view: View, _shape: Shape) -> None:
@@ -218,8 +300,12 @@ SPECIAL = {
     "ParentFolderId": _write_parent,
     "MimeContent": _write_mime,
     "Body": _write_body,
-    "UniqueBody": lambda element, view, shape: _put_body(element, "UniqueBody", view.item.values.get("body"), shape),
-    "NormalizedBody": lambda element, view, shape: _put_body(element, "NormalizedBody", view.item.values.get("body"), shape),
+    "UniqueBody": lambda element, view, shape: _put_body(
+        element, "UniqueBody", view.item.values.get("body"), shape
+    ),
+    "NormalizedBody": lambda element, view, shape: _put_body(
+        element, "NormalizedBody", view.item.values.get("body"), shape
+    ),
     "Attachments": _write_attachments,
     "ConversationId": _write_conversation,
     "AssociatedCalendarItemId": _write_associated,
@@ -239,5 +325,3 @@ def indexed_value(value: object, path: IndexedPath) -> object:
     if isinstance(value, Address):
         return value.email
     return getattr(value, dict(codecs.POSTAL_PARTS).get(path.uri.rpartition(":")[2], ""), value)
-
-

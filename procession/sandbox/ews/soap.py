@@ -36,7 +36,9 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 class SoapFault(Exception):
     """The whole request is refused. `code` is an EWS response code, `status` the HTTP status."""
 
-    def __init__(self, message: str, *, code: str = "ErrorInvalidRequest", status: int = 500, backoff: int = 0) -> None:
+    def __init__(
+        self, message: str, *, code: str = "ErrorInvalidRequest", status: int = 500, backoff: int = 0
+    ) -> None:
         super().__init__(message)
         self.code, self.status, self.backoff = code, status, backoff
 
@@ -79,13 +81,19 @@ def parse(data: bytes) -> Xml:
     Raises:
         SoapFault: it is anything else.
     """
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True)
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True
+    )
     try:
         root = etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
-        raise SoapFault(f"The request failed schema validation: {error.msg}", code="ErrorSchemaValidation") from error
+        raise SoapFault(
+            f"The request failed schema validation: {error.msg}", code="ErrorSchemaValidation"
+        ) from error
     if root.getroottree().docinfo.doctype:
-        raise SoapFault("For security reasons DTD is prohibited in this XML document.", code="ErrorSchemaValidation")
+        raise SoapFault(
+            "For security reasons DTD is prohibited in this XML document.", code="ErrorSchemaValidation"
+        )
     return root
 
 
@@ -96,7 +104,9 @@ def check(request: Xml) -> None:
         error = rules.error_log[0]
         if "No matching global" in error.message:
             raise SoapFault(f"The operation '{local(request)}' is not known.", code="ErrorInvalidRequest")
-        raise SoapFault(f"The request failed schema validation: {error.message}", code="ErrorSchemaValidation")
+        raise SoapFault(
+            f"The request failed schema validation: {error.message}", code="ErrorSchemaValidation"
+        )
 
 
 def _header(header: Xml) -> tuple[str, str, str]:

@@ -50,7 +50,9 @@ def read_watermark(text: str, mailbox: str) -> int:
     except (ValueError, TypeError):
         kind, owner, number = "", "", 0
     if (kind, owner) != ("w", mailbox):
-        raise Refused("The watermark used for creating this subscription was not found.", reason="InvalidWatermark")
+        raise Refused(
+            "The watermark used for creating this subscription was not found.", reason="InvalidWatermark"
+        )
     return int(number)
 
 
@@ -65,6 +67,6 @@ def _unseal(text: str) -> str:
         data = base64.b64decode(text, validate=True)
     except binascii.Error as error:
         raise ValueError(text) from error
-    if len(data) < 5 or zlib.crc32(data[4:]).to_bytes(4, "big") != data[:4]:  # noqa: PLR2004 - a checksum and more
+    if len(data) < 5 or zlib.crc32(data[4:]).to_bytes(4, "big") != data[:4]:  # noqa: PLR2004
         raise ValueError(text)
     return data[4:].decode()

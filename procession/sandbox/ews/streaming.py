@@ -59,11 +59,17 @@ async def _wait(woken: asyncio.Event, seconds: float) -> bool:
     return True
 
 
-def _find(call: Call, subscriptions: Subscriptions, wanted: list[str]) -> tuple[list[Subscription], list[str]]:
+def _find(
+    call: Call, subscriptions: Subscriptions, wanted: list[str]
+) -> tuple[list[Subscription], list[str]]:
     found, missing = [], []
     for number in wanted[:MOST]:
         subscription = subscriptions.active.get(number)
-        if subscription is None or subscription.kind != "streaming" or subscription.mailbox != call.mailbox.address:
+        if (
+            subscription is None
+            or subscription.kind != "streaming"
+            or subscription.mailbox != call.mailbox.address
+        ):
             missing.append(number)
         else:
             found.append(subscription)
@@ -85,7 +91,12 @@ def _burst(call: Call, subscriptions: Subscriptions, found: list[Subscription]) 
 
 def _open() -> tuple[Xml, Xml]:
     response = element("GetStreamingEventsResponse")
-    message = add(add(response, m("ResponseMessages")), m("GetStreamingEventsResponseMessage"), None, ResponseClass="Success")
+    message = add(
+        add(response, m("ResponseMessages")),
+        m("GetStreamingEventsResponseMessage"),
+        None,
+        ResponseClass="Success",
+    )
     add(message, m("ResponseCode"), "NoError")
     return response, message
 

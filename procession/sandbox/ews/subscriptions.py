@@ -60,7 +60,14 @@ class Subscriptions:
         for wake in list(self.woken):
             wake()
 
-    def open(self, mailbox: Mailbox, kind: str, folders: frozenset[int] | None, types: frozenset[str], **more: object) -> Subscription:
+    def open(
+        self,
+        mailbox: Mailbox,
+        kind: str,
+        folders: frozenset[int] | None,
+        types: frozenset[str],
+        **more: object,
+    ) -> Subscription:
         """A new subscription; `more` are further fields of `Subscription`.
 
         Raises:
@@ -68,8 +75,14 @@ class Subscriptions:
         """
         owned = sum(other.mailbox == mailbox.address for other in self.active.values())
         if owned >= self.limit:
-            raise Refused("The limit of subscriptions of this mailbox is reached.", reason="ExceededSubscriptionCount")
-        settings: dict[str, object] = {"watermark": last_event(mailbox), "timeout": timedelta(minutes=30), **more}
+            raise Refused(
+                "The limit of subscriptions of this mailbox is reached.", reason="ExceededSubscriptionCount"
+            )
+        settings: dict[str, object] = {
+            "watermark": last_event(mailbox),
+            "timeout": timedelta(minutes=30),
+            **more,
+        }
         made = Subscription(
             f"{mailbox.guid}.{uuid4().hex}", mailbox.address, kind, folders, types, used=self.world.moment(), **settings  # type: ignore[arg-type]  # fields by name
         )  # fmt: skip
@@ -117,10 +130,12 @@ def last_event(mailbox: Mailbox) -> int:
     return mailbox.events[-1].number if mailbox.events else 0
 
 
-def write_notification(parent: Xml, world: World, subscription: Subscription, events: Iterable[Event], *, more: bool, tag: str = "") -> None:
+def write_notification(
+    parent: Xml, world: World, subscription: Subscription, events: Iterable[Event], *, more: bool
+) -> None:
     """A `Notification` with events, or a status event when there are none."""
     mailbox = world.mailboxes[subscription.mailbox.lower()]
-    element = add(parent, tag or m("Notification"))
+    element = add(parent, m("Notification"))
     add(element, t("SubscriptionId"), subscription.id)
     if subscription.kind != "streaming":
         add(element, t("PreviousWatermark"), write_watermark(mailbox.guid, subscription.watermark))
@@ -142,24 +157,68 @@ def _write_event(parent: Xml, mailbox: Mailbox, event: Event, subscription: Subs
     if subscription.kind != "streaming":
         add(element, t("Watermark"), write_watermark(mailbox.guid, event.number))
     add(element, t("TimeStamp"), moment_text(event.at))
-    _write_ids(element, mailbox, event.item, event.folder if event.item else event.parent, ("ItemId", event.folder, event.change))
+    _write_ids(
+        element,
+        mailbox,
+        event.item,
+        event.folder if event.item else event.parent,
+        ("ItemId", event.folder, event.change),
+    )
     if event.old_folder is not None:
         _write_old(element, mailbox, event)
 
 
-def _write_ids(element: Xml, mailbox: Mailbox, item: int | None, parent: int | None, row: tuple[str, int, int]) -> None:
+def _write_ids(
+    element: Xml, mailbox: Mailbox, item: int | None, parent: int | None, row: tuple[str, int, int]
+) -> None:
     name, folder, change = row
     if item is not None:
-        add(element, t(name), None, Id=ids.item_id(mailbox, item), ChangeKey=ids.change_key(change, mailbox.guid))
+        add(
+            element,
+            t(name),
+            None,
+            Id=ids.item_id(mailbox, item),
+            ChangeKey=ids.change_key(change, mailbox.guid),
+        )
     else:
-        add(element, t("FolderId"), None, Id=ids.folder_id(mailbox, folder), ChangeKey=ids.change_key(folder, mailbox.guid))
-    add(element, t("ParentFolderId"), None, Id=ids.folder_id(mailbox, parent or 0), ChangeKey=ids.change_key(parent or 0, mailbox.guid))
+        add(
+            element,
+            t("FolderId"),
+            None,
+            Id=ids.folder_id(mailbox, folder),
+            ChangeKey=ids.change_key(folder, mailbox.guid),
+        )
+    add(
+        element,
+        t("ParentFolderId"),
+        None,
+        Id=ids.folder_id(mailbox, parent or 0),
+        ChangeKey=ids.change_key(parent or 0, mailbox.guid),
+    )
 
 
 def _write_old(element: Xml, mailbox: Mailbox, event: Event) -> None:
     if event.old_item is not None:
-        add(element, t("OldItemId"), None, Id=ids.item_id(mailbox, event.old_item), ChangeKey=ids.change_key(event.old_item, mailbox.guid))
+        add(
+            element,
+            t("OldItemId"),
+            None,
+            Id=ids.item_id(mailbox, event.old_item),
+            ChangeKey=ids.change_key(event.old_item, mailbox.guid),
+        )
     else:
-        add(element, t("OldFolderId"), None, Id=ids.folder_id(mailbox, event.folder), ChangeKey=ids.change_key(event.folder, mailbox.guid))
+        add(
+            element,
+            t("OldFolderId"),
+            None,
+            Id=ids.folder_id(mailbox, event.folder),
+            ChangeKey=ids.change_key(event.folder, mailbox.guid),
+        )
     old = event.old_folder or 0
-    add(element, t("OldParentFolderId"), None, Id=ids.folder_id(mailbox, old), ChangeKey=ids.change_key(old, mailbox.guid))
+    add(
+        element,
+        t("OldParentFolderId"),
+        None,
+        Id=ids.folder_id(mailbox, old),
+        ChangeKey=ids.change_key(old, mailbox.guid),
+    )

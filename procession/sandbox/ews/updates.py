@@ -11,10 +11,23 @@ from procession.sandbox.ews.names import Xml, local
 from procession.sandbox.ews.paths import ExtendedPath, FieldPath, IndexedPath, read_path
 from procession.sandbox.mailbox import mime
 from procession.sandbox.mailbox.items import Item
-from procession.sandbox.mailbox.words import Attachment, Body, PropertyName, Refused
+from procession.sandbox.mailbox.words import Attachment, Body, Postal, PropertyName, Refused
 
-_APPENDABLE = frozenset({"body", "to", "cc", "bcc", "required", "optional", "resources", "reply_to", "members"})
-_UNTOUCHED_MIME = frozenset({"is_read", "flag", "categories", "importance", "sensitivity", "processed", "reminder_is_set", "reminder_due_by"})
+_APPENDABLE = frozenset(
+    {"body", "to", "cc", "bcc", "required", "optional", "resources", "reply_to", "members"}
+)
+_UNTOUCHED_MIME = frozenset(
+    {
+        "is_read",
+        "flag",
+        "categories",
+        "importance",
+        "sensitivity",
+        "processed",
+        "reminder_is_set",
+        "reminder_due_by",
+    }
+)
 _POSTAL = dict(codecs.POSTAL_PARTS)
 
 
@@ -51,7 +64,7 @@ def read_update(item: Item, changes: Xml, place: str) -> Update:
 
 
 def _check_one(change: Xml) -> None:
-    if len(change) < 2 or len(change[1]) != 1:  # noqa: PLR2004 - the path, and the item with the property
+    if len(change) < 2 or len(change[1]) != 1:  # noqa: PLR2004
         raise Refused("A SetItemField sets exactly one property.", reason="IncorrectUpdatePropertyCount")
 
 
@@ -73,7 +86,9 @@ def _extended(update: Update, path: ExtendedPath, change: Xml, verb: str) -> Non
         return
     name, value = read_property(change[1][0])
     if name != path.name:
-        raise Refused("The property that is set is not the one that is named.", reason="UpdatePropertyMismatch")
+        raise Refused(
+            "The property that is set is not the one that is named.", reason="UpdatePropertyMismatch"
+        )
     if verb == "AppendToItemField":
         raise Refused("An extended property cannot be appended to.", reason="InvalidPropertyAppend")
     update.extended[name] = value
@@ -90,7 +105,9 @@ def _entry(update: Update, path: IndexedPath, change: Xml, verb: str) -> None:
     else:
         entry = next((one for one in change[1][0] if one.get("Key") == path.key), None)
         if entry is None:
-            raise Refused("The entry that is set is not the one that is named.", reason="UpdatePropertyMismatch")
+            raise Refused(
+                "The entry that is set is not the one that is named.", reason="UpdatePropertyMismatch"
+            )
         _set_entry(entries, path, part, entry)
     update.values[path.word] = entries or None
 
@@ -100,14 +117,14 @@ def _delete_entry(entries: dict[str, Any], key: str, part: str) -> None:
         entries.pop(key, None)
     elif key in entries:
         entries[key] = replace(entries[key], **{part: ""})
-        if entries[key] == codecs.Postal():
+        if entries[key] == Postal():
             del entries[key]
 
 
 def _set_entry(entries: dict[str, Any], path: IndexedPath, part: str, entry: Xml) -> None:
     if part:
         given = codecs.read_postal_entry(entry)
-        entries[path.key] = replace(entries.get(path.key, codecs.Postal()), **{part: getattr(given, part)})
+        entries[path.key] = replace(entries.get(path.key, Postal()), **{part: getattr(given, part)})
     elif path.word == "emails":
         entries[path.key] = codecs.read_email_entry(entry)
     else:
@@ -131,7 +148,9 @@ def _field(update: Update, path: FieldPath, change: Xml, verb: str) -> None:
         return
     element = change[1][0]
     if local(element) != known.tag:
-        raise Refused("The property that is set is not the one that is named.", reason="UpdatePropertyMismatch")
+        raise Refused(
+            "The property that is set is not the one that is named.", reason="UpdatePropertyMismatch"
+        )
     if known.tag == "Attachments":
         update.attachments = tuple(read_attachments(element, update.place))
         return
@@ -181,5 +200,9 @@ def _joined(before: Body, more: Body) -> Body:
     if not before.html:
         return Body(before.text + mime.plain_text(more))
     head, close, tail = before.text.rpartition("</body>")
-    return Body(f"{head}{mime.as_html(more) if not more.html else more.text}{close}{tail}" if close else before.text + more.text, html=True)
-
+    return Body(
+        f"{head}{mime.as_html(more) if not more.html else more.text}{close}{tail}"
+        if close
+        else before.text + more.text,
+        html=True,
+    )

@@ -29,9 +29,15 @@ def event(kind: str, values: Mapping[str, Any], at: datetime) -> str:
     if values.get("organizer"):
         lines.append(f"ORGANIZER:mailto:{values['organizer'].email}")
     if kind == "meeting_response" and values.get("from"):
-        lines.append(f"ATTENDEE;PARTSTAT={_ANSWERS.get(values.get('response', ''), 'NEEDS-ACTION')}:mailto:{values['from'].email}")
+        lines.append(
+            f"ATTENDEE;PARTSTAT={_ANSWERS.get(values.get('response', ''), 'NEEDS-ACTION')}:mailto:{values['from'].email}"
+        )
     else:
-        lines += [f"ATTENDEE:mailto:{who.address.email}" for word in ("required", "optional") for who in values.get(word, ())]
+        lines += [
+            f"ATTENDEE:mailto:{who.address.email}"
+            for word in ("required", "optional")
+            for who in values.get(word, ())
+        ]
     return "\r\n".join([*lines, "END:VEVENT", "END:VCALENDAR", ""])
 
 
@@ -68,4 +74,10 @@ def _moment(value: datetime) -> str:
 
 
 def _text(text: str) -> str:
-    return text.replace("\\", "\\\\").replace(";", "\\;").replace(",", "\\,").replace("\r", "").replace("\n", "\\n")
+    return (
+        text.replace("\\", "\\\\")
+        .replace(";", "\\;")
+        .replace(",", "\\,")
+        .replace("\r", "")
+        .replace("\n", "\\n")
+    )

@@ -92,7 +92,11 @@ class ChangeLog:
         if cursor.phase == "changes" and len(found) < limit:
             cursor = self._changes(cursor, limit, skip, found)
         last = cursor.phase == "idle" or not self._more(cursor, skip)
-        return Page(tuple(found), Cursor(cursor.top or cursor.base) if last and cursor.phase != "idle" else cursor, last)
+        return Page(
+            tuple(found),
+            Cursor(cursor.top or cursor.base) if last and cursor.phase != "idle" else cursor,
+            last,
+        )
 
     def _more(self, cursor: Cursor, skip: Collection[int]) -> bool:
         rest: list[tuple[ChangeKind, int]] = []

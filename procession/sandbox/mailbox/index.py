@@ -11,6 +11,9 @@ from itertools import islice
 
 from procession.sandbox.mailbox.items import Item
 
+INDEXED_LENGTH = 255
+"""Extended properties longer than this are not looked up by value."""
+
 
 @dataclass(slots=True)
 class FolderOrder:
@@ -71,5 +74,5 @@ def _identities(item: Item) -> Iterable[tuple[Hashable, Hashable]]:
             yield name, value
     for prop, value in item.extended.items():
         # A long value shared by many items (a note) identifies nothing and would cost a set as large as the mailbox.
-        if isinstance(value, str) and len(value) <= 255:
+        if isinstance(value, str) and len(value) <= INDEXED_LENGTH:
             yield prop, value

@@ -6,7 +6,7 @@ the organizer's event. Source: [MS-OXWSMTGS] 3.1.4, [MS-OXOCAL] 3.1.4.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -95,14 +95,22 @@ def _message(world: World, mailbox: Mailbox, event: Item) -> dict[str, Any]:
 
 
 def invite(
-    world: World, mailbox: Mailbox, event: Item, to: Iterable[Attendee], *, kind: str = "NewMeetingRequest", save: bool = True
+    world: World,
+    mailbox: Mailbox,
+    event: Item,
+    to: Iterable[Attendee],
+    *,
+    kind: str = "NewMeetingRequest",
+    save: bool = True,
 ) -> Item:
     """Send requests for an event; the event as it is afterwards."""
     draft = request_of(world, mailbox, event, kind)
     for attendee in to:
         if attendee.address.key == mailbox.address.lower():
             continue
-        posting.hand_over(world, mailbox, attendee.address, draft, kind="" if kind == "NewMeetingRequest" else "update")
+        posting.hand_over(
+            world, mailbox, attendee.address, draft, kind="" if kind == "NewMeetingRequest" else "update"
+        )
         receiver = world.mailbox(attendee.address.email)
         if receiver is not None:
             _book(receiver, draft, full=kind != "InformationalUpdate")
@@ -116,20 +124,38 @@ def invite(
 def _book(receiver: Mailbox, draft: Draft, *, full: bool) -> Item:
     """Write a request into the receiver's calendar, or onto the event that is there already."""
     values = {word: draft.values[word] for word in _SHARED if word in draft.values}
-    current = associated(receiver, Item(0, 0, draft.kind, "", draft.values, receiver.moment(), receiver.moment(), 0, 0))
-    fresh = {"my_response": "NoResponseReceived", "free_busy": "Tentative", "is_cancelled": False, "request_sent": True}
+    current = associated(
+        receiver, Item(0, 0, draft.kind, "", draft.values, receiver.moment(), receiver.moment(), 0, 0)
+    )
+    fresh = {
+        "my_response": "NoResponseReceived",
+        "free_busy": "Tentative",
+        "is_cancelled": False,
+        "request_sent": True,
+    }
     original = values.get("occurrence_of")
     if current is None or current.folder == receiver.roles["deleteditems"]:
-        return receiver.add(receiver.role("calendar"), "event", values | fresh, attachments=posting.numbered(receiver, draft.attachments))
+        return receiver.add(
+            receiver.role("calendar"),
+            "event",
+            values | fresh,
+            attachments=posting.numbered(receiver, draft.attachments),
+        )
     if original is not None and series.is_series(current):
         before = series.occurrence(current, original).values
-        return series.change_occurrence(receiver, current, original, {**before, **values, **(fresh if full else {})})
+        return series.change_occurrence(
+            receiver, current, original, {**before, **values, **(fresh if full else {})}
+        )
     return receiver.change(current, {**current.values, **values, **(fresh if full else {})})
 
 
 def update(world: World, mailbox: Mailbox, before: Item, event: Item, mode: str) -> Item:
     """Tell attendees about a changed event; `mode` is SendToNone, SendOnlyToAll, SendToAllAndSaveCopy and so on."""
-    known = {attendee.address.key for attendee in attendees(before)} if before.values.get("request_sent") else set()
+    known = (
+        {attendee.address.key for attendee in attendees(before)}
+        if before.values.get("request_sent")
+        else set()
+    )
     now = {attendee.address.key for attendee in attendees(event)}
     if mode == "SendToNone" or not is_organizer(mailbox, event):
         return event
@@ -143,7 +169,9 @@ def update(world: World, mailbox: Mailbox, before: Item, event: Item, mode: str)
     kept = [attendee for attendee in attendees(event) if attendee.address.key in known]
     moved = any(before.values.get(word) != event.values.get(word) for word in TIMES)
     if kept and "Changed" not in mode:
-        event = invite(world, mailbox, event, kept, kind="FullUpdate" if moved else "InformationalUpdate", save=save)
+        event = invite(
+            world, mailbox, event, kept, kind="FullUpdate" if moved else "InformationalUpdate", save=save
+        )
     return event
 
 
@@ -154,9 +182,14 @@ def cancel(world: World, mailbox: Mailbox, event: Item, *, save: bool, body: Any
         posting.put(mailbox, mailbox.role("sentitems"), draft, is_read=True, received=mailbox.moment())
 
 
-def _cancel_for(world: World, mailbox: Mailbox, event: Item, to: Iterable[Attendee], *, body: Any = None) -> Draft:
+def _cancel_for(
+    world: World, mailbox: Mailbox, event: Item, to: Iterable[Attendee], *, body: Any = None
+) -> Draft:
     values = _message(world, mailbox, event)
-    values |= {"subject": f"Canceled: {event.values.get('subject') or ''}", "sequence": values.get("sequence", 0) + 1}
+    values |= {
+        "subject": f"Canceled: {event.values.get('subject') or ''}",
+        "sequence": values.get("sequence", 0) + 1,
+    }
     values |= {"body": body} if body is not None else {}
     draft = Draft("meeting_cancellation", values)
     for attendee in to:
@@ -194,54 +227,77 @@ def check_answerable(mailbox: Mailbox, item: Item, answer: str) -> None:
     event = item if item.kind == "event" else associated(mailbox, item)
     if event is not None and event.values.get("is_cancelled"):
         raise Refused("The meeting was cancelled.", reason=f"CalendarIsCancelledFor{word}")
-    if event is not None and item.kind != "event" and event.values.get("sequence", 0) > item.values.get("sequence", 0):
-        raise Refused("There is a newer request for this meeting.", reason="CalendarMeetingRequestIsOutOfDate")
+    if (
+        event is not None
+        and item.kind != "event"
+        and event.values.get("sequence", 0) > item.values.get("sequence", 0)
+    ):
+        raise Refused(
+            "There is a newer request for this meeting.", reason="CalendarMeetingRequestIsOutOfDate"
+        )
 
 
-def respond(world: World, mailbox: Mailbox, item: Item, answer: str, *, send: bool, save: bool, extra: Mapping[str, Any] | None = None) -> list[Item]:
-    """Accept, Tentative or Decline: the event, then the answered request where it is now; nothing of it twice.
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Accept, Tentative or Decline; whether to send it, keep a copy, and values of its message (a body)."""
 
-    `extra` are values of the answer's message (body, attachments are not sent).
-    """
-    check_answerable(mailbox, item, answer)
+    word: str
+    send: bool = True
+    save: bool = True
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def respond(world: World, mailbox: Mailbox, item: Item, answer: Answer) -> list[Item]:
+    """Answer a meeting: gives the event, then the answered request where it is now."""
+    check_answerable(mailbox, item, answer.word)
     event = item if item.kind == "event" else associated(mailbox, item)
     if event is None:
         values = {word: item.values[word] for word in _SHARED if word in item.values}
         event = mailbox.add(mailbox.role("calendar"), "event", values)
-    own = {"my_response": answer, "reply_time": mailbox.moment(), "free_busy": ANSWERS[answer][2]}
+    own = {"my_response": answer.word, "reply_time": mailbox.moment(), "free_busy": ANSWERS[answer.word][2]}
     event = _change(mailbox, event, own)
-    if send:
-        answer_back(world, mailbox, event, answer, save=save, extra=extra or {})
+    if answer.send:
+        answer_back(world, mailbox, event, answer)
     results = [event]
-    if answer == "Decline" and not series.is_occurrence(event):
+    if answer.word == "Decline" and not series.is_occurrence(event):
         results = [mailbox.move(event, mailbox.role("deleteditems"))]
-    elif answer == "Decline":
+    elif answer.word == "Decline":
         series.drop_occurrence(mailbox, mailbox.item(event.id), event.values["occurrence_of"])
     if item.kind != "event":
-        read = mailbox.change(item, {**item.values, "is_read": True, "processed": True, "my_response": answer})
+        read = mailbox.change(
+            item, {**item.values, "is_read": True, "processed": True, "my_response": answer.word}
+        )
         results.append(mailbox.move(read, mailbox.role("deleteditems")))
     return results
 
 
 def _change(mailbox: Mailbox, event: Item, own: Mapping[str, Any]) -> Item:
     if series.is_occurrence(event):
-        return series.change_occurrence(mailbox, mailbox.item(event.id), event.values["occurrence_of"], {**event.values, **own})
+        return series.change_occurrence(
+            mailbox, mailbox.item(event.id), event.values["occurrence_of"], {**event.values, **own}
+        )
     return mailbox.change(event, {**event.values, **own})
 
 
-def answer_back(world: World, mailbox: Mailbox, event: Item, answer: str, *, save: bool, extra: Mapping[str, Any]) -> None:
+def answer_back(world: World, mailbox: Mailbox, event: Item, answer: Answer) -> None:
     """Send an answer to the organizer, whose event notes it."""
-    suffix, prefix, _ = ANSWERS[answer]
+    suffix, prefix, _ = ANSWERS[answer.word]
     organizer: Address = event.values["organizer"]
     values = _message(world, mailbox, event)
-    values |= {"to": (organizer,), "cc": (), "bcc": (), "response": answer, "subject": f"{prefix}: {event.values.get('subject') or ''}"}
+    values |= {
+        "to": (organizer,),
+        "cc": (),
+        "bcc": (),
+        "response": answer.word,
+        "subject": f"{prefix}: {event.values.get('subject') or ''}",
+    }
     values.pop("body", None)
-    draft = Draft("meeting_response", {**values, **extra}, f"IPM.Schedule.Meeting.Resp.{suffix}")
+    draft = Draft("meeting_response", {**values, **answer.extra}, f"IPM.Schedule.Meeting.Resp.{suffix}")
     posting.hand_over(world, mailbox, organizer, draft)
     receiver = world.mailbox(organizer.email)
     if receiver is not None:
-        _note(receiver, draft, mailbox.address.lower(), answer)
-    if save:
+        _note(receiver, draft, mailbox.address.lower(), answer.word)
+    if answer.save:
         posting.put(mailbox, mailbox.role("sentitems"), draft, is_read=True, received=mailbox.moment())
 
 
@@ -284,5 +340,9 @@ def _near(mailbox: Mailbox, item: Item, margin: timedelta) -> list[Item]:
     for other in mailbox.contents(mailbox.role("calendar")):
         if other.id == item.id or other.kind != "event" or other.values.get("uid") == item.values.get("uid"):
             continue
-        found += series.expand(other, start, end) if series.is_series(other) else [other] * series.touches(other, start, end)
+        found += (
+            series.expand(other, start, end)
+            if series.is_series(other)
+            else [other] * series.touches(other, start, end)
+        )
     return found

@@ -15,6 +15,8 @@ from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
 
+from typing_extensions import override
+
 from procession.sandbox.mailbox import calendars
 from procession.sandbox.mailbox.items import Draft, Item
 from procession.sandbox.mailbox.words import Address, Attachment, Body
@@ -46,7 +48,9 @@ def size(item: Item) -> int:
     """An item's size in bytes, near enough, without writing it out."""
     body = item.values.get("body")
     text = len(body.text) if body is not None else 0
-    return len(item.mime) or 512 + text + len(item.values.get("subject") or "") + sum(part.size for part in item.attachments)
+    return len(item.mime) or 512 + text + len(item.values.get("subject") or "") + sum(
+        part.size for part in item.attachments
+    )
 
 
 def content(item: Item) -> bytes:
@@ -62,9 +66,11 @@ class _Key:
     def __init__(self, item: Item) -> None:
         self.item = item
 
+    @override
     def __hash__(self) -> int:
         return hash((self.item.id, self.item.change))
 
+    @override
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Key) and self.item == other.item
 
@@ -77,7 +83,12 @@ def _composed(key: _Key) -> bytes:
 
 def headers(item: Item) -> tuple[tuple[str, str], ...]:
     """The header lines of a message that was sent or received; none for anything else."""
-    if item.kind not in {"message", "meeting_request", "meeting_response", "meeting_cancellation"} or item.values.get("is_draft"):
+    if item.kind not in {
+        "message",
+        "meeting_request",
+        "meeting_response",
+        "meeting_cancellation",
+    } or item.values.get("is_draft"):
         return ()
     parsed = BytesParser(policy=policy.compat32).parsebytes(content(item), headersonly=True)
     return tuple((name, " ".join(str(value).split())) for name, value in parsed.items())
@@ -86,6 +97,20 @@ def headers(item: Item) -> tuple[tuple[str, str], ...]:
 def compose(kind: str, values: Any, attachments: Iterable[Attachment], at: datetime) -> bytes:
     """A message of an item's values. An event or a contact becomes a message that holds it as a part."""
     message = EmailMessage(policy=_POLICY)
+    _write_headers(message, values, at)
+    _write_body(message, values.get("body"))
+    if kind in calendars.METHODS:
+        message.add_alternative(
+            calendars.event(kind, values, at), subtype="calendar", params={"method": calendars.METHODS[kind]}
+        )
+    elif kind == "contact":
+        message.add_attachment(calendars.card(values), subtype="vcard", filename="contact.vcf")
+    for part in attachments:
+        _attach(message, part, at)
+    return message.as_bytes()
+
+
+def _write_headers(message: EmailMessage, values: Any, at: datetime) -> None:
     for name, word in _ADDRESS_HEADERS:
         if values.get(word) and (name == "From" or values[word] != values.get("from")):
             message[name] = _header(values[word])
@@ -98,14 +123,6 @@ def compose(kind: str, values: Any, attachments: Iterable[Attachment], at: datet
     message["Date"] = format_datetime(values.get("sent") or at)
     if values.get("importance", "Normal") != "Normal":
         message["Importance"] = str(values["importance"])
-    _write_body(message, values.get("body"))
-    if kind in calendars.METHODS:
-        message.add_alternative(calendars.event(kind, values, at), subtype="calendar", params={"method": calendars.METHODS[kind]})
-    elif kind == "contact":
-        message.add_attachment(calendars.card(values), subtype="vcard", filename="contact.vcf")
-    for part in attachments:
-        _attach(message, part, at)
-    return message.as_bytes()
 
 
 def _write_body(message: EmailMessage, body: Body | None) -> None:
@@ -165,7 +182,9 @@ def _addresses(parsed: EmailMessage, name: str) -> tuple[Address, ...]:
         found = [entry for header in parsed.get_all(name, []) for entry in header.addresses]
     except (AttributeError, ValueError, IndexError):
         return ()
-    return tuple(Address(entry.addr_spec, entry.display_name) for entry in found if entry.addr_spec not in {"", "<>"})
+    return tuple(
+        Address(entry.addr_spec, entry.display_name) for entry in found if entry.addr_spec not in {"", "<>"}
+    )
 
 
 def _text(parsed: EmailMessage, name: str) -> str:

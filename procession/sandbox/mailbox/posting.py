@@ -75,7 +75,10 @@ def send(world: World, mailbox: Mailbox, draft: Draft, *, save: Folder | None) -
     """
     to = recipients(draft.values)
     if not to:
-        raise Refused("At least one recipient is required.", reason="MissingRecipients" if not save else "InvalidRecipients")
+        raise Refused(
+            "At least one recipient is required.",
+            reason="MissingRecipients" if not save else "InvalidRecipients",
+        )
     for address in to:
         if "@" not in address.email.strip("@") or " " in address.email:
             raise Refused(f"'{address.email}' is not an e-mail address.", reason="InvalidRecipients")

@@ -5,7 +5,7 @@ A day of the month that a month does not have is its last day (as Outlook does, 
 
 from calendar import monthrange
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import MAXYEAR, date, timedelta
 from itertools import count
 
 from procession.sandbox.mailbox.words import Pattern, Recurrence, Refused
@@ -80,13 +80,13 @@ def weekday_numbers(name: str) -> range | tuple[int, ...]:
 def _months(pattern: Pattern, start: date) -> Iterator[tuple[int, int]]:
     for step in count(0, max(pattern.interval, 1)):
         year, month = divmod(start.year * 12 + start.month - 1 + step, 12)
-        if year > 9998:
+        if year >= MAXYEAR:
             return
         yield year, month + 1
 
 
 def _years(pattern: Pattern, start: date) -> Iterator[int]:
-    return iter(range(start.year, 9998, max(pattern.interval, 1)))
+    return iter(range(start.year, MAXYEAR, max(pattern.interval, 1)))
 
 
 def _day(year: int, month: int, day: int) -> date:
@@ -96,5 +96,7 @@ def _day(year: int, month: int, day: int) -> date:
 def _relative(pattern: Pattern, year: int, month: int) -> date:
     wanted = {number for name in pattern.days for number in weekday_numbers(name)}
     length = monthrange(year, month)[1]
-    fitting = [day for number in range(1, length + 1) if (day := date(year, month, number)).weekday() in wanted]
+    fitting = [
+        day for number in range(1, length + 1) if (day := date(year, month, number)).weekday() in wanted
+    ]
     return fitting[WEEKS.get(pattern.week, 0)]

@@ -75,7 +75,9 @@ def numbered(item: Item, index: int) -> Item:
         raise Refused("The item is no recurring series.", reason="CalendarCannotUseIdForRecurringMasterId")
     original = next(islice(starts(item), index - 1, None), None) if index >= 1 else None
     if original is None:
-        raise Refused("The series has no such occurrence.", reason="CalendarOccurrenceIndexIsOutOfRecurrenceRange")
+        raise Refused(
+            "The series has no such occurrence.", reason="CalendarOccurrenceIndexIsOutOfRecurrenceRange"
+        )
     return occurrence(item, original)
 
 

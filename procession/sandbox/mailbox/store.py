@@ -86,13 +86,17 @@ class Mailbox:
         try:
             return self.folders[number]
         except KeyError:
-            raise Refused("The specified folder could not be found in the store.", reason="FolderNotFound") from None
+            raise Refused(
+                "The specified folder could not be found in the store.", reason="FolderNotFound"
+            ) from None
 
     def role(self, role: str) -> Folder:
         try:
             return self.folders[self.roles[role]]
         except KeyError:
-            raise Refused("The specified folder could not be found in the store.", reason="FolderNotFound") from None
+            raise Refused(
+                "The specified folder could not be found in the store.", reason="FolderNotFound"
+            ) from None
 
     def path(self, folder: Folder) -> Iterator[Folder]:
         """The folder and everything above it."""
@@ -113,7 +117,13 @@ class Mailbox:
         return next((folder for folder in same if folder.name.lower() == name.lower()), None)
 
     def add_folder(
-        self, parent: int, name: str, folder_class: str, *, role: str = "", extended: Mapping[Any, Any] | None = None
+        self,
+        parent: int,
+        name: str,
+        folder_class: str,
+        *,
+        role: str = "",
+        extended: Mapping[Any, Any] | None = None,
     ) -> Folder:
         if parent and self.child(self.folder(parent), name):
             raise Refused("A folder with the specified name already exists.", reason="FolderExists")
@@ -148,8 +158,7 @@ class Mailbox:
         for item in self.contents(folder):
             self.remove(item)
         self.children[folder.parent].remove(folder.id)
-        for table in (self.folders, self.logs, self.orders):
-            del table[folder.id]  # type: ignore[attr-defined]  # three dicts keyed by folder id
+        del self.folders[folder.id], self.logs[folder.id], self.orders[folder.id]
         self.hierarchy.left(folder.id, folder.created, self.ticker.next())
         self.tell("Deleted", folder.id, parent=folder.parent)
 
@@ -165,7 +174,9 @@ class Mailbox:
         """The items of a folder, oldest arrival first."""
         return [self.items[number] for _, number in self.logs[folder.id].arrivals]
 
-    def add(self, folder: Folder, kind: str, values: Mapping[str, Any], *, new_mail: bool = False, **parts: Any) -> Item:
+    def add(
+        self, folder: Folder, kind: str, values: Mapping[str, Any], *, new_mail: bool = False, **parts: Any
+    ) -> Item:
         """Put a new item into a folder. `parts` are further fields of `Item` (attachments, extended, mime…)."""
         number, now = self.ticker.next(), self.moment()
         parts.setdefault("item_class", ITEM_CLASS[kind])
@@ -185,7 +196,12 @@ class Mailbox:
         after = replace(item, values=item.values if values is None else values, **parts)
         if after == item:
             return item
-        after = replace(after, change=self.ticker.next(), modified=self.moment(), modifier=parts.get("modifier", self.name))
+        after = replace(
+            after,
+            change=self.ticker.next(),
+            modified=self.moment(),
+            modifier=parts.get("modifier", self.name),
+        )
         self.stale[item.id] = item
         self._lift(item)
         self._settle(after)
@@ -207,7 +223,9 @@ class Mailbox:
         self.stale.pop(item.id, None)
         self.logs[item.folder].left(item.id, item.arrival, self.ticker.next())
         number = self.ticker.next()
-        moved = replace(item, id=number, folder=folder.id, change=number, arrival=number, modified=self.moment())
+        moved = replace(
+            item, id=number, folder=folder.id, change=number, arrival=number, modified=self.moment()
+        )
         self._place(moved)
         self.tell("Moved", folder.id, item=number, old_folder=item.folder, old_item=item.id, change=number)
         return moved
@@ -241,7 +259,7 @@ class Mailbox:
 
     def tell(self, kind: str, folder: int, **more: Any) -> None:
         """Record an event and tell the listener; `more` are further fields of `Event`."""
-        event = Event(self.ticker.last, self.moment(), kind, folder, **more)
+        event = Event(self.ticker.next(), self.moment(), kind, folder, **more)
         self.events.append(event)
         self.heard(self, event)
 

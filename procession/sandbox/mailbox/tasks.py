@@ -20,14 +20,16 @@ def consistent(values: Mapping[str, Any], changed: frozenset[str], now: datetime
         Refused: a percentage beyond 100, or a completion date in the future.
     """
     after = {"status": "NotStarted", "percent": 0.0, **values}
-    if not 0 <= after["percent"] <= 100:  # noqa: PLR2004 - per cent
+    if not 0 <= after["percent"] <= 100:  # noqa: PLR2004
         raise Refused("The percentage must be from 0 to 100.", reason="InvalidPercentCompleteValue")
     if "complete_date" in changed and after.get("complete_date"):
         if after["complete_date"] > now + timedelta(days=1):
             raise Refused("A task cannot be completed in the future.", reason="InvalidCompleteDate")
         after |= {"status": "Completed", "percent": 100.0}
     elif "status" in changed:
-        after["percent"] = {"Completed": 100.0, "NotStarted": 0.0}.get(after["status"], min(after["percent"], 99.0))
+        after["percent"] = {"Completed": 100.0, "NotStarted": 0.0}.get(
+            after["status"], min(after["percent"], 99.0)
+        )
     elif "percent" in changed:
         after["status"] = _status(after["percent"], after["status"])
     if after["status"] == "Completed":
@@ -38,7 +40,7 @@ def consistent(values: Mapping[str, Any], changed: frozenset[str], now: datetime
 
 
 def _status(percent: float, before: str) -> str:
-    if percent == 100:  # noqa: PLR2004 - per cent
+    if percent == 100:  # noqa: PLR2004
         return "Completed"
     if percent == 0:
         return "NotStarted"
@@ -48,7 +50,11 @@ def _status(percent: float, before: str) -> str:
 def complete(mailbox: Mailbox, task: Item, values: Mapping[str, Any]) -> Item:
     """A recurring task is done: it goes on to its next date, and a task of its own records what was done."""
     recurrence: Recurrence = values["recurrence"]
-    anchor = values.get("due") or values.get("start_date") or datetime.combine(recurrence.start, time(), tzinfo=UTC)
+    anchor = (
+        values.get("due")
+        or values.get("start_date")
+        or datetime.combine(recurrence.start, time(), tzinfo=UTC)
+    )
     done = {word: value for word, value in values.items() if word != "recurrence"}
     record = mailbox.add(mailbox.folder(task.folder), "task", done, extended=task.extended)
     following = _following(recurrence, anchor.date(), mailbox.moment().date())
@@ -64,7 +70,9 @@ def complete(mailbox: Mailbox, task: Item, values: Mapping[str, Any]) -> Item:
 
 def _following(recurrence: Recurrence, after: date, today: date) -> date | None:
     if recurrence.pattern.kind.endswith("regeneration"):
-        step = {"daily": 1, "weekly": 7, "monthly": 30, "yearly": 365}[recurrence.pattern.kind.partition("_")[0]]
+        step = {"daily": 1, "weekly": 7, "monthly": 30, "yearly": 365}[
+            recurrence.pattern.kind.partition("_")[0]
+        ]
         return today + timedelta(days=step * recurrence.pattern.interval)
     return next((day for day in days(recurrence) if day > after), None)
 
@@ -78,4 +86,10 @@ def delete_occurrence(mailbox: Mailbox, task: Item) -> None:
         mailbox.remove(task)
         return
     shift = following - anchor.date()
-    mailbox.change(task, {**task.values, **{word: task.values[word] + shift for word in ("due", "start_date") if task.values.get(word)}})
+    mailbox.change(
+        task,
+        {
+            **task.values,
+            **{word: task.values[word] + shift for word in ("due", "start_date") if task.values.get(word)},
+        },
+    )

@@ -54,7 +54,7 @@ class World:
         return self.mailboxes.get(address.lower())
 
     def logon(self, address: str, password: str) -> Mailbox | None:
-        """The mailbox of a user who gives the right password. A domain prefix (`CORP\\anna`) is ignored."""
+        r"""The mailbox of a user who gives the right password. A domain prefix (`CORP\\anna`) is ignored."""
         wanted = address.rsplit("\\", 1)[-1].lower()
         mailbox = self.mailboxes.get(wanted)
         if mailbox is None and "@" not in wanted:
@@ -83,4 +83,4 @@ class World:
 
 
 def _name(address: str) -> str:
-    return address.split("@")[0].replace(".", " ").title()
+    return address.split("@", maxsplit=1)[0].replace(".", " ").title()

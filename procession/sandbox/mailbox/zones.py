@@ -3,6 +3,7 @@
 The table is a selection of CLDR's windowsZones.xml (territory 001). A name of either kind is understood.
 """
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -77,3 +78,60 @@ def offset(name: str, moment: datetime) -> timedelta:
 def midnight(day: date, name: str) -> datetime:
     """The start of a day in a zone, in UTC."""
     return datetime(day.year, day.month, day.day, tzinfo=zone(name)).astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """A yearly change of a zone's offset: the `nth` (1 to 5, 5 the last) weekday (0 Monday) of a month, at a wall time."""
+
+    month: int
+    weekday: int
+    nth: int
+    at: timedelta
+    offset: timedelta
+    daylight: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """A zone in one year: the standard offset, and the two changes of a year that has daylight saving."""
+
+    standard: timedelta
+    shifts: tuple[Shift, ...]
+
+
+@cache
+def rules(name: str, year: int) -> Rules:
+    """How a zone behaves in a year, found by walking through it."""
+    place = zone(name)
+    start = datetime(year, 1, 1, tzinfo=UTC)
+    shifts = []
+    before = _offset(start, place)
+    for day in (start + timedelta(days=number) for number in range(366)):
+        if _offset(day + timedelta(days=1), place) == before:
+            continue
+        moment = next(
+            one for hour in range(1, 25) if _offset(one := day + timedelta(hours=hour), place) != before
+        )
+        shifts.append(_shift((moment + before).replace(tzinfo=None), moment.astimezone(place)))
+        before = _offset(day + timedelta(days=1), place)
+    standard = min([before, *(shift.offset for shift in shifts)]) if len(shifts) == 2 else before  # noqa: PLR2004
+    return Rules(standard, tuple(shifts) if len(shifts) == 2 else ())  # noqa: PLR2004
+
+
+def _offset(moment: datetime, place: ZoneInfo) -> timedelta:
+    return moment.astimezone(place).utcoffset() or timedelta()
+
+
+def _shift(wall: datetime, after: datetime) -> Shift:
+    nth = (wall.day - 1) // 7 + 1
+    last = (wall + timedelta(days=7)).month != wall.month
+    at = timedelta(hours=wall.hour, minutes=wall.minute)
+    return Shift(
+        wall.month,
+        wall.weekday(),
+        5 if last else nth,
+        at,
+        after.utcoffset() or timedelta(),
+        bool(after.dst()),
+    )

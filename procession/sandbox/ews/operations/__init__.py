@@ -3,6 +3,7 @@
 from procession.sandbox.ews.batch import Operation
 from procession.sandbox.ews.operations import (
     attachment_items,
+    availability,
     change_folders,
     convert_id,
     create_item,
@@ -12,11 +13,13 @@ from procession.sandbox.ews.operations import (
     get_folder,
     get_item,
     move_copy_item,
+    out_of_office,
     resolve_names,
     send_item,
     subscribe,
     sync_folder_hierarchy,
     sync_folder_items,
+    time_zones,
     update_item,
 )
 
@@ -37,6 +40,9 @@ OPERATIONS: tuple[Operation, ...] = (
     *convert_id.OPERATIONS,
     *resolve_names.OPERATIONS,
     *subscribe.OPERATIONS,
+    *availability.OPERATIONS,
+    *time_zones.OPERATIONS,
+    *out_of_office.OPERATIONS,
 )
 
 __all__ = ["OPERATIONS"]

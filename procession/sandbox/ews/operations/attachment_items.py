@@ -18,7 +18,10 @@ def create_attachment(call: Call) -> Xml:
     def work(message: Xml, wanted: Xml) -> None:
         mailbox, item = item_of(call, parent)
         if series.is_occurrence(item):
-            raise Refused("Attachments of a single occurrence are not kept here.", reason="InvalidItemForOperationCreateItemAttachment")
+            raise Refused(
+                "Attachments of a single occurrence are not kept here.",
+                reason="InvalidItemForOperationCreateItemAttachment",
+            )
         (made,) = posting.numbered(mailbox, read_attachments([wanted], call.zone))
         changed = mailbox.change(item, attachments=(*item.attachments, made), mime=b"")
         summary = write_summary(add(message, m("Attachments")), call.view(changed, mailbox), made, root=True)
@@ -53,7 +56,9 @@ def get_attachment(call: Call) -> Xml:
         if part.item is None:
             write_content(element, part)
             return
-        inner = Shape("AllProperties", shape.extra, shape.mime, shape.body_type, shape.filter_html, version=call.rank)
+        inner = Shape(
+            "AllProperties", shape.extra, shape.mime, shape.body_type, shape.filter_html, version=call.rank
+        )
         written = write_item(element, call.view(part.item, mailbox), inner)
         for name in ("ItemId", "ParentFolderId"):
             for child in written.findall(f"{{*}}{name}"):

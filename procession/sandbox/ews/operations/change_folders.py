@@ -49,7 +49,9 @@ def update_folder(call: Call) -> Xml:
         extended = dict(folder.extended)
         for step in change.find(t("Updates")):
             _apply(step, fields, extended)
-        if fields.get("name", folder.name).lower() != folder.name.lower() and mailbox.child(mailbox.folder(folder.parent), fields["name"]):
+        if fields.get("name", folder.name).lower() != folder.name.lower() and mailbox.child(
+            mailbox.folder(folder.parent), fields["name"]
+        ):
             raise Refused("A folder with the specified name already exists.", reason="FolderExists")
         _written(message, mailbox, mailbox.change_folder(folder, **fields, extended=extended))
 
@@ -72,7 +74,10 @@ def _apply(step: Xml, fields: dict[str, Any], extended: dict[Any, Any]) -> None:
         case FieldPath(uri="folder:PermissionSet"):
             return
         case _:
-            raise Refused(f"{path.uri} cannot be changed.", reason="InvalidPropertyDelete" if deleting else "InvalidPropertySet")
+            raise Refused(
+                f"{path.uri} cannot be changed.",
+                reason="InvalidPropertyDelete" if deleting else "InvalidPropertySet",
+            )
 
 
 def delete_folder(call: Call) -> Xml:
@@ -104,7 +109,10 @@ def _free_name(mailbox: Mailbox, parent: Folder, name: str) -> str:
 def empty_folder(call: Call) -> Xml:
     def work(_message: Xml, wanted: Xml) -> None:
         mailbox, folder = folder_of(call, wanted)
-        if folder.folder_class.startswith(("IPF.Appointment", "IPF.Contact")) or folder.role in {"root", "searchfolders"}:
+        if folder.folder_class.startswith(("IPF.Appointment", "IPF.Contact")) or folder.role in {
+            "root",
+            "searchfolders",
+        }:
             raise Refused("This folder cannot be emptied.", reason="CannotEmptyFolder")
         for item in mailbox.contents(folder):
             dispose(mailbox, item, call.request.get("DeleteType"))

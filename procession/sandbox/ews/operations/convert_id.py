@@ -27,14 +27,17 @@ def convert_id(call: Call) -> Xml:
         ids.read_id(text)
         if mailbox is None:
             raise Refused("The SMTP address has no mailbox associated with it.", reason="NonExistentMailbox")
-        target = add(message, m("AlternateId"), None, Format=wanted, Id=_from_ews(text, wanted), Mailbox=address)
+        target = add(
+            message, m("AlternateId"), None, Format=wanted, Id=_from_ews(text, wanted), Mailbox=address
+        )
         target.set(f"{{{_XSI}}}type", f"{_prefix(target)}:AlternateIdType")
 
     return many(call, "ConvertId", items_of(call, "SourceIds"), work)
 
 
 def _prefix(element: Xml) -> str:
-    return next(prefix for prefix, uri in element.nsmap.items() if uri == PREFIXES["t"] and prefix)
+    prefixes: dict[str | None, str] = element.nsmap
+    return next(prefix for prefix, uri in prefixes.items() if uri == PREFIXES["t"] and prefix)
 
 
 def _entry(text: str) -> bytes:

@@ -23,12 +23,17 @@ def delete_item(call: Call) -> Xml:
 
 def _check_task(call: Call) -> None:
     if call.request.get("AffectedTaskOccurrences") is None:
-        raise Refused("AffectedTaskOccurrences must be specified for tasks.", reason="AffectedTaskOccurrencesRequired")
+        raise Refused(
+            "AffectedTaskOccurrences must be specified for tasks.", reason="AffectedTaskOccurrencesRequired"
+        )
 
 
 def _check_event(call: Call, wanted: Xml, item: Item) -> None:
     if call.request.get("SendMeetingCancellations") is None:
-        raise Refused("SendMeetingCancellations must be specified for calendar items.", reason="SendMeetingCancellationsRequired")
+        raise Refused(
+            "SendMeetingCancellations must be specified for calendar items.",
+            reason="SendMeetingCancellationsRequired",
+        )
     if local(wanted) == "RecurringMasterItemId" and not series.is_series(item):
         raise Refused("The specified object was not found in the store.", reason="ItemNotFound")
 
@@ -42,14 +47,18 @@ def _cancel(call: Call, mailbox: Mailbox, item: Item) -> None:
         if item.values.get("request_sent"):
             meetings.cancel(call.world, mailbox, item, save=save)
     elif not item.values.get("is_cancelled"):
-        meetings.answer_back(call.world, mailbox, item, "Decline", save=save, extra={})
+        meetings.answer_back(call.world, mailbox, item, meetings.Answer("Decline", save=save))
 
 
 def _delete(call: Call, mailbox: Mailbox, item: Item) -> None:
     if series.is_occurrence(item):
         series.drop_occurrence(mailbox, mailbox.item(item.id), item.values["occurrence_of"])
         return
-    if item.kind == "task" and item.values.get("recurrence") and call.request.get("AffectedTaskOccurrences") == "SpecifiedOccurrenceOnly":
+    if (
+        item.kind == "task"
+        and item.values.get("recurrence")
+        and call.request.get("AffectedTaskOccurrences") == "SpecifiedOccurrenceOnly"
+    ):
         tasks.delete_occurrence(mailbox, item)
         return
     dispose(mailbox, item, call.request.get("DeleteType"))

@@ -103,7 +103,11 @@ def _comparison(name: str, element: Xml) -> Test:
         found = value(mailbox, folder)
         if found is None:
             return name == "IsNotEqualTo"
-        return compare(found, type(found)(wanted)) if not isinstance(found, str) else compare(found.casefold(), wanted.casefold())
+        return (
+            compare(found, type(found)(wanted))
+            if not isinstance(found, str)
+            else compare(found.casefold(), wanted.casefold())
+        )
 
     return test
 

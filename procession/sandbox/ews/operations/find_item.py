@@ -13,7 +13,7 @@ from procession.sandbox.ews.restrictions import Restriction, read_restriction, s
 from procession.sandbox.ews.shapes import Shape, check_lists, read_shape, write_item
 from procession.sandbox.ews.soap import add
 from procession.sandbox.mailbox import mime, series
-from procession.sandbox.mailbox.items import Folder
+from procession.sandbox.mailbox.items import Folder, Item
 from procession.sandbox.mailbox.store import Mailbox
 from procession.sandbox.mailbox.words import Refused
 
@@ -46,7 +46,13 @@ def find_item(call: Call) -> Xml:
 
 
 def _write(message: Xml, found: Found, shape: Shape, call: Call) -> None:
-    root = add(message, m("RootFolder"), None, TotalItemsInView=str(found.total), IncludesLastItemInRange="true" if found.last else "false")
+    root = add(
+        message,
+        m("RootFolder"),
+        None,
+        TotalItemsInView=str(found.total),
+        IncludesLastItemInRange="true" if found.last else "false",
+    )
     if call.request.find(m("CalendarView")) is None:
         root.set("IndexedPagingOffset", str(found.next))
     items = add(root, t("Items"))
@@ -69,13 +75,20 @@ def _find(call: Call, mailbox: Mailbox, folder: Folder, restriction: Restriction
     order = request.find(m("SortOrder"))
     if restriction is None and (order is None or _by_received(order)):
         return _ordered(call, mailbox, folder, order)
-    views = [call.view(mailbox.items[number], mailbox) for number in _candidates(mailbox, folder, restriction)]
+    views = [
+        call.view(mailbox.items[number], mailbox) for number in _candidates(mailbox, folder, restriction)
+    ]
     if restriction is not None:
         views = [view for view in views if restriction.matches(view)]
     if order is not None:
         sort(views, order)
     offset, limit = _page(request, len(views), restricted=restriction is not None)
-    return Found(views[offset : offset + limit], len(views), min(offset + limit, len(views)), offset + limit >= len(views))
+    return Found(
+        views[offset : offset + limit],
+        len(views),
+        min(offset + limit, len(views)),
+        offset + limit >= len(views),
+    )
 
 
 def _candidates(mailbox: Mailbox, folder: Folder, restriction: Restriction | None) -> Iterable[int]:
@@ -127,7 +140,9 @@ def _indexed(view: Xml, total: int, limit: int) -> int:
 def _fractional(view: Xml, total: int, _limit: int) -> int:
     numerator, denominator = int(view.get("Numerator")), int(view.get("Denominator"))
     if not 0 <= numerator <= denominator or denominator < 1:
-        raise Refused("The fraction of a page lies between 0 and 1.", reason="InvalidFractionalPagingParameters")
+        raise Refused(
+            "The fraction of a page lies between 0 and 1.", reason="InvalidFractionalPagingParameters"
+        )
     return math.floor(total * numerator / denominator)
 
 
@@ -144,12 +159,15 @@ def _calendar(call: Call, mailbox: Mailbox, folder: Folder, view: Xml) -> Found:
     if end < start:
         raise Refused("EndDate is earlier than StartDate", reason="CalendarEndDateIsEarlierThanStartDate")
     if end - start > VIEW_LIMIT:
-        raise Refused("The specified view range exceeds the maximum range of two years.", reason="CalendarViewRangeTooBig")
+        raise Refused(
+            "The specified view range exceeds the maximum range of two years.",
+            reason="CalendarViewRangeTooBig",
+        )
     if not folder.folder_class.startswith("IPF.Appointment"):
         raise Refused("A calendar view is of a calendar.", reason="CalendarFolderIsInvalidForCalendarView")
     if call.request.find(m("Restriction")) is not None or call.request.find(m("SortOrder")) is not None:
         raise Refused("A calendar view has no restriction and no order.", reason="UnsupportedPathForQuery")
-    found = []
+    found: list[Item] = []
     for item in mailbox.contents(folder):
         if series.is_series(item):
             found += series.expand(item, start, end)
@@ -173,7 +191,9 @@ def _query(wanted: Sequence[str], restriction: Restriction | None) -> Restrictio
             "body": mime.plain_text(body) if body else "",
             "from": f"{sender.name} {sender.email}" if sender else "",
         }
-        return all(_hit(word.casefold(), texts) for word in wanted) and (restriction is None or restriction.matches(view))
+        return all(_hit(word.casefold(), texts) for word in wanted) and (
+            restriction is None or restriction.matches(view)
+        )
 
     return Restriction(matches)
 

@@ -19,8 +19,13 @@ def _moving(name: str, act: Callable[[Mailbox, Item, Folder], Item]) -> Operatio
             target, folder = target_folder(call)
             mailbox, item = item_of(call, wanted)
             if series.is_occurrence(item):
-                raise Refused("An occurrence cannot be moved or copied.", reason="CalendarCannotMoveOrCopyOccurrence")
-            if folder.folder_class.startswith("IPF.Note") is False and folder.role not in {"deleteditems", "recoverableitemsdeletions"}:
+                raise Refused(
+                    "An occurrence cannot be moved or copied.", reason="CalendarCannotMoveOrCopyOccurrence"
+                )
+            if folder.folder_class.startswith("IPF.Note") is False and folder.role not in {
+                "deleteditems",
+                "recoverableitemsdeletions",
+            }:
                 check_home(folder, item.kind)
             if target is not mailbox and name == "MoveItem":
                 result = target.duplicate(item, folder)

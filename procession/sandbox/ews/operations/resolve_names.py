@@ -30,12 +30,24 @@ def _resolve(call: Call, message: Xml) -> None:
         warn(message, "ErrorNameResolutionMultipleResults", "Multiple results were found.")
     full = request.get("ReturnFullContactData") in {"true", "1"}
     count, last = str(len(found)), len(found) <= LIMIT
-    target = add(message, m("ResolutionSet"), None, TotalItemsInView=count, IncludesLastItemInRange="true" if last else "false")
+    target = add(
+        message,
+        m("ResolutionSet"),
+        None,
+        TotalItemsInView=count,
+        IncludesLastItemInRange="true" if last else "false",
+    )
     for address, contact in found[:LIMIT]:
         row = add(target, t("Resolution"))
         mailbox = write_address(row, address)
         if contact is not None:
-            add(mailbox, t("ItemId"), None, Id=ids.id_of(call.mailbox, contact), ChangeKey=ids.change_key(contact.change, call.mailbox.guid))
+            add(
+                mailbox,
+                t("ItemId"),
+                None,
+                Id=ids.id_of(call.mailbox, contact),
+                ChangeKey=ids.change_key(contact.change, call.mailbox.guid),
+            )
         if full:
             _write_contact(call, row, address, contact)
 
@@ -44,7 +56,15 @@ def _write_contact(call: Call, row: Xml, address: Address, contact: Item | None)
     if contact is not None:
         element_ = write_item(row, call.view(contact), Shape("Default", lists=True, version=call.rank))
         for child in list(element_):
-            if child.tag in {t("ItemId"), t("ItemClass"), t("HasAttachments"), t("DateTimeReceived"), t("Size"), t("DateTimeSent"), t("DateTimeCreated")}:
+            if child.tag in {
+                t("ItemId"),
+                t("ItemClass"),
+                t("HasAttachments"),
+                t("DateTimeReceived"),
+                t("Size"),
+                t("DateTimeSent"),
+                t("DateTimeCreated"),
+            }:
                 element_.remove(child)
         return
     target = add(row, t("Contact"))
@@ -68,14 +88,25 @@ def _search(call: Call, text: str) -> Iterator[tuple[Address, Item | None]]:
     folder = folder_of(call, wanted[0])[1] if wanted is not None else call.mailbox.role("contacts")
     for item in call.mailbox.contents(folder):
         for address in (item.values.get("emails") or {}).values():
-            if address.key not in seen and _fits(text, str(item.values.get("display_name") or ""), address.email):
+            if address.key not in seen and _fits(
+                text, str(item.values.get("display_name") or ""), address.email
+            ):
                 seen.add(address.key)
-                yield Address(address.email, str(item.values.get("display_name") or address.name), kind="Contact"), item
+                yield (
+                    Address(
+                        address.email, str(item.values.get("display_name") or address.name), kind="Contact"
+                    ),
+                    item,
+                )
 
 
 def _fits(text: str, name: str, email: str) -> bool:
     """Ambiguous name resolution: the start of the address, or of any word of the name."""
-    return email.casefold().startswith(text) or name.casefold().startswith(text) or any(word.startswith(text) for word in name.casefold().split())
+    return (
+        email.casefold().startswith(text)
+        or name.casefold().startswith(text)
+        or any(word.startswith(text) for word in name.casefold().split())
+    )
 
 
 def expand_dl(call: Call) -> Xml:
@@ -85,11 +116,24 @@ def expand_dl(call: Call) -> Xml:
         lists = [item for item in call.mailbox.contents(call.mailbox.role("contacts")) if item.kind == "list"]
         reference = wanted.find(t("ItemId"))
         number = ids.read_id(reference.get("Id")).number if reference is not None else 0
-        found = next((item for item in lists if item.id == number or str(item.values.get("display_name", "")).casefold() == name), None)
+        found = next(
+            (
+                item
+                for item in lists
+                if item.id == number or str(item.values.get("display_name", "")).casefold() == name
+            ),
+            None,
+        )
         if found is None:
             raise Refused("No results were found.", reason="NameResolutionNoResults")
         members = found.values.get("members") or ()
-        target = add(message, m("DLExpansion"), None, TotalItemsInView=str(len(members)), IncludesLastItemInRange="true")
+        target = add(
+            message,
+            m("DLExpansion"),
+            None,
+            TotalItemsInView=str(len(members)),
+            IncludesLastItemInRange="true",
+        )
         for member in members:
             write_address(target, member)
 

@@ -14,7 +14,9 @@ def send_item(call: Call) -> Xml:
 
     def work(_message: Xml, wanted: Xml) -> None:
         if not save and call.request.find(m("SavedItemFolderId")) is not None:
-            raise Refused("A folder is given, but the item is not to be saved.", reason="InvalidSendItemSaveSettings")
+            raise Refused(
+                "A folder is given, but the item is not to be saved.", reason="InvalidSendItemSaveSettings"
+            )
         mailbox, item = item_of(call, wanted)
         key = wanted.get("ChangeKey")
         if not key:

@@ -10,7 +10,11 @@ from procession.sandbox.ews.subscriptions import write_notification
 from procession.sandbox.mailbox.store import Mailbox
 from procession.sandbox.mailbox.words import Refused
 
-_KINDS = {"PullSubscriptionRequest": "pull", "PushSubscriptionRequest": "push", "StreamingSubscriptionRequest": "streaming"}
+_KINDS = {
+    "PullSubscriptionRequest": "pull",
+    "PushSubscriptionRequest": "push",
+    "StreamingSubscriptionRequest": "streaming",
+}
 
 
 def subscribe(call: Call) -> Xml:

@@ -23,7 +23,9 @@ def _work(call: Call, message: Xml) -> None:
     mailbox, root = _root(call, request.find(m("SyncFolderId")))
     given = (request.findtext(m("SyncState")) or "").strip()
     if call.faults.get("bad-state") and given:
-        raise Refused("Synchronization state data is corrupt or otherwise invalid.", reason="InvalidSyncStateData")
+        raise Refused(
+            "Synchronization state data is corrupt or otherwise invalid.", reason="InvalidSyncStateData"
+        )
     cursor = read_state(given, "hierarchy", mailbox.guid, root.id)
     page = mailbox.hierarchy.page(cursor, _ALL)
     add(message, m("SyncState"), write_state("hierarchy", mailbox.guid, root.id, page.cursor))

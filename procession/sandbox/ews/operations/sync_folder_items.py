@@ -30,13 +30,23 @@ def _work(call: Call, message: Xml) -> None:
         raise Refused("The folder to synchronise was not found.", reason="SyncFolderNotFound") from refusal
     given = (request.findtext(m("SyncState")) or "").strip()
     if call.faults.get("bad-state") and given:
-        raise Refused("Synchronization state data is corrupt or otherwise invalid.", reason="InvalidSyncStateData")
+        raise Refused(
+            "Synchronization state data is corrupt or otherwise invalid.", reason="InvalidSyncStateData"
+        )
     cursor = read_state(given, "items", mailbox.guid, folder.id)
     ignored = request.find(m("Ignore"))
-    skip = frozenset(ids.read_id(one.get("Id")).number for one in ignored) if ignored is not None else frozenset()
+    skip = (
+        frozenset(ids.read_id(one.get("Id")).number for one in ignored)
+        if ignored is not None
+        else frozenset()
+    )
     page = mailbox.logs[folder.id].page(cursor, int(request.findtext(m("MaxChangesReturned"))), skip=skip)
     same = call.faults.get("same-page") is not None
-    state = given if same and given else write_state("items", mailbox.guid, folder.id, cursor if same else page.cursor)
+    state = (
+        given
+        if same and given
+        else write_state("items", mailbox.guid, folder.id, cursor if same else page.cursor)
+    )
     add(message, m("SyncState"), state)
     add(message, m("IncludesLastItemInRange"), "true" if page.last and not same else "false")
     changes = add(message, m("Changes"))
@@ -53,7 +63,13 @@ def _write(call: Call, changes: Xml, mailbox: Mailbox, change: tuple[ChangeKind,
         add(add(changes, t("Delete")), t("ItemId"), None, Id=ids.item_id(mailbox, number))
     elif kind == "read":
         target = add(changes, t("ReadFlagChange"))
-        add(target, t("ItemId"), None, Id=ids.id_of(mailbox, item), ChangeKey=ids.change_key(item.change, mailbox.guid))
+        add(
+            target,
+            t("ItemId"),
+            None,
+            Id=ids.id_of(mailbox, item),
+            ChangeKey=ids.change_key(item.change, mailbox.guid),
+        )
         add(target, t("IsRead"), "true" if item.is_read else "false")
     else:
         write_item(add(changes, t(_TAGS[kind])), call.view(item, mailbox), shape)

@@ -36,7 +36,9 @@ def _check_key(call: Call, item: Item, key: str | None) -> None:
     if not key:
         if how == "AlwaysOverwrite":
             return
-        raise Refused("The change key is required for this operation.", reason="ChangeKeyRequiredForWriteOperations")
+        raise Refused(
+            "The change key is required for this operation.", reason="ChangeKeyRequiredForWriteOperations"
+        )
     number = ids.read_change_key(key)
     if how == "NeverOverwrite" and number != item.change:
         raise Refused("The send or update operation could not be performed because the change key passed in the request does not match the current change key for the item.", reason="IrresolvableConflict")  # fmt: skip
@@ -58,7 +60,12 @@ def _update(call: Call, mailbox: Mailbox, item: Item, changes: Xml) -> Item | No
 def _write(mailbox: Mailbox, item: Item, values: dict[str, object], update: Update) -> Item:
     added = item.attachments if update.attachments is None else posting.numbered(mailbox, update.attachments)
     return mailbox.change(
-        item, values, extended=update.extended, item_class=update.item_class, mime=update.mime, attachments=added
+        item,
+        values,
+        extended=update.extended,
+        item_class=update.item_class,
+        mime=update.mime,
+        attachments=added,
     )
 
 
@@ -66,7 +73,9 @@ def _send(call: Call, mailbox: Mailbox, item: Item) -> Item | None:
     """A message that is updated may be sent at once."""
     disposition = call.request.get("MessageDisposition")
     if disposition is None and item.values.get("is_draft"):
-        raise Refused("The MessageDisposition attribute is required for messages.", reason="MessageDispositionRequired")
+        raise Refused(
+            "The MessageDisposition attribute is required for messages.", reason="MessageDispositionRequired"
+        )
     if disposition in {None, "SaveOnly"}:
         return item
     _, folder = saved_folder(call, DISPOSITIONS[str(disposition)])
@@ -97,23 +106,36 @@ def _update_event(call: Call, mailbox: Mailbox, item: Item, new: tuple[dict[str,
     base = item
     if item.values.get("recurrence") != values.get("recurrence") or (moved and item.values.get("recurrence")):
         # Another pattern or another time makes other occurrences: the exceptions of the old ones go.
-        base = mailbox.change(item, overrides={}, dropped=frozenset()) if item.overrides or item.dropped else item
+        base = (
+            mailbox.change(item, overrides={}, dropped=frozenset())
+            if item.overrides or item.dropped
+            else item
+        )
     changed = _write(mailbox, base, values, update)
     return meetings.update(call.world, mailbox, item, changed, mode)
 
 
-def _update_occurrence(call: Call, mailbox: Mailbox, item: Item, new: tuple[dict[str, object], Update]) -> Item:
+def _update_occurrence(
+    call: Call, mailbox: Mailbox, item: Item, new: tuple[dict[str, object], Update]
+) -> Item:
     values, update = new
     mode = _mode(call)
     if "recurrence" in values:
         raise Refused("An occurrence has no recurrence of its own.", reason="CalendarInvalidPropertyState")
     if update.extended != item.extended or update.attachments is not None:
-        raise Refused("Extended properties and attachments of a single occurrence are not kept here.", reason="InvalidPropertySet")
+        raise Refused(
+            "Extended properties and attachments of a single occurrence are not kept here.",
+            reason="InvalidPropertySet",
+        )
     master = mailbox.item(item.id)
     changed = series.change_occurrence(mailbox, master, item.values["occurrence_of"], values)
-    people = replace(changed, values={**changed.values, "request_sent": master.values.get("request_sent", False)})
+    people = replace(
+        changed, values={**changed.values, "request_sent": master.values.get("request_sent", False)}
+    )
     if mode != "SendToNone" and meetings.is_meeting(changed):
-        before = replace(item, values={**item.values, "request_sent": master.values.get("request_sent", False)})
+        before = replace(
+            item, values={**item.values, "request_sent": master.values.get("request_sent", False)}
+        )
         meetings.update(call.world, mailbox, before, people, mode)
     return changed
 
