@@ -11,11 +11,15 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
 from procession.ports import Clock
 from procession.sandbox.faults import FaultPlan
+from procession.sandbox.mailbox.database import Database
+from procession.sandbox.mailbox.store import Mailbox
+from procession.sandbox.mailbox.words import Event
 from procession.sandbox.mailbox.world import World
 from procession.sandbox.site import Site
 from procession.sandbox.web import WebServer
@@ -43,6 +47,8 @@ class Listening:
     tls: ssl.SSLContext | None = None
     version: str = "Exchange2016"
     check_replies: bool = False
+    database: Path | None = None
+    """A SQLite file to keep everything in; without it a sandbox forgets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +72,16 @@ class Sandbox:
     faults: FaultPlan = field(default_factory=FaultPlan)
     site: Site = field(init=False)
     endpoints: Endpoints = field(init=False)
+    _database: Database | None = None
+    _flushing: bool = False
     _loop: asyncio.AbstractEventLoop = field(init=False)
     _thread: threading.Thread | None = None
     _stop: asyncio.Event = field(init=False)
 
     def __post_init__(self) -> None:
+        if self.listening.database is not None:
+            self._database = Database(self.listening.database, self.world)
+            self._database.load()
         self.site = Site(
             self.world, self.faults, self.listening.version, self.log, self.listening.check_replies
         )
@@ -129,6 +140,9 @@ class Sandbox:
             ready.set_exception(error)
             return
         tasks = set(self.site.background())
+        if self._database is not None:
+            self._database.follow()
+            self.world.listeners.append(self._schedule_flush)
         ready.set_result(None)
         await self._stop.wait()
         for server in servers:
@@ -137,6 +151,19 @@ class Sandbox:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._database is not None:
+            self._database.close()
+
+    def _schedule_flush(self, _mailbox: Mailbox, _event: Event) -> None:
+        """Write the file once for all that one step of the loop changed."""
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        if self._database is not None:
+            self._database.flush()
 
     async def _listen(self, servers: list[asyncio.Server]) -> None:
         how, site = self.listening, self.site

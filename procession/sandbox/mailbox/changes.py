@@ -74,13 +74,17 @@ class ChangeLog:
         mark = self.marks.get(item)
         return mark.number if mark else arrival
 
+    def restore(self, item: int, mark: Mark) -> None:
+        """Put back what was read from a file, in the order of its numbers."""
+        self._mark(item, mark)
+
     def _mark(self, item: int, mark: Mark) -> None:
         before = self.marks.get(item)
         if before is not None:
             del self.changes[bisect_left(self.changes, (before.number, item))]
         self.marks[item] = mark
         self.changes.append((mark.number, item))
-        self.last = mark.number
+        self.last = max(self.last, mark.number)
 
     def page(self, cursor: Cursor, limit: int, *, skip: Collection[int] = ()) -> Page:
         """Up to `limit` changes after the cursor, leaving out the items of `skip`."""

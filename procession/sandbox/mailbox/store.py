@@ -241,6 +241,10 @@ class Mailbox:
         self.tell("Copied", folder.id, item=number, old_folder=item.folder, old_item=item.id, change=number)
         return copied
 
+    def restore(self, item: Item) -> None:
+        """Put back an item that was read from a file; nobody is told."""
+        self._place(item)
+
     def _place(self, item: Item) -> None:
         self._settle(item)
         self.logs[item.folder].arrived(item.id, item.arrival)

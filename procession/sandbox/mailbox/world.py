@@ -44,7 +44,7 @@ class World:
         if address.lower() in self.mailboxes:
             raise Refused(f"There is a user {address} already.", reason="DuplicateUserIdsSpecified")
         mailbox = Mailbox(
-            address, name or _name(address), password, self.ticker, self.moment, self._hear, timezone=timezone
+            address, name or _name(address), password, self.ticker, self.moment, self.hear, timezone=timezone
         )
         self.mailboxes[address.lower()] = mailbox
         mailbox.furnish()
@@ -77,7 +77,7 @@ class World:
     def post(self, entry: Posted) -> None:
         self.ledger.append(entry)
 
-    def _hear(self, mailbox: Mailbox, event: Event) -> None:
+    def hear(self, mailbox: Mailbox, event: Event) -> None:
         for listener in self.listeners:
             listener(mailbox, event)
 
