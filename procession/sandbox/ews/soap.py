@@ -30,6 +30,9 @@ VERSIONS: dict[str, tuple[int, str]] = {
     "V2016_07_13": (2016, "15.1.544.0"),
     "V2016_10_10": (2016, "15.1.669.0"),
 }
+HEAD = 4096
+LARGE = 8 * 1024 * 1024
+NO_DTD = "For security reasons DTD is prohibited in this XML document."
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -81,8 +84,12 @@ def parse(data: bytes) -> Xml:
     Raises:
         SoapFault: it is anything else.
     """
+    if b"<!DOCTYPE" in data[:HEAD]:
+        raise SoapFault(NO_DTD, code="ErrorSchemaValidation")
+    # libxml2's limits keep hostile documents small; a large attachment is legitimate, and by then there is no DTD.
+    large = len(data) > LARGE and b"<!DOCTYPE" not in data
     parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True
+        resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True, huge_tree=large
     )
     try:
         root = etree.fromstring(data, parser)
