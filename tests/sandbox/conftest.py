@@ -1,43 +1,14 @@
 """One sandbox for all tests, rolled back after each; every reply is held against the schema."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 
 import pytest
-from exchangelib import (
-    DELEGATE,
-    Account,
-    BaseProtocol,
-    Configuration,
-    Credentials,
-    EWSTimeZone,
-    FailFast,
-    Version,
-)
-from exchangelib.version import EXCHANGE_2016
+from exchangelib import Account
+from sandbox.actors import ANNA, BEN, CARLA, PASSWORD, START, SetClock, account_for
+from sandbox.client import Client
 
-from procession.sandbox.mailbox.store import Mailbox
 from procession.sandbox.mailbox.world import World
 from procession.sandbox.server import Listening, Sandbox
-from tests.sandbox.client import Client
-
-ANNA, BEN, CARLA = "anna@example.com", "ben@example.com", "carla@example.com"
-PASSWORD = "secret"
-START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-BaseProtocol.TIMEOUT = 20
-
-
-class SetClock:
-    """A clock that stands still until it is told otherwise."""
-
-    def __init__(self) -> None:
-        self.moment = START
-
-    def now(self) -> datetime:
-        return self.moment
-
-    def advance(self, **span: float) -> None:
-        self.moment += timedelta(**span)
 
 
 @pytest.fixture(scope="session")
@@ -65,28 +36,6 @@ def sandbox(running: Sandbox) -> Iterator[Sandbox]:
 @pytest.fixture
 def clock(sandbox: Sandbox) -> SetClock:
     return sandbox.world.clock
-
-
-def mailbox(sandbox: Sandbox, address: str) -> Mailbox:
-    return sandbox.world.mailboxes[address]
-
-
-def account_for(sandbox: Sandbox, address: str, password: str = PASSWORD) -> Account:
-    configuration = Configuration(
-        service_endpoint=sandbox.endpoints.ews,
-        credentials=Credentials(address, password),
-        auth_type="basic",
-        version=Version(EXCHANGE_2016),
-        retry_policy=FailFast(),
-        max_connections=4,
-    )
-    return Account(
-        address,
-        config=configuration,
-        access_type=DELEGATE,
-        autodiscover=False,
-        default_timezone=EWSTimeZone("Europe/Berlin"),
-    )
 
 
 @pytest.fixture(scope="session")

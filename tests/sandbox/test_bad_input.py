@@ -5,10 +5,10 @@ import socket
 from urllib.parse import urlsplit
 
 import pytest
+from sandbox.actors import ANNA
+from sandbox.client import Client
 
 from procession.sandbox.server import Sandbox
-from tests.sandbox.client import Client
-from tests.sandbox.conftest import ANNA
 
 FIND = "<m:FindItem Traversal='Shallow'><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape></m:ItemShape><m:ParentFolderIds><t:DistinguishedFolderId Id='inbox'/></m:ParentFolderIds></m:FindItem>"
 

@@ -22,9 +22,9 @@ from exchangelib.errors import ErrorIrresolvableConflict, ErrorItemNotFound
 from exchangelib.indexed_properties import EmailAddress, PhoneNumber, PhysicalAddress
 from exchangelib.items import HARD_DELETE, SEND_TO_ALL_AND_SAVE_COPY
 from exchangelib.recurrence import DailyPattern, Recurrence, WeeklyPattern
+from sandbox.actors import ANNA, BEN, CARLA
 
 from procession.sandbox.server import Sandbox
-from tests.sandbox.conftest import ANNA, BEN, CARLA
 
 
 def at(account: Account, day: int, hour: int, minute: int = 0) -> EWSDateTime:

@@ -7,12 +7,12 @@ from datetime import timedelta
 import pytest
 from exchangelib import Account, Message
 from exchangelib.errors import ErrorServerBusy
+from sandbox.actors import BEN
+from sandbox.client import Client
 
 from procession.sandbox.faults import FaultPlan, read_fault
 from procession.sandbox.mailbox.words import Refused
 from procession.sandbox.server import Sandbox
-from tests.sandbox.client import Client
-from tests.sandbox.conftest import BEN
 
 DROPPED = (http.client.RemoteDisconnected, ConnectionError)
 
@@ -225,7 +225,7 @@ def test_exchangelib_sends_a_create_again_after_a_lost_reply_and_the_sandbox_sho
 ) -> None:
     sandbox.faults.add(read_fault("CreateItem=drop-reply"))
 
-    with pytest.raises(Exception, match="Connection aborted|Remote end closed|disconnected"):
+    with pytest.raises(Exception, match="Connection aborted|Remote end closed|disconnected"):  # noqa: RUF043
         Message(account=anna, subject="Twice?", to_recipients=[BEN]).send()
 
     assert ben.inbox.filter(subject="Twice?").count() == 1

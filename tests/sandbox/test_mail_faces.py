@@ -10,9 +10,9 @@ import pytest
 from exchangelib import Account, Message
 from imapclient import IMAPClient
 from imapclient.exceptions import IMAPClientError, LoginError
+from sandbox.actors import ANNA, BEN, PASSWORD
 
 from procession.sandbox.server import Sandbox
-from tests.sandbox.conftest import ANNA, BEN, PASSWORD
 
 
 def at(endpoint: str) -> tuple[str, int]:
@@ -197,7 +197,7 @@ def test_imap_copy_and_move_answer_with_both_uids(sandbox: Sandbox, imap: IMAPCl
     imap.select_folder("INBOX")
     (uid,) = imap.search()
 
-    typ, data = imap._imap.uid("COPY", str(uid), "Drafts")
+    typ, _data = imap._imap.uid("COPY", str(uid), "Drafts")
     assert imap._imap.response("COPYUID")[1][0].split()[1] == str(uid).encode()
     moved = imap.move([uid], "Junk Email")
     imap.select_folder("Junk Email")
@@ -216,7 +216,7 @@ def test_imap_condstore_tells_changes_since_and_guards_a_store(sandbox: Sandbox,
 
     imap.add_flags([first], [b"\\Flagged"])
     changed = imap.fetch([first, second], ["FLAGS"], [f"CHANGEDSINCE {opened[b'HIGHESTMODSEQ']}"])
-    typ, data = imap._imap.uid(
+    _typ, _data = imap._imap.uid(
         "STORE", f"{first},{second}", f"(UNCHANGEDSINCE {opened[b'HIGHESTMODSEQ']})", "+FLAGS", "(\\Answered)"
     )
 

@@ -107,6 +107,15 @@ def _correspondents(mailbox: Mailbox, item: Item, *, to_all: bool) -> dict[str, 
     }
 
 
+def _disposition(call: Call) -> str:
+    disposition = call.request.get("MessageDisposition")
+    if disposition is None:
+        raise Refused(
+            "The MessageDisposition attribute is required for messages.", reason="MessageDispositionRequired"
+        )
+    return str(disposition)
+
+
 def _dispose(call: Call, draft: Draft) -> list[Item]:
     disposition = call.request.get("MessageDisposition")
     if disposition is None:
@@ -131,7 +140,7 @@ def _dispose(call: Call, draft: Draft) -> list[Item]:
 def _answer(answer: str) -> Callable[[Call, Xml], list[Item]]:
     def respond(call: Call, element: Xml) -> list[Item]:
         mailbox, item = _referred(call, element)
-        disposition = call.request.get("MessageDisposition", "SendAndSaveCopy")
+        disposition = _disposition(call)
         extra = _given(element)
         body = element.find(t("Body"))
         if body is not None:

@@ -88,6 +88,10 @@ def _read_item(element: Xml, zone: str) -> Attachment:
     from procession.sandbox.ews.drafts import read_item
 
     inner = next((child for child in element if local(child) not in _MORE), None)
+    if inner is not None and local(inner).startswith("Meeting"):
+        raise Refused(
+            "Meeting messages cannot be attached.", reason="InvalidItemForOperationCreateItemAttachment"
+        )
     if inner is None or local(inner) not in KINDS:
         raise Refused("An item attachment holds an item.", reason="MissingItemForCreateItemAttachment")
     draft = read_item(inner, zone)

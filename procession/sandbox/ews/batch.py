@@ -177,7 +177,7 @@ def item_of(call: Call, wanted: Xml) -> tuple[Mailbox, Item]:
         case "RecurringMasterItemId":
             found = ids.read_id(wanted.get("OccurrenceId"))
             if found.kind != "occurrence":
-                raise Refused("The id is of no occurrence.", reason="CalendarCannotUseIdForRecurringMasterId")
+                raise Refused("The id is that of no occurrence.", reason="CalendarCannotUseIdForOccurrenceId")
             mailbox = _mailbox(call, found)
             return mailbox, mailbox.item(found.number)
         case _:

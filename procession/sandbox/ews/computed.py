@@ -87,6 +87,13 @@ def text_body(item: Item) -> Body | None:
     return Body(mime.plain_text(body)) if body is not None else None
 
 
+def _from_me(view: View) -> bool:
+    """Did the user send it to themselves?"""
+    sender, me = view.item.values.get("from"), view.mailbox.address.lower()
+    addresses = (*view.item.values.get("to", ()), *view.item.values.get("cc", ()))
+    return sender is not None and sender.key == me and any(address.key == me for address in addresses)
+
+
 def _topic(view: View) -> str | None:
     subject = view.item.values.get("subject")
     return mime.topic(subject) if subject is not None else None
@@ -203,6 +210,11 @@ COMPUTED: Mapping[str, Callable[[View], Any]] = {
     "IconIndex": lambda _view: "Default",
     "ConversationIndex": lambda view: b"\1" + bytes(5) + conversation_key(view.item),
     "ConversationTopic": _topic,
+    "IsSubmitted": lambda view: bool(view.item.values.get("is_submitted")),
+    "IsDraft": lambda view: bool(view.item.values.get("is_draft")),
+    "IsFromMe": _from_me,
+    "IsResend": lambda view: bool(view.item.values.get("is_resend")),
+    "IsUnmodified": lambda view: view.item.change == view.item.arrival,
     "IsRead": lambda view: view.item.is_read,
     "ReceivedBy": _received_by,
     "ReceivedRepresenting": _received_by,

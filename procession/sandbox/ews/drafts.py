@@ -17,11 +17,14 @@ from procession.sandbox.ews.fields import KINDS, Field, by_tag
 from procession.sandbox.ews.names import Xml, local, t
 from procession.sandbox.ews.paths import default_value, property_name
 from procession.sandbox.mailbox import mime, posting, recurrence, tasks
-from procession.sandbox.mailbox.items import Draft
-from procession.sandbox.mailbox.words import Address, PropertyName, Recurrence, Refused
+from procession.sandbox.mailbox.items import ITEM_CLASS, Draft
+from procession.sandbox.mailbox.words import Address, Flag, PropertyName, Recurrence, Refused
 from procession.sandbox.mailbox.zones import midnight, zone
 
-_IGNORED = frozenset({"ItemId", "ParentFolderId", "MeetingTimeZone", "IsAssociated"})
+_IGNORED = frozenset({"MeetingTimeZone"})
+_TYPED = tuple(
+    name for kind, name in ITEM_CLASS.items() if kind in {"post", "event", "contact", "list", "task"}
+)
 _TIMES = frozenset({"start", "end"})
 _SAID_IN_MIME = frozenset(
     {
@@ -54,8 +57,17 @@ def read_item(element: Xml, zone_name: str = "") -> Draft:
     for child in element:
         _read_child(kind, child, parts, place)
     values = parts.pop("values")
+    check_class(kind, parts["item_class"])
     draft = Draft(kind, values, **parts)
     return _with_mime(draft) if draft.mime else draft
+
+
+def check_class(kind: str, item_class: str) -> None:
+    """Raises Refused for an item class that belongs to another kind of item."""
+    usual = ITEM_CLASS[kind]
+    other = item_class.startswith(_TYPED) and not item_class.startswith(usual)
+    if item_class and (other or (kind not in {"message", "item"} and not item_class.startswith(usual))):
+        raise Refused("The item class does not fit the item.", reason="ObjectTypeChanged")
 
 
 def _read_child(kind: str, child: Xml, parts: dict[str, Any], place: str) -> None:
@@ -126,6 +138,8 @@ def settle(
     after = {word: value for word, value in values.items() if value is not None}
     if "body" in changed and "body" in after:
         after["body"] = posting.kept_body(after["body"])
+    if "flag" in changed and "flag" in after:
+        check_flag(after["flag"])
     match kind:
         case "event":
             return _event(after, changed, now, zone_name)
@@ -135,6 +149,17 @@ def settle(
             return _task(after, changed, now)
         case _:
             return {"importance": "Normal", "sensitivity": "Normal", **after}
+
+
+def check_flag(flag: Flag) -> None:
+    """Raises Refused for dates that do not go with the status ([MS-OXWSCORE] 2.2.4.12)."""
+    wrong = {
+        "Flagged": flag.complete is not None or (flag.start is None) != (flag.due is None),
+        "NotFlagged": any((flag.start, flag.due, flag.complete)),
+        "Complete": flag.start is not None or flag.due is not None,
+    }
+    if wrong.get(flag.status):
+        raise Refused("The dates of a flag do not go with its status.", reason="InvalidArgument")
 
 
 def _event(values: dict[str, Any], changed: frozenset[str], now: datetime, zone_name: str) -> dict[str, Any]:

@@ -133,7 +133,8 @@ class EwsFace:
 
     def _call(self, mailbox: Mailbox, envelope: Envelope, found: CallFaults) -> Call:
         operation = BY_NAME.get(local(envelope.body))
-        rank = min(VERSIONS[self._version(envelope)][0], VERSIONS[self.version][0])
+        self._version(envelope)
+        rank = VERSIONS[envelope.version][0]
         if operation is None and local(envelope.body) != "GetStreamingEvents":
             raise SoapFault(
                 f"The operation '{local(envelope.body)}' is not served here.", code="ErrorInvalidRequest"

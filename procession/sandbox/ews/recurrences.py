@@ -6,6 +6,7 @@ from typing import Any
 from procession.sandbox.ews.codecs import Codec, find_text, moment_text, unreadable
 from procession.sandbox.ews.names import Xml, local, t
 from procession.sandbox.ews.soap import add
+from procession.sandbox.mailbox.recurrence import WEEKDAYS
 from procession.sandbox.mailbox.words import Pattern, Recurrence, Refused
 
 MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December")  # fmt: skip
@@ -80,6 +81,10 @@ def _read_pattern(element: Xml) -> Pattern:
     )
     if not 1 <= pattern.interval <= 999:  # noqa: PLR2004
         raise Refused("The interval of a recurrence is 1 to 999.", reason="CalendarInvalidRecurrence")
+    if pattern.kind == "weekly" and not set(pattern.days) <= set(WEEKDAYS):
+        raise Refused(
+            "A week has seven days, each with a name.", reason="CalendarInvalidDayForWeeklyRecurrence"
+        )
     if not 1 <= pattern.day <= 31:  # noqa: PLR2004
         raise Refused("The day of a month is 1 to 31.", reason="CalendarInvalidRecurrence")
     return pattern

@@ -89,7 +89,12 @@ def parse(data: bytes) -> Xml:
     # libxml2's limits keep hostile documents small; a large attachment is legitimate, and by then there is no DTD.
     large = len(data) > LARGE and b"<!DOCTYPE" not in data
     parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True, huge_tree=large
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        remove_comments=True,
+        remove_pis=True,
+        huge_tree=large,
     )
     try:
         root = etree.fromstring(data, parser)

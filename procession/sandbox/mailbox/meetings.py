@@ -21,7 +21,7 @@ LISTS = ("required", "optional", "resources")
 TIMES = ("start", "end", "recurrence", "all_day")
 _SHARED = (
     "subject", "body", "importance", "sensitivity", "start", "end", "all_day", "location", "start_zone", "end_zone", "recurrence",
-    "organizer", "required", "optional", "resources", "uid", "sequence", "stamp", "response_requested", "allow_new_time",
+    "organizer", "required", "optional", "uid", "sequence", "stamp", "response_requested", "allow_new_time",
     "is_online", "occurrence_of", "reminder_is_set", "reminder_minutes", "conference_type", "workspace_url", "netshow_url",
 )  # fmt: skip
 ANSWERS: Mapping[str, tuple[str, str, str]] = {
@@ -168,10 +168,15 @@ def update(world: World, mailbox: Mailbox, before: Item, event: Item, mode: str)
         event = invite(world, mailbox, event, added, save=save)
     kept = [attendee for attendee in attendees(event) if attendee.address.key in known]
     moved = any(before.values.get(word) != event.values.get(word) for word in TIMES)
-    if kept and "Changed" not in mode:
-        event = invite(
-            world, mailbox, event, kept, kind="FullUpdate" if moved else "InformationalUpdate", save=save
-        )
+    if "Changed" in mode:
+        return event
+    # Who has answered and keeps their time is only informed; everybody else is asked again.
+    informed = [attendee for attendee in kept if not moved and attendee.response in {"Accept", "Tentative"}]
+    asked = [attendee for attendee in kept if attendee not in informed]
+    for people, kind in ((asked, "FullUpdate"), (informed, "InformationalUpdate")):
+        if people:
+            event = invite(world, mailbox, event, people, kind=kind, save=save)
+            save = False
     return event
 
 

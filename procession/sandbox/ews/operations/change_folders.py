@@ -61,6 +61,8 @@ def update_folder(call: Call) -> Xml:
 def _apply(step: Xml, fields: dict[str, Any], extended: dict[Any, Any]) -> None:
     path = read_path(step[0])
     deleting = local(step) == "DeleteFolderField"
+    if local(step) == "AppendToFolderField":
+        raise Refused("Nothing can be appended to a folder's properties.", reason="InvalidPropertyAppend")
     match path:
         case ExtendedPath() if deleting:
             extended.pop(path.name, None)

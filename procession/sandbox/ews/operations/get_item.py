@@ -8,6 +8,9 @@ from procession.sandbox.mailbox.items import Item
 from procession.sandbox.mailbox.store import Mailbox
 from procession.sandbox.mailbox.words import Refused
 
+MIME_OF_ALL = 2013
+"""Before this version only messages, posts and events could be had as MIME."""
+
 
 def get_item(call: Call) -> Xml:
     shape = read_shape(call.request.find(m("ItemShape")), call.rank)
@@ -15,6 +18,8 @@ def get_item(call: Call) -> Xml:
     def work(message: Xml, wanted: Xml) -> None:
         mailbox, item = item_of(call, wanted)
         readable(call, item)
+        if shape.mime and call.rank < MIME_OF_ALL and item.kind in {"contact", "task", "list"}:
+            raise Refused("This kind of item has no MIME content.", reason="UnsupportedMimeConversion")
         write_item(add(message, m("Items")), call.view(current(call, mailbox, item), mailbox), shape)
 
     return many(call, "GetItem", items_of(call), work, empty="Items")
