@@ -11,16 +11,30 @@ import pytest
 from exchangelib import Account, Message
 from exchangelib.errors import ErrorIrresolvableConflict, ErrorItemNotFound
 from exchangelib.services import SyncFolderItems
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 from sandbox.actors import ANNA
 
 from procession.sandbox.mailbox.world import Snapshot
 from procession.sandbox.server import Sandbox
 
-SUBJECTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=20).map(str.strip).filter(bool)
-FOLDERS = st.sampled_from(["inbox", "junk", "drafts"])
+SUBJECTS = (
+    st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=20)
+    .map(str.strip)
+    .filter(bool)
+)
+NAMES = ("inbox", "junk")
+FOLDERS = st.sampled_from(NAMES)
 
 
 @dataclass
@@ -31,14 +45,14 @@ class Replica:
     items: dict[str, str] = field(default_factory=dict)
 
 
-def machine(sandbox: Sandbox, account: Account, clean: Snapshot) -> type[RuleBasedStateMachine]:
+def machine(sandbox: Sandbox, account: Account, clean: Snapshot) -> type[RuleBasedStateMachine]:  # noqa: C901
     class MailboxMachine(RuleBasedStateMachine):
         items: Bundle[list[str]] = Bundle("items")
 
         @initialize()
         def start(self) -> None:
             sandbox.call(lambda: sandbox.world.rollback(clean))
-            self.oracle: dict[str, dict[str, str]] = {name: {} for name in ("inbox", "junk", "drafts")}
+            self.oracle: dict[str, dict[str, str]] = {name: {} for name in NAMES}
             self.keys: dict[str, str] = {}
             self.replicas = {name: Replica() for name in self.oracle}
 
@@ -57,7 +71,9 @@ def machine(sandbox: Sandbox, account: Account, clean: Snapshot) -> type[RuleBas
 
         @rule(target=items, folder=FOLDERS, subjects=st.lists(SUBJECTS, min_size=1, max_size=4))
         def create_many(self, folder: str, subjects: list[str]) -> Any:
-            made = account.bulk_create(self.folder(folder), [Message(subject=subject) for subject in subjects])
+            made = account.bulk_create(
+                self.folder(folder), [Message(subject=subject) for subject in subjects]
+            )
             for one, subject in zip(made, subjects, strict=True):
                 self.oracle[folder][one.id], self.keys[one.id] = subject, one.changekey
             return multiple(*(one.id for one in made))
@@ -65,7 +81,13 @@ def machine(sandbox: Sandbox, account: Account, clean: Snapshot) -> type[RuleBas
         @rule(item=items, subject=SUBJECTS)
         def change(self, item: str, subject: str) -> None:
             folder = self.where(item)
-            message = Message(account=account, folder=self.folder(folder or "inbox"), id=item, changekey=self.keys[item], subject=subject)
+            message = Message(
+                account=account,
+                folder=self.folder(folder or "inbox"),
+                id=item,
+                changekey=self.keys[item],
+                subject=subject,
+            )
             if not folder:
                 with pytest.raises(ErrorItemNotFound):
                     message.save(update_fields=["subject"], conflict_resolution="NeverOverwrite")
@@ -79,13 +101,15 @@ def machine(sandbox: Sandbox, account: Account, clean: Snapshot) -> type[RuleBas
             if not folder or self.oracle[folder][item] == subject:
                 return
             old = self.keys[item]
-            fresh = Message(account=account, folder=self.folder(folder), id=item, changekey=old, subject=subject)
+            fresh = Message(
+                account=account, folder=self.folder(folder), id=item, changekey=old, subject=subject
+            )
             fresh.save(update_fields=["subject"], conflict_resolution="NeverOverwrite")
             self.oracle[folder][item], self.keys[item] = subject, fresh.changekey
             with pytest.raises(ErrorIrresolvableConflict):
-                Message(account=account, folder=self.folder(folder), id=item, changekey=old, subject=f"{subject}!").save(
-                    update_fields=["subject"], conflict_resolution="NeverOverwrite"
-                )
+                Message(
+                    account=account, folder=self.folder(folder), id=item, changekey=old, subject=f"{subject}!"
+                ).save(update_fields=["subject"], conflict_resolution="NeverOverwrite")
 
         @rule(target=items, item=consumes(items), folder=FOLDERS)
         def move(self, item: str, folder: str) -> Any:
@@ -122,6 +146,9 @@ def machine(sandbox: Sandbox, account: Account, clean: Snapshot) -> type[RuleBas
             self.page(folder, size)
 
         @rule(folder=FOLDERS)
+        def synchronise_to_the_end(self, folder: str) -> None:
+            self.synchronise(folder)
+
         def synchronise(self, folder: str) -> None:
             replica = self.replicas[folder]
             while not self.page(folder, 2):
@@ -151,6 +178,10 @@ def machine(sandbox: Sandbox, account: Account, clean: Snapshot) -> type[RuleBas
             replica.state = service.sync_state
             return bool(service.includes_last_item_in_range)
 
+        def teardown(self) -> None:
+            for folder in NAMES:
+                self.synchronise(folder)
+
         @invariant()
         def folders_hold_what_the_oracle_says(self) -> None:
             for name, held in self.oracle.items():
@@ -172,5 +203,12 @@ def test_a_mailbox_behaves_as_the_oracle_whatever_is_done_to_it(sandbox: Sandbox
 
     run_state_machine_as_test(
         machine(sandbox, anna, clean),
-        settings=settings(max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)),
+        # Without shrinking: a failing run has twenty steps at most, and making it smaller over HTTP takes minutes.
+        settings=settings(
+            max_examples=25,
+            stateful_step_count=20,
+            deadline=None,
+            phases=(Phase.explicit, Phase.reuse, Phase.generate),
+            suppress_health_check=list(HealthCheck),
+        ),
     )
