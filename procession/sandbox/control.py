@@ -52,7 +52,7 @@ def _moment(face: EwsFace, text: str | None) -> datetime:
     if not text:
         return face.world.moment().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     value = datetime.fromisoformat(text)
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
+    return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def _add_mail(face: EwsFace, mailbox: Mailbox, given: Mapping[str, Any]) -> dict[str, Any]:

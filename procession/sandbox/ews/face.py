@@ -166,9 +166,13 @@ class EwsFace:
         if self.check_replies:
             # A tree of its own: namespaces declared above would otherwise hide from the check.
             copied = etree.fromstring(etree.tostring(body))
-            for odd in copied.iterfind(f".//{m('Notifications')}/{m('Notification')}"):
-                # Exchange writes this one element in another namespace than its schema says, and clients read it there.
-                odd.tag = t("Notification")
+            # Exchange writes these two in another namespace than its schema says, and clients read them there.
+            for parent, name in (
+                ("Notifications", "Notification"),
+                ("ErrorSubscriptionIds", "SubscriptionId"),
+            ):
+                for odd in copied.iterfind(f".//{m(parent)}/{m(name)}"):
+                    odd.tag = t(name)
             if not soap.schema().validate(copied):
                 self.reply_problems.append(f"{local(body)}: {soap.schema().error_log[0].message}")
             if self.seen is not None:
