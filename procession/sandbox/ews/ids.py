@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Literal
 from uuid import UUID, uuid5
 
@@ -19,6 +20,7 @@ from procession.sandbox.mailbox.store import Mailbox
 from procession.sandbox.mailbox.words import Refused
 
 _FOLDER, _ITEM = 1, 7
+_NO_FOLDER = bytes(8)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Kind = Literal["folder", "item", "occurrence", "attachment"]
 
@@ -56,7 +58,9 @@ def id_of(mailbox: Mailbox, item: Item) -> str:
 
 
 def change_key(change: int, guid: str) -> str:
-    return base64.b64encode(struct.pack("<II", 9, 22) + UUID(guid).bytes + change.to_bytes(6, "big")).decode()
+    return base64.b64encode(
+        struct.pack("<II", 9, 22) + _entry_parts(guid, _ITEM)[1] + change.to_bytes(6, "big")
+    ).decode()
 
 
 def read_change_key(key: str) -> int:
@@ -76,22 +80,20 @@ def read_change_key(key: str) -> int:
 
 def item_entry(mailbox: Mailbox, number: int) -> bytes:
     """A message entry id ([MS-OXCDATA] 2.2.4.2): 70 bytes."""
-    return (
-        _folder_entry(mailbox, 0, _ITEM)[:46] + UUID(mailbox.guid).bytes + number.to_bytes(6, "big") + b"\0\0"
-    )
+    head, guid = _entry_parts(mailbox.guid, _ITEM)
+    return head + _NO_FOLDER + guid + number.to_bytes(6, "big") + b"\0\0"
 
 
-def _folder_entry(mailbox: Mailbox, number: int, kind: int = _FOLDER) -> bytes:
+def _folder_entry(mailbox: Mailbox, number: int) -> bytes:
     """A folder entry id ([MS-OXCDATA] 2.2.4.1): 46 bytes."""
-    provider = uuid5(UUID(mailbox.guid), "store").bytes
-    return (
-        b"\0\0\0\0"
-        + provider
-        + struct.pack("<H", kind)
-        + UUID(mailbox.guid).bytes
-        + number.to_bytes(6, "big")
-        + b"\0\0"
-    )
+    return _entry_parts(mailbox.guid, _FOLDER)[0] + number.to_bytes(6, "big") + b"\0\0"
+
+
+@cache
+def _entry_parts(guid: str, kind: int) -> tuple[bytes, bytes]:
+    """(the first 38 bytes of an entry id, the GUID of the store), which are the same for a whole mailbox."""
+    raw = UUID(guid).bytes
+    return b"\0\0\0\0" + uuid5(UUID(guid), "store").bytes + struct.pack("<H", kind) + raw, raw
 
 
 def _encode(guid: str, entry: bytes, *, instruction: int = 0, tail: bytes = b"") -> str:

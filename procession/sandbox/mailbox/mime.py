@@ -83,14 +83,13 @@ def _composed(key: _Key) -> bytes:
 
 def headers(item: Item) -> tuple[tuple[str, str], ...]:
     """The header lines of a message that was sent or received; none for anything else."""
-    if item.kind not in {
-        "message",
-        "meeting_request",
-        "meeting_response",
-        "meeting_cancellation",
-    } or item.values.get("is_draft"):
-        return ()
-    parsed = BytesParser(policy=policy.compat32).parsebytes(content(item), headersonly=True)
+    mail = item.kind in {"message", "meeting_request", "meeting_response", "meeting_cancellation"}
+    return _headers(_Key(item)) if mail and not item.values.get("is_draft") else ()
+
+
+@lru_cache(maxsize=512)
+def _headers(key: _Key) -> tuple[tuple[str, str], ...]:
+    parsed = BytesParser(policy=policy.compat32).parsebytes(content(key.item), headersonly=True)
     return tuple((name, " ".join(str(value).split())) for name, value in parsed.items())
 
 

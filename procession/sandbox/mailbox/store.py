@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -18,6 +19,11 @@ from procession.sandbox.mailbox.words import Event, Refused
 
 EVENTS_KEPT = 20_000
 READ_FLAG = frozenset({"is_read"})
+
+
+@cache
+def _guid(address: str) -> str:
+    return str(uuid5(NAMESPACE_URL, f"mailbox:{address}"))
 
 
 @dataclass(slots=True)
@@ -57,7 +63,7 @@ class Mailbox:
 
     @property
     def guid(self) -> str:
-        return str(uuid5(NAMESPACE_URL, f"mailbox:{self.address.lower()}"))
+        return _guid(self.address.lower())
 
     def furnish(self) -> None:
         """Make the distinguished folders of a new mailbox."""
