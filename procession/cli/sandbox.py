@@ -12,16 +12,14 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from procession.errors import ConfigurationError, ProcessionError
-from procession.sandbox import certificate
-from procession.sandbox.faults import FaultPlan, read_fault
-from procession.sandbox.mailbox.contents import fill
-from procession.sandbox.mailbox.world import World
-from procession.sandbox.server import Listening, Sandbox, SystemClock
+
+if TYPE_CHECKING:
+    from procession.sandbox.server import Listening, Sandbox
 
 app = typer.Typer(
     help="A local Exchange to develop against: mail, meetings and contacts over EWS, SMTP, IMAP and POP3.",
@@ -108,8 +106,10 @@ def _users(given: list[str]) -> tuple[tuple[str, str], ...]:
     return tuple(users)
 
 
-def _listening(host: str, port: int, version: str, *, tls: bool, database: Path | None) -> Listening:
+def _listening(host: str, port: int, version: str, *, tls: bool, database: Path | None) -> "Listening":
     """Raises ConfigurationError for a version that is not served."""
+    from procession.sandbox.server import Listening, SystemClock
+
     if version not in {"Exchange2010_SP2", "Exchange2013_SP1", "Exchange2016"}:
         raise ConfigurationError(
             f"The sandbox does not know {version}.",
@@ -122,6 +122,8 @@ def _listening(host: str, port: int, version: str, *, tls: bool, database: Path 
         )
     secure = None
     if tls:
+        from procession.sandbox import certificate
+
         path = certificate.make(
             Path(tempfile.mkdtemp(prefix="procession-sandbox-")), host, SystemClock().now()
         )
@@ -138,7 +140,12 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _sandbox(wanted: _Wanted, listening: Listening, *, log: bool) -> Sandbox:
+def _sandbox(wanted: _Wanted, listening: "Listening", *, log: bool) -> "Sandbox":
+    from procession.sandbox.faults import FaultPlan, read_fault
+    from procession.sandbox.mailbox.contents import fill
+    from procession.sandbox.mailbox.world import World
+    from procession.sandbox.server import Sandbox, SystemClock
+
     faults = FaultPlan()
     for text in wanted.faults:
         faults.add(read_fault(text))
@@ -155,7 +162,7 @@ def _line(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def _announce(sandbox: Sandbox, *, as_json: bool) -> None:
+def _announce(sandbox: "Sandbox", *, as_json: bool) -> None:
     endpoints = sandbox.endpoints
     users = [{"address": box.address, "password": box.password} for box in sandbox.world.mailboxes.values()]
     if as_json:
