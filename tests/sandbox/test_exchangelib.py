@@ -485,3 +485,62 @@ def test_mime_content_is_kept_as_it_came(anna: Account) -> None:
         "x@customer.test",
         "Body",
     )
+
+
+def test_colleagues_have_the_names_of_the_directory(anna: Account, ben: Account) -> None:
+    Message(account=anna, subject="Named", to_recipients=[BEN]).send()
+
+    assert [box.name for box in ben.inbox.get(subject="Named").to_recipients] == ["Ben"]
+
+
+def test_the_whole_folder_tree_is_walked_and_searched(anna: Account) -> None:
+    from exchangelib.folders import Messages
+
+    parent = Messages(parent=anna.inbox, name="Cases").save()
+    Messages(parent=parent, name="Open").save()
+
+    assert [folder.name for folder in anna.inbox.glob("Ca*")] == ["Cases"]
+    assert (anna.inbox / "Cases" / "Open").parent.name == "Cases"
+    assert "Cases" in anna.root.tree()
+    parent.wipe()
+    assert parent.child_folder_count == 0 or list(parent.children) == []
+    parent.delete()
+    anna.root.clear_cache()
+
+
+def test_every_kind_of_item_is_fetched_with_all_its_fields(anna: Account, ben: Account) -> None:
+    from exchangelib import DistributionList, PostItem
+    from exchangelib.properties import Member
+
+    DistributionList(
+        account=anna,
+        folder=anna.contacts,
+        display_name="Team",
+        members=[Member(mailbox=Mailbox(email_address=BEN, name="Ben"))],
+    ).save()
+    PostItem(account=anna, folder=anna.inbox, subject="Posted").save()
+    CalendarItem(
+        account=ben,
+        folder=ben.calendar,
+        subject="Plan",
+        start=at(ben, 4, 10),
+        end=at(ben, 4, 11),
+        required_attendees=[ANNA],
+    ).save(send_meeting_invitations=SEND_TO_ALL_AND_SAVE_COPY)
+    anna.inbox.get(subject="Plan").tentatively_accept()
+    ben.calendar.get(subject="Plan").cancel()
+
+    kinds = {
+        type(item).__name__
+        for folder in (anna.inbox, anna.contacts, anna.calendar, anna.trash, ben.inbox, ben.sent)
+        for item in folder.all()
+    }
+
+    assert kinds == {
+        "DistributionList",
+        "PostItem",
+        "CalendarItem",
+        "MeetingRequest",
+        "MeetingResponse",
+        "MeetingCancellation",
+    }

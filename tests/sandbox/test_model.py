@@ -14,7 +14,7 @@ from procession.sandbox.mailbox.changes import ChangeLog, Cursor
 from procession.sandbox.mailbox.contents import add_mail, add_meeting, fill
 from procession.sandbox.mailbox.items import Draft
 from procession.sandbox.mailbox.recurrence import days
-from procession.sandbox.mailbox.words import Body, Pattern, Recurrence, Refused
+from procession.sandbox.mailbox.words import Body, Pattern, PropertyName, Recurrence, Refused
 from procession.sandbox.mailbox.world import World
 from procession.sandbox.mailbox.zones import WINDOWS, rules, zone
 from procession.sandbox.server import Listening, Sandbox
@@ -231,3 +231,14 @@ def test_a_file_that_holds_users_is_not_filled_again(tmp_path: Path) -> None:
             sandbox.world.add_user(ANNA, PASSWORD)
         with sandbox:
             assert list(sandbox.world.mailboxes) == [ANNA]
+
+
+def test_a_value_that_many_items_share_costs_no_more_than_one_that_few_do() -> None:
+    made = world()
+    anna = made.mailboxes[ANNA]
+    shared = PropertyName("Boolean", set_id="7b2a1b0e-2c1d-4b3f-9d8e-6a5b4c3d2e1f", name="Ours")
+
+    for _ in range(20_000):
+        anna.add(anna.role("inbox"), "message", {"subject": "x"}, extended={shared: "true"})
+
+    assert len(anna.identities.find(shared, "true")) == 20_000

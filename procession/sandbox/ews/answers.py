@@ -88,7 +88,7 @@ def _reply(call: Call, element: Xml) -> list[Item]:
         values |= _correspondents(mailbox, item, to_all=to_all)
     attachments = item.attachments if name == _FORWARD else ()
     attachments += tuple(read_attachments(element.find(t("Attachments"))))
-    draft = Draft("message", {**values, **given}, attachments=attachments)
+    draft = Draft("message", posting.introduced(call.world, {**values, **given}), attachments=attachments)
     return _dispose(call, draft)
 
 

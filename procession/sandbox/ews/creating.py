@@ -38,6 +38,7 @@ def create(call: Call, draft: Draft) -> list[Item]:
         Refused: it cannot be made, or the request lacks what its kind needs.
     """
     values = settle(draft.kind, draft.values, frozenset(draft.values), call.mailbox.moment(), call.zone)
+    values = posting.introduced(call.world, values)
     settled = Draft(draft.kind, values, draft.item_class, draft.extended, draft.attachments, draft.mime)
     if draft.kind == "event":
         return [create_event(call, settled)]

@@ -46,25 +46,25 @@ class FolderOrder:
 class Identities:
     """Item ids by ("message_id" | "uid" | extended property, value)."""
 
-    entries: dict[tuple[Hashable, Hashable], frozenset[int]] = field(default_factory=dict)
+    entries: dict[tuple[Hashable, Hashable], set[int]] = field(default_factory=dict)
 
     def copy(self) -> "Identities":
-        return Identities(dict(self.entries))
+        return Identities({key: set(numbers) for key, numbers in self.entries.items()})
 
     def add(self, item: Item) -> None:
         for key in _identities(item):
-            self.entries[key] = self.entries.get(key, frozenset()) | {item.id}
+            self.entries.setdefault(key, set()).add(item.id)
 
     def drop(self, item: Item) -> None:
         for key in _identities(item):
-            rest = self.entries.get(key, frozenset()) - {item.id}
-            if rest:
-                self.entries[key] = rest
-            else:
-                self.entries.pop(key, None)
+            numbers = self.entries.get(key)
+            if numbers is not None:
+                numbers.discard(item.id)
+                if not numbers:
+                    del self.entries[key]
 
     def find(self, name: Hashable, value: Hashable) -> frozenset[int]:
-        return self.entries.get((name, value), frozenset())
+        return frozenset(self.entries.get((name, value), ()))
 
 
 def _identities(item: Item) -> Iterable[tuple[Hashable, Hashable]]:

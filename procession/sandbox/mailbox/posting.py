@@ -35,6 +35,28 @@ def kept_body(body: Body) -> Body:
     return Body(HTML.format(body.text), html=True)
 
 
+def introduced(world: World, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values in which users of the sandbox who came as a bare address have their names, as the directory knows them."""
+
+    def known(address: Address) -> Address:
+        mailbox = world.mailbox(address.email)
+        return replace(address, name=mailbox.name) if mailbox is not None and not address.name else address
+
+    found = dict(values)
+    for word in ("to", "cc", "bcc", "reply_to"):
+        if found.get(word):
+            found[word] = tuple(known(address) for address in found[word])
+    for word in ("required", "optional", "resources"):
+        if found.get(word):
+            found[word] = tuple(
+                replace(attendee, address=known(attendee.address)) for attendee in found[word]
+            )
+    for word in ("from", "sender"):
+        if found.get(word):
+            found[word] = known(found[word])
+    return found
+
+
 def message_id(mailbox: Mailbox) -> str:
     return f"<{uuid4().hex}@{mailbox.address.rpartition('@')[2]}>"
 

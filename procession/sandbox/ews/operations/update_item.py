@@ -47,6 +47,7 @@ def _check_key(call: Call, item: Item, key: str | None) -> None:
 def _update(call: Call, mailbox: Mailbox, item: Item, changes: Xml) -> Item | None:
     update = read_update(item, changes, call.zone)
     values = settle(item.kind, update.values, frozenset(update.changed), mailbox.moment(), call.zone)
+    values = posting.introduced(call.world, values)
     if series.is_occurrence(item):
         return _update_occurrence(call, mailbox, item, (values, update))
     if item.kind == "event":
