@@ -40,33 +40,38 @@ class _Wanted:
     faults: tuple[str, ...]
 
 
+Users = Annotated[
+    list[str] | None, typer.Option("--user", help="A user, as ADDRESS:PASSWORD. Repeat it for more.")
+]
+Host = Annotated[str, typer.Option(help="The address to listen on. Anything but loopback lets others in.")]
+Port = Annotated[
+    int, typer.Option(help="The port of EWS; SMTP, IMAP and POP3 take the three after it. 0 is any.")
+]
+Tls = Annotated[bool, typer.Option("--tls", help="Speak TLS, with a certificate of its own.")]
+Faults = Annotated[
+    list[str] | None,
+    typer.Option("--fault", help="A fault, as in CreateItem#2=drop-reply. Repeat it for more."),
+]
+Empty = Annotated[bool, typer.Option("--empty", help="Start without mail, meetings and contacts.")]
+Version = Annotated[str, typer.Option(help="Exchange2010_SP2, Exchange2013_SP1 or Exchange2016.")]
+File = Annotated[Path | None, typer.Option(help="A file to keep everything in. Without it nothing is kept.")]
+Log = Annotated[bool, typer.Option("--log", help="One line for each request, on standard error.")]
+Json = Annotated[bool, typer.Option("--json", help="One line of JSON when it is ready.")]
+
+
 @app.callback()
-def start(  # noqa: PLR0917
+def start(  # noqa: PLR0917 - typer reads options from parameters
     context: typer.Context,
-    user: Annotated[
-        list[str] | None, typer.Option(help="A user, as ADDRESS:PASSWORD. Repeat it for more.")
-    ] = None,
-    host: Annotated[
-        str, typer.Option(help="The address to listen on. Anything but loopback lets others in.")
-    ] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(help="The port of EWS; SMTP, IMAP and POP3 take the three after it. 0 is any.")
-    ] = DEFAULT_PORT,
-    tls: Annotated[bool, typer.Option("--tls", help="Speak TLS, with a certificate of its own.")] = False,
-    fault: Annotated[
-        list[str] | None, typer.Option(help="A fault, as in CreateItem#2=drop-reply. Repeat it for more.")
-    ] = None,
-    empty: Annotated[
-        bool, typer.Option("--empty", help="Start without mail, meetings and contacts.")
-    ] = False,
-    version: Annotated[
-        str, typer.Option(help="Exchange2010_SP2, Exchange2013_SP1 or Exchange2016.")
-    ] = "Exchange2016",
-    database: Annotated[
-        Path | None, typer.Option(help="A file to keep everything in. Without it nothing is kept.")
-    ] = None,
-    log: Annotated[bool, typer.Option("--log", help="One line for each request, on standard error.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One line of JSON when it is ready.")] = False,
+    user: Users = None,
+    host: Host = "127.0.0.1",
+    port: Port = DEFAULT_PORT,
+    tls: Tls = False,
+    fault: Faults = None,
+    empty: Empty = False,
+    version: Version = "Exchange2016",
+    database: File = None,
+    log: Log = False,
+    as_json: Json = False,
 ) -> None:
     """Start a sandbox and serve until interrupted."""
     if context.invoked_subcommand is not None:
@@ -193,15 +198,15 @@ RUNNING = f"http://127.0.0.1:{DEFAULT_PORT}/EWS/Exchange.asmx"
 def _ask(url: str, user: str, action: str, given: dict[str, Any]) -> dict[str, Any]:
     root = url.removesuffix("/").rsplit("/EWS", 1)[0]
     token = base64.b64encode(user.encode()).decode()
-    request = urllib.request.Request(  # noqa: S310
+    request = urllib.request.Request(  # noqa: S310 - what the caller named
         f"{root}/sandbox/{action}", json.dumps(given).encode(), {"Authorization": f"Basic {token}"}
     )
     try:
-        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as reply:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as reply:  # noqa: S310 - what the caller named
             found: dict[str, Any] = json.load(reply)
             return found
     except urllib.error.HTTPError as error:
-        if error.code == 401:  # noqa: PLR2004
+        if error.code == 401:  # noqa: PLR2004 - HTTP's number
             _fail("The sandbox knows no such user and password.", "Give --user ADDRESS:PASSWORD.")
         _fail(str(json.load(error).get("error", error)))
     except OSError as error:
@@ -229,7 +234,7 @@ def add_mail(
 
 
 @app.command()
-def add_meeting(  # noqa: PLR0917
+def add_meeting(  # noqa: PLR0917 - typer reads options from parameters
     subject: str,
     start: Annotated[
         str, typer.Option(help="When, as 2026-03-05T10:00+01:00; the next full hour unless told.")

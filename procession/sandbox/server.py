@@ -32,7 +32,7 @@ class SystemClock:
     """The time of this machine."""
 
     def now(self) -> datetime:
-        return datetime.now(UTC)  # noqa: TID251
+        return datetime.now(UTC)  # noqa: TID251 - this is the clock
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ class _Handler:
     def __init__(self, face: SmtpFace) -> None:
         self._face = face
 
-    async def handle_MAIL(  # noqa: N802
+    async def handle_MAIL(  # noqa: N802 - named by aiosmtpd
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         early = await _before(server, self._face.faults.take("smtp.MAIL"))
@@ -72,7 +72,7 @@ class _Handler:
         envelope.mail_options.extend(options)
         return "250 2.1.0 Sender OK"
 
-    async def handle_RCPT(  # noqa: N802
+    async def handle_RCPT(  # noqa: N802 - named by aiosmtpd
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         early = await _before(server, self._face.faults.take("smtp.RCPT"))
@@ -88,7 +88,7 @@ class _Handler:
         envelope.rcpt_options.extend(options)
         return "250 2.1.5 Recipient OK"
 
-    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - named by aiosmtpd
         found = self._face.faults.take("smtp.DATA")
         early = await _before(server, found)
         if early:

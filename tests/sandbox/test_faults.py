@@ -155,8 +155,10 @@ def test_a_stale_read_answers_what_was_there_before(sandbox: Sandbox, client: Cl
     client.set_subject(item, key, "New")
     sandbox.faults.add(read_fault("GetItem=stale"))
 
-    assert client.get(item).subjects() == ["Old"]
-    assert client.get(item).subjects() == ["New"]
+    sandbox.faults.add(read_fault("FindItem=stale"))
+
+    assert client.get(item).subjects() == subjects(client) == ["Old"]
+    assert client.get(item).subjects() == subjects(client) == ["New"]
 
 
 def test_a_sync_state_is_refused_on_demand(sandbox: Sandbox, client: Client) -> None:

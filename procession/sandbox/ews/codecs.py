@@ -258,7 +258,7 @@ def _read_zone(element: Xml) -> str:
     return str(name)
 
 
-def _write_rights(parent: Xml, tag: str, value: bool) -> None:  # noqa: FBT001
+def _write_rights(parent: Xml, tag: str, value: bool) -> None:  # noqa: FBT001 - a codec's value
     target = add(parent, tag)
     for name in (
         "CreateAssociated",

@@ -87,7 +87,7 @@ def create_message(call: Call, draft: Draft) -> list[Item]:
 def _is_filed(draft: Draft) -> bool:
     """Does an extended property say that the message is not a draft (PR_MESSAGE_FLAGS without MSGFLAG_UNSENT)?"""
     unsent = 8
-    flags = next((value for name, value in draft.extended.items() if name.tag == 0x0E07), None)  # noqa: PLR2004
+    flags = next((value for name, value in draft.extended.items() if name.tag == 0x0E07), None)  # noqa: PLR2004 - PR_MESSAGE_FLAGS
     return flags is not None and not int(flags) & unsent
 
 

@@ -86,7 +86,7 @@ def write_folder(parent: Xml, mailbox: Mailbox, folder: Folder, shape: FolderSha
     _write_extended(element, mailbox, folder, shape)
     if "folder:EffectiveRights" in asked:
         RIGHTS.write(element, t("EffectiveRights"), True)
-    if "folder:DistinguishedFolderId" in asked and folder.role and shape.version >= 2013:  # noqa: PLR2004
+    if "folder:DistinguishedFolderId" in asked and folder.role and shape.version >= 2013:  # noqa: PLR2004 - since Exchange 2013
         add(element, t("DistinguishedFolderId"), folder.role)
     if "folder:UnreadCount" in asked and element_name(folder) in {"Folder", "TasksFolder"}:
         add(element, t("UnreadCount"), str(order.unread))

@@ -22,6 +22,8 @@ from procession.sandbox.mailbox.words import Refused
 _FOLDER, _ITEM = 1, 7
 _NO_FOLDER = bytes(8)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FOLDER_SIZE, _ITEM_SIZE, _OCCURRENCE_SIZE, _KEY_SIZE = 46, 70, 78, 30
+"""Bytes of a folder's and an item's entry id, of the latter with an original start, and of a change key."""
 Kind = Literal["folder", "item", "occurrence", "attachment"]
 
 
@@ -73,7 +75,7 @@ def read_change_key(key: str) -> int:
         data = base64.b64decode(key, validate=True)
     except (binascii.Error, ValueError):
         data = b""
-    if len(data) != 30:  # noqa: PLR2004
+    if len(data) != _KEY_SIZE:
         raise Refused("The change key is invalid.", reason="InvalidChangeKey")
     return int.from_bytes(data[24:], "big")
 
@@ -123,12 +125,12 @@ def read_id(text: str) -> Id:
 
 
 def _read_entry(guid: str, instruction: int, entry: bytes, tail: bytes) -> Id:
-    if len(entry) == 46:  # noqa: PLR2004
+    if len(entry) == _FOLDER_SIZE:
         return Id("folder", guid, int.from_bytes(entry[38:44], "big"))
     number = int.from_bytes(entry[62:68], "big")
-    if len(entry) == 78 and instruction == 1:  # noqa: PLR2004
+    if len(entry) == _OCCURRENCE_SIZE and instruction == 1:
         return Id("occurrence", guid, number, _EPOCH + timedelta(seconds=struct.unpack(">q", entry[70:])[0]))
-    if len(entry) != 70:  # noqa: PLR2004
+    if len(entry) != _ITEM_SIZE:
         raise ValueError(len(entry))
     if tail:
         count = tail[0]

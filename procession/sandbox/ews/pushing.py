@@ -62,9 +62,9 @@ async def _serve(
 
 def _post(url: str, data: bytes) -> str:
     """What the subscriber answers: OK, Unsubscribe, or nothing that can be understood."""
-    request = urllib.request.Request(url, data, {"Content-Type": "text/xml; charset=utf-8"})  # noqa: S310
+    request = urllib.request.Request(url, data, {"Content-Type": "text/xml; charset=utf-8"})  # noqa: S310 - http and https only, see Subscribe
     try:
-        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as reply:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as reply:  # noqa: S310 - http and https only, see Subscribe
             root = soap.parse(reply.read())
     except (OSError, urllib.error.URLError, soap.SoapFault, etree.XMLSyntaxError):
         return ""

@@ -79,13 +79,13 @@ def _read_pattern(element: Xml) -> Pattern:
         month=MONTHS.index(month) + 1 if month else 1,
         first_day=find_text(element, "FirstDayOfWeek") or "Sunday",
     )
-    if not 1 <= pattern.interval <= 999:  # noqa: PLR2004
+    if not 1 <= pattern.interval <= 999:  # noqa: PLR2004 - [MS-OXWSCDATA] 2.2.4
         raise Refused("The interval of a recurrence is 1 to 999.", reason="CalendarInvalidRecurrence")
     if pattern.kind == "weekly" and not set(pattern.days) <= set(WEEKDAYS):
         raise Refused(
             "A week has seven days, each with a name.", reason="CalendarInvalidDayForWeeklyRecurrence"
         )
-    if not 1 <= pattern.day <= 31:  # noqa: PLR2004
+    if not 1 <= pattern.day <= 31:  # noqa: PLR2004 - [MS-OXWSCDATA] 2.2.4
         raise Refused("The day of a month is 1 to 31.", reason="CalendarInvalidRecurrence")
     return pattern
 

@@ -257,7 +257,7 @@ def _put_body(element: Xml, tag: str, body: Body | None, shape: Shape) -> None:
     if body.html and shape.filter_html:
         body = Body(mime.filtered(body.text), html=True)
     text, cut = body.text, 0 < shape.body_limit < len(body.text)
-    more = {"IsTruncated": "true" if cut else "false"} if shape.version >= 2013 else {}  # noqa: PLR2004
+    more = {"IsTruncated": "true" if cut else "false"} if shape.version >= 2013 else {}  # noqa: PLR2004 - since Exchange 2013
     add(
         element,
         t(tag),

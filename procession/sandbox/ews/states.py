@@ -67,6 +67,6 @@ def _unseal(text: str) -> str:
         data = base64.b64decode(text, validate=True)
     except binascii.Error as error:
         raise ValueError(text) from error
-    if len(data) < 5 or zlib.crc32(data[4:]).to_bytes(4, "big") != data[:4]:  # noqa: PLR2004
+    if len(data) < 5 or zlib.crc32(data[4:]).to_bytes(4, "big") != data[:4]:  # noqa: PLR2004 - a checksum and more
         raise ValueError(text)
     return data[4:].decode()

@@ -64,7 +64,7 @@ def read_update(item: Item, changes: Xml, place: str) -> Update:
 
 
 def _check_one(change: Xml) -> None:
-    if len(change) < 2 or len(change[1]) != 1:  # noqa: PLR2004
+    if len(change) < 2 or len(change[1]) != 1:  # noqa: PLR2004 - the path, and the item with the property
         raise Refused("A SetItemField sets exactly one property.", reason="IncorrectUpdatePropertyCount")
 
 

@@ -98,7 +98,7 @@ def _list(session: Session, words: list[Any], reply: str) -> str:
 
 def status(session: Session, words: list[Any]) -> str:
     folder, mailbox = session.find(text(words[0])), session.user
-    if len(words) < 2 or not isinstance(words[1], list):  # noqa: PLR2004
+    if len(words) < 2 or not isinstance(words[1], list):  # noqa: PLR2004 - a folder and what is asked
         raise Malformed("STATUS asks for a list of things.")
     order = mailbox.orders[folder.id]
     values = {

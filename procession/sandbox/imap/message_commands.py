@@ -32,7 +32,7 @@ def _picked(selected: Selected, word: object, *, by_uid: bool) -> list[tuple[int
     return [(number, uid, item) for number, uid, item in rows if item is not None]
 
 
-def fetch(session: Session, words: list[Any], by_uid: bool) -> str:  # noqa: FBT001
+def fetch(session: Session, words: list[Any], by_uid: bool) -> str:  # noqa: FBT001 - how a command and its UID form differ
     selected = session.folder
     asked = words[1] if isinstance(words[1], list) else [words[1]]
     names = [name for word in asked for name in fetching.MACROS.get(text(word).upper(), (text(word),))]
@@ -68,12 +68,12 @@ def _write(
 def _modifier(words: list[Any], name: str) -> int | None:
     """The number of a modifier such as `(CHANGEDSINCE 12)`."""
     for word in words:
-        if isinstance(word, list) and len(word) >= 2 and text(word[0]).upper() == name:  # noqa: PLR2004
+        if isinstance(word, list) and len(word) >= 2 and text(word[0]).upper() == name:  # noqa: PLR2004 - the least it needs
             return int(text(word[1]))
     return None
 
 
-def store_flags(session: Session, words: list[Any], by_uid: bool) -> str:  # noqa: FBT001
+def store_flags(session: Session, words: list[Any], by_uid: bool) -> str:  # noqa: FBT001 - how a command and its UID form differ
     selected = session.folder
     if selected.read_only:
         raise No("The folder is open for reading only.")
@@ -107,7 +107,7 @@ def _store(session: Session, selected: Selected, row: tuple[int, Item], how: str
         session.put(f"* {number} FETCH (UID {after.arrival}{modseq})")
 
 
-def search(session: Session, words: list[Any], by_uid: bool) -> str:  # noqa: FBT001
+def search(session: Session, words: list[Any], by_uid: bool) -> str:  # noqa: FBT001 - how a command and its UID form differ
     selected = session.folder
     hits, by_modseq = find(selected, words)
     numbers = " ".join(str(hit.uid if by_uid else hit.number) for hit in hits)
@@ -120,14 +120,14 @@ def _target(session: Session, word: object) -> Folder:
     return session.find(text(word), code="TRYCREATE")
 
 
-def copy(session: Session, words: list[Any], by_uid: bool) -> str:  # noqa: FBT001
+def copy(session: Session, words: list[Any], by_uid: bool) -> str:  # noqa: FBT001 - how a command and its UID form differ
     target = _target(session, words[1])
     rows = _picked(session.folder, words[0], by_uid=by_uid)
     made = [session.user.duplicate(item, target) for _, _, item in rows]
     return f"{_copied(target, rows, made)}Copied"
 
 
-def move(session: Session, words: list[Any], by_uid: bool) -> str:  # noqa: FBT001
+def move(session: Session, words: list[Any], by_uid: bool) -> str:  # noqa: FBT001 - how a command and its UID form differ
     target = _target(session, words[1])
     rows = _picked(session.folder, words[0], by_uid=by_uid)
     made = [session.user.move(item, target) for _, _, item in rows]
@@ -143,7 +143,7 @@ def _copied(target: Folder, rows: list[tuple[int, int, Item]], made: list[Item])
     return f"[COPYUID {target.created} {','.join(str(uid) for _, uid, _ in rows)} {','.join(str(item.arrival) for item in made)}] "
 
 
-def expunge(session: Session, words: list[Any], by_uid: bool) -> str:  # noqa: FBT001
+def expunge(session: Session, words: list[Any], by_uid: bool) -> str:  # noqa: FBT001 - how a command and its UID form differ
     selected = session.folder
     if selected.read_only:
         raise No("The folder is open for reading only.")
@@ -159,7 +159,7 @@ def append(session: Session, words: list[Any]) -> str:
     folder = _target(session, words[0])
     flags = [text(flag) for word in words[1:-1] if isinstance(word, list) for flag in word]
     moment = next((_moment(text(word)) for word in words[1:-1] if not isinstance(word, list)), None)
-    if len(words) < 2 or not isinstance(words[-1], bytes):  # noqa: PLR2004
+    if len(words) < 2 or not isinstance(words[-1], bytes):  # noqa: PLR2004 - the least it needs
         raise Malformed("APPEND takes a message.")
     draft = mime.read(words[-1])
     values = values_for(flags) | {"received": moment or session.user.moment()}

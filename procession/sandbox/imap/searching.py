@@ -124,7 +124,7 @@ class _Keys:
 
 def _day(text_: str) -> date:
     try:
-        return datetime.strptime(text_.title(), "%d-%b-%Y").date()  # noqa: DTZ007
+        return datetime.strptime(text_.title(), "%d-%b-%Y").date()  # noqa: DTZ007 - a day, not a moment
     except ValueError:
         raise Malformed(f"'{text_}' is not a date.") from None
 

@@ -38,7 +38,7 @@ class Reader:
     def command(self) -> Command:
         """Raises Malformed."""
         words = self._words(b"")
-        if len(words) < 2 or not all(isinstance(word, str) for word in words[:2]):  # noqa: PLR2004
+        if len(words) < 2 or not all(isinstance(word, str) for word in words[:2]):  # noqa: PLR2004 - a tag and a name
             raise Malformed("A command has a tag and a name.")
         return Command(str(words[0]), str(words[1]).upper(), words[2:])
 

@@ -20,7 +20,7 @@ def consistent(values: Mapping[str, Any], changed: frozenset[str], now: datetime
         Refused: a percentage beyond 100, or a completion date in the future.
     """
     after = {"status": "NotStarted", "percent": 0.0, **values}
-    if not 0 <= after["percent"] <= 100:  # noqa: PLR2004
+    if not 0 <= after["percent"] <= 100:  # noqa: PLR2004 - per cent
         raise Refused("The percentage must be from 0 to 100.", reason="InvalidPercentCompleteValue")
     if "complete_date" in changed and after.get("complete_date"):
         if after["complete_date"] > now + timedelta(days=1):
@@ -40,7 +40,7 @@ def consistent(values: Mapping[str, Any], changed: frozenset[str], now: datetime
 
 
 def _status(percent: float, before: str) -> str:
-    if percent == 100:  # noqa: PLR2004
+    if percent == 100:  # noqa: PLR2004 - per cent
         return "Completed"
     if percent == 0:
         return "NotStarted"

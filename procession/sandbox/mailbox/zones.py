@@ -115,8 +115,8 @@ def rules(name: str, year: int) -> Rules:
         )
         shifts.append(_shift((moment + before).replace(tzinfo=None), moment.astimezone(place)))
         before = _offset(day + timedelta(days=1), place)
-    standard = min([before, *(shift.offset for shift in shifts)]) if len(shifts) == 2 else before  # noqa: PLR2004
-    return Rules(standard, tuple(shifts) if len(shifts) == 2 else ())  # noqa: PLR2004
+    standard = min([before, *(shift.offset for shift in shifts)]) if len(shifts) == 2 else before  # noqa: PLR2004 - into and out of daylight saving
+    return Rules(standard, tuple(shifts) if len(shifts) == 2 else ())  # noqa: PLR2004 - into and out of daylight saving
 
 
 def _offset(moment: datetime, place: ZoneInfo) -> timedelta:

@@ -60,7 +60,7 @@ def _answer(call: Call, row: Xml, address: str, options: Xml | None) -> None:
     if end - start > WINDOW:
         raise Refused("The time window is longer than 62 days.", reason="TimeIntervalTooBig")
     interval = int(find_text(options, "MergedFreeBusyIntervalInMinutes") or 30)
-    if not 5 <= interval <= 1440:  # noqa: PLR2004
+    if not 5 <= interval <= 1440:  # noqa: PLR2004 - [MS-OXWAVLS] 2.2.4
         raise Refused("The interval is from 5 to 1440 minutes.", reason="InvalidMergedFreeBusyInterval")
     events = busy(mailbox, (start + bias).replace(tzinfo=UTC), (end + bias).replace(tzinfo=UTC))
     style = find_text(options, "RequestedView") or "FreeBusyMerged"

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from procession.sandbox.ews.batch import Call, Operation, folder_of, many
 from procession.sandbox.ews.codecs import read_moment
 from procession.sandbox.ews.computed import View
 from procession.sandbox.ews.names import Xml, local, m, t
+from procession.sandbox.ews.operations.get_item import current
 from procession.sandbox.ews.restrictions import Restriction, read_restriction, sort
 from procession.sandbox.ews.shapes import Shape, check_lists, read_shape, write_item
 from procession.sandbox.ews.soap import add
@@ -40,9 +41,17 @@ def find_item(call: Call) -> Xml:
     def work(message: Xml, wanted: Xml) -> None:
         check_lists(shape)
         mailbox, folder = folder_of(call, wanted)
-        _write(message, _find(call, mailbox, folder, restriction), shape, call)
+        _write(message, _as_seen(call, _find(call, mailbox, folder, restriction)), shape, call)
 
     return many(call, "FindItem", list(call.request.find(m("ParentFolderIds"))), work)
+
+
+def _as_seen(call: Call, found: Found) -> Found:
+    """What was found; under the fault `stale` as it was before its last change."""
+    if call.faults.get("stale") is None:
+        return found
+    views = [replace(view, item=current(call, view.mailbox, view.item)) for view in found.views]
+    return replace(found, views=views)
 
 
 def _write(message: Xml, found: Found, shape: Shape, call: Call) -> None:

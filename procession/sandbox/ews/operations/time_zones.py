@@ -64,7 +64,7 @@ def _write_shift(group: Xml, name: str, shift: Shift, *, daylight: bool) -> None
     add(target, t("TimeOffset"), duration(shift.at))
     add(target, t("Month"), str(shift.month))
     add(target, t("DayOfWeek"), WEEKDAYS[shift.weekday])
-    add(target, t("Occurrence"), str(-1 if shift.nth == 5 else shift.nth))  # noqa: PLR2004
+    add(target, t("Occurrence"), str(-1 if shift.nth == 5 else shift.nth))  # noqa: PLR2004 - the fifth is the last
 
 
 OPERATIONS = (Operation("GetServerTimeZones", get_server_time_zones, since=2010),)
