@@ -15,6 +15,8 @@ from procession.sandbox.ews.soap import add
 from procession.sandbox.mailbox.words import Address, Attendee, Body, Flag, Postal, Refused
 from procession.sandbox.mailbox.zones import zone
 
+EARLIEST, LATEST = 1601, 4500
+"""The years that MAPI's times and Outlook's calendar can hold."""
 Write = Callable[[Xml, str, Any], Any]
 Read = Callable[[Xml], Any]
 
@@ -33,15 +35,20 @@ def read_moment(text: str, zone_name: str = "") -> datetime:
     """An xs:dateTime in UTC; one without an offset is of the given zone.
 
     Raises:
-        Refused: out of what Python's dates hold.
+        Refused: not a moment that Exchange can keep.
     """
     try:
         value = datetime.fromisoformat(text.strip())
         if value.tzinfo is None:
             value = value.replace(tzinfo=zone(zone_name))
-        return value.astimezone(UTC)
+        moment = value.astimezone(UTC)
     except (ValueError, OverflowError):
         raise Refused(f"'{text}' is not a date and time.", reason="InvalidValueForProperty") from None
+    if not EARLIEST <= moment.year <= LATEST:
+        raise Refused(
+            f"'{text}' is not between the years {EARLIEST} and {LATEST}.", reason="InvalidValueForProperty"
+        )
+    return moment
 
 
 def text_of(element: Xml) -> str:

@@ -77,7 +77,15 @@ def _excludes(element: Xml) -> Restriction:
     read = reader(read_path(element[0]))
     text = element.find(t("Bitmask")).get("Value")
     mask = int(text, 16) if text.lower().startswith("0x") else int(text)
-    return Restriction(lambda view: not int(read(view) or 0) & mask)
+    return Restriction(lambda view: not _bits(read(view)) & mask)
+
+
+def _bits(value: Any) -> int:
+    """Raises Refused for a value that has no bits."""
+    try:
+        return int(value or 0)
+    except (ValueError, TypeError):
+        raise Refused("Only a number can exclude bits.", reason="InvalidExcludesRestriction") from None
 
 
 def _contains(element: Xml) -> Restriction:
@@ -244,4 +252,6 @@ def _sort_key(value: Any) -> tuple[int, Any]:
     value = comparable(value)
     if value is None or isinstance(value, tuple | dict):
         return 0, _texts(value)
+    if not isinstance(value, str | int | float | datetime):
+        raise Refused("Items cannot be sorted by this property.", reason="UnsupportedPathForSortGroup")
     return 1, value.casefold() if isinstance(value, str) else value

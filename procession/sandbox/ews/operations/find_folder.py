@@ -34,10 +34,10 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 def find_folder(call: Call) -> Xml:
     shape = read_folder_shape(call.request.find(m("FolderShape")), call.rank)
     restriction = call.request.find(m("Restriction"))
-    test = _test(restriction[0]) if restriction is not None else None
 
     def work(message: Xml, wanted: Xml) -> None:
         mailbox, root = folder_of(call, wanted)
+        test = _test(restriction[0]) if restriction is not None else None
         found = [folder for folder in _below(call, mailbox, root) if test is None or test(mailbox, folder)]
         offset, limit = _page(call.request, len(found))
         last = offset + limit >= len(found)

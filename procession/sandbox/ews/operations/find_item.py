@@ -36,10 +36,10 @@ class Found:
 
 def find_item(call: Call) -> Xml:
     shape = read_shape(call.request.find(m("ItemShape")), call.rank, lists=True)
-    restriction = read_restriction(call.request.find(m("Restriction")))
 
     def work(message: Xml, wanted: Xml) -> None:
         check_lists(shape)
+        restriction = read_restriction(call.request.find(m("Restriction")))
         mailbox, folder = folder_of(call, wanted)
         _write(message, _as_seen(call, _find(call, mailbox, folder, restriction)), shape, call)
 
