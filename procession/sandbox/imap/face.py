@@ -82,11 +82,7 @@ class ImapFace:
         except Malformed as error:
             session.put(f"* BAD {error}")
             return
-        name = (
-            command.name
-            if command.name != "UID" or not command.words
-            else f"UID {text(command.words[0]).upper()}"
-        )
+        name = _full_name(command)
         found = self.faults.take(f"imap.{name.removeprefix('UID ')}")
         wrong = await session.connection.strike(found)
         if wrong:
@@ -165,6 +161,12 @@ class ImapFace:
         except (binascii.Error, ValueError):
             return "BAD The answer is not PLAIN"
         return _log_in(session, user, password)
+
+
+def _full_name(command: Command) -> str:
+    """A command's name; `UID FETCH` for the UID form of one."""
+    first = command.words[0] if command.words else None
+    return f"UID {first.upper()}" if command.name == "UID" and isinstance(first, str) else command.name
 
 
 def _log_in(session: Session, user: str, password: str) -> str:
