@@ -23,6 +23,7 @@ from exchangelib.indexed_properties import EmailAddress, PhoneNumber, PhysicalAd
 from exchangelib.items import HARD_DELETE, SEND_TO_ALL_AND_SAVE_COPY
 from exchangelib.recurrence import DailyPattern, Recurrence, WeeklyPattern
 from sandbox.actors import ANNA, BEN, CARLA
+from sandbox.client import Client
 
 from procession.sandbox.server import Sandbox
 
@@ -544,3 +545,42 @@ def test_every_kind_of_item_is_fetched_with_all_its_fields(anna: Account, ben: A
         "MeetingResponse",
         "MeetingCancellation",
     }
+
+
+def test_an_event_of_whole_days_has_its_days(anna: Account) -> None:
+    CalendarItem(
+        account=anna,
+        folder=anna.calendar,
+        subject="Fair",
+        is_all_day=True,
+        start=date(2026, 3, 18),
+        end=date(2026, 3, 19),
+    ).save()
+
+    found = anna.calendar.get(subject="Fair")
+
+    assert (found.is_all_day, found.start, found.end) == (True, date(2026, 3, 18), date(2026, 3, 19))
+
+
+def test_a_probe_of_folders_tells_of_any_change_and_any_deletion(client: Client) -> None:
+    tags = "".join(
+        f"<t:ExtendedFieldURI PropertyTag='{tag}' PropertyType='{kind}'/>"
+        for tag, kind in (("0x670A", "SystemTime"), ("0x670B", "Integer"))
+    )
+    body = f"<m:GetFolder><m:FolderShape><t:BaseShape>IdOnly</t:BaseShape><t:AdditionalProperties>{tags}</t:AdditionalProperties></m:FolderShape><m:FolderIds><t:DistinguishedFolderId Id='inbox'/><t:DistinguishedFolderId Id='drafts'/></m:FolderIds></m:GetFolder>"
+
+    def probe() -> list[str]:
+        return client.send(body).all("//t:Value/text()")
+
+    before, again = probe(), probe()
+    item, key = client.note("x")
+    created = probe()
+    client.set_subject(item, key, "y")
+    changed = probe()
+    client.delete(item)
+    deleted = probe()
+
+    assert before == again
+    assert before[0] < created[0] < changed[0] < deleted[0]
+    assert int(deleted[1]) == int(before[1]) + 1
+    assert before[2:] == deleted[2:]

@@ -86,7 +86,7 @@ def property_value(view: View, name: PropertyName) -> Value:
 
 
 def _commit_time(mailbox: Mailbox, folder: Folder) -> str:
-    """PR_LOCAL_COMMIT_TIME_MAX: a moment that grows with every change in the folder (a microsecond a change)."""
+    """PR_LOCAL_COMMIT_TIME_MAX: a moment that is later after every change in the folder, whatever the clock says."""
     last = mailbox.logs[folder.id].last or folder.created
     return datetime.fromtimestamp(1_700_000_000 + last, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
