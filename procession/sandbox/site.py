@@ -1,7 +1,7 @@
 """What is served where: the paths of the web server, the mail faces beside it, and the work that goes on between requests."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from procession.sandbox.control import Control
@@ -14,8 +14,6 @@ from procession.sandbox.mailbox.world import World
 from procession.sandbox.pop3 import Pop3Face
 from procession.sandbox.smtp import SmtpFace
 from procession.sandbox.web import Request, Response
-
-Connected = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ Requests have been held against the schema before, so reading does not check wha
 import base64
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from procession.sandbox.ews.names import Xml, local, t
@@ -78,10 +78,6 @@ def _write_float(parent: Xml, tag: str, value: Any) -> None:
 
 def _write_moment(parent: Xml, tag: str, value: datetime) -> None:
     add(parent, tag, moment_text(value))
-
-
-def _read_date(element: Xml) -> date:
-    return date.fromisoformat(text_of(element).strip()[:10])
 
 
 def _write_bytes(parent: Xml, tag: str, value: bytes) -> None:

@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from lxml import etree
-
 from procession.sandbox.ews.fields import INDEXED, Field, everywhere
-from procession.sandbox.ews.names import Xml, local, t
+from procession.sandbox.ews.names import Xml, local
 from procession.sandbox.ews.soap import SoapFault
 from procession.sandbox.mailbox.words import PropertyName, Refused
 
@@ -97,17 +95,6 @@ def property_name(element: Xml) -> PropertyName:
 
 def paths_in(parent: Xml | None) -> tuple[Path, ...]:
     return tuple(read_path(child) for child in parent) if parent is not None else ()
-
-
-def write_path(parent: Xml, path: Path) -> None:
-    """The path as an error message repeats it."""
-    match path:
-        case FieldPath():
-            etree.SubElement(parent, t("FieldURI"), FieldURI=path.uri)
-        case IndexedPath():
-            etree.SubElement(parent, t("IndexedFieldURI"), FieldURI=path.uri, FieldIndex=path.key)
-        case ExtendedPath():
-            etree.SubElement(parent, t("ExtendedFieldURI"), dict(path.element.attrib))
 
 
 def default_value(name: PropertyName, text: str) -> Any:

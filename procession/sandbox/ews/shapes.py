@@ -7,7 +7,7 @@ recipients, as in Exchange.
 
 import base64
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from procession.sandbox.ews import codecs, ids
 from procession.sandbox.ews.computed import COMPUTED, View, associated_id, conversation_id
@@ -120,27 +120,6 @@ def read_shape(element: Xml, version: int, *, lists: bool = False) -> Shape:
     )
 
 
-def chosen(shape: Shape, kind: str) -> tuple[Field, ...]:
-    """The fields of a kind that a shape asks for, in the order of the schema."""
-    extra = frozenset(path.uri for path in shape.extra if isinstance(path, FieldPath))
-    words = frozenset(path.word for path in shape.extra if isinstance(path, IndexedPath))
-    return _chosen(kind, _Asked(shape.base, extra, words, shape.mime, shape.lists, shape.version))
-
-
-@cache
-def _chosen(kind: str, asked: "_Asked") -> tuple[Field, ...]:
-    return tuple(field for field in TABLES[kind] if field.since <= asked.version and _wanted(field, asked))
-
-
-def _wanted(field: Field, asked: "_Asked") -> bool:
-    in_base = (asked.base == "AllProperties" and field.plain) or (
-        asked.base == "Default" and field.tag in _DEFAULT
-    )
-    named = field.uri in asked.uris or (field.word != "" and field.word in asked.words)
-    wanted = field.tag == "ItemId" or in_base or named or (asked.mime and field.tag == "MimeContent")
-    return wanted and (field.lists or not asked.lists)
-
-
 @dataclass(frozen=True, slots=True)
 class _Asked:
     """What decides which fields of a kind are written: the key under which the choice is remembered."""
@@ -151,6 +130,27 @@ class _Asked:
     mime: bool
     lists: bool
     version: int
+
+
+def chosen(shape: Shape, kind: str) -> tuple[Field, ...]:
+    """The fields of a kind that a shape asks for, in the order of the schema."""
+    extra = frozenset(path.uri for path in shape.extra if isinstance(path, FieldPath))
+    words = frozenset(path.word for path in shape.extra if isinstance(path, IndexedPath))
+    return _chosen(kind, _Asked(shape.base, extra, words, shape.mime, shape.lists, shape.version))
+
+
+@lru_cache(maxsize=1024)
+def _chosen(kind: str, asked: _Asked) -> tuple[Field, ...]:
+    return tuple(field for field in TABLES[kind] if field.since <= asked.version and _wanted(field, asked))
+
+
+def _wanted(field: Field, asked: _Asked) -> bool:
+    in_base = (asked.base == "AllProperties" and field.plain) or (
+        asked.base == "Default" and field.tag in _DEFAULT
+    )
+    named = field.uri in asked.uris or (field.word != "" and field.word in asked.words)
+    wanted = field.tag == "ItemId" or in_base or named or (asked.mime and field.tag == "MimeContent")
+    return wanted and (field.lists or not asked.lists)
 
 
 def write_item(parent: Xml, view: View, shape: Shape) -> Xml:

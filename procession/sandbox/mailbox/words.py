@@ -127,20 +127,10 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """One change of an item's values: `verb` is set, delete or append; `key` names an entry of a dictionary."""
-
-    verb: str
-    name: str | PropertyName
-    value: Any = None
-    key: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Posted:
     """A line of the ledger: one mail that left for one address.
 
-    `kind` is mail, request, update, cancellation, response or receipt.
+    `kind` is mail, request, update, cancellation or response.
     """
 
     at: datetime

@@ -15,7 +15,6 @@ from procession.sandbox.mailbox.zones import Rules, Shift, rules
 
 DIGITS = {"Free": "0", "Tentative": "1", "Busy": "2", "OOF": "3", "WorkingElsewhere": "4", "NoData": "4"}
 WINDOW = timedelta(days=62)
-MAILBOXES = 100
 
 
 def get_user_availability(call: Call) -> Xml:
