@@ -60,7 +60,7 @@ Json = Annotated[bool, typer.Option("--json", help="One line of JSON when it is 
 
 
 @app.callback()
-def start(  # noqa: PLR0917 - typer reads options from parameters
+def start(
     context: typer.Context,
     user: Users = None,
     host: Host = "127.0.0.1",
@@ -234,7 +234,7 @@ def add_mail(
 
 
 @app.command()
-def add_meeting(  # noqa: PLR0917 - typer reads options from parameters
+def add_meeting(
     subject: str,
     start: Annotated[
         str, typer.Option(help="When, as 2026-03-05T10:00+01:00; the next full hour unless told.")
