@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from procession.ports import Clock
+from procession.sandbox.ews.face import broken
 from procession.sandbox.faults import FaultPlan
 from procession.sandbox.mailbox.database import Database
 from procession.sandbox.mailbox.store import Mailbox
@@ -167,7 +168,7 @@ class Sandbox:
 
     async def _listen(self, servers: list[asyncio.Server]) -> None:
         how, site = self.listening, self.site
-        web = WebServer(site.handle, self.clock)
+        web = WebServer(site.handle, self.clock, broken)
         servers.append(await asyncio.start_server(web.connected, how.host, how.ews_port, ssl=how.tls))
         servers.append(await site.smtp.serve(how.host, how.smtp_port, how.tls))
         servers.append(await site.imap.serve(how.host, how.imap_port, how.tls))

@@ -52,8 +52,8 @@ Handler = Callable[[Request], Awaitable[Response]]
 class WebServer:
     """Serves connections of asyncio's `start_server`."""
 
-    def __init__(self, handler: Handler, clock: Clock) -> None:
-        self._handler, self._clock = handler, clock
+    def __init__(self, handler: Handler, clock: Clock, broken: Callable[[], Response]) -> None:
+        self._handler, self._clock, self._broken = handler, clock, broken
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, until either side closes it."""
@@ -77,7 +77,7 @@ class WebServer:
                 return
             if request is None:
                 return
-            response = await self._handler(request)
+            response = await self._respond(request)
             if response.delay_seconds:
                 await asyncio.sleep(response.delay_seconds)
             if response.drop or not await self._answer(http, writer, response):
@@ -86,6 +86,14 @@ class WebServer:
             if http.our_state is h11.MUST_CLOSE or http.their_state is not h11.DONE:
                 return
             http.start_next_cycle()
+
+    async def _respond(self, request: Request) -> Response:
+        """What the handler says. One request that finds a mistake of ours must not take the others with it."""
+        (outcome,) = await asyncio.gather(self._handler(request), return_exceptions=True)
+        if isinstance(outcome, Response):
+            return outcome
+        log.error("a mistake of the sandbox's own", exc_info=outcome)
+        return self._broken()
 
     async def _answer(self, http: h11.Connection, writer: asyncio.StreamWriter, response: Response) -> bool:
         """Send an answer; False when it was cut short."""

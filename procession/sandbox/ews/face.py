@@ -5,7 +5,6 @@ Order: credentials, envelope and schema, faults that strike before, the operatio
 
 import base64
 import binascii
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -26,7 +25,6 @@ from procession.sandbox.mailbox.words import Refused
 from procession.sandbox.mailbox.world import World
 from procession.sandbox.web import Request, Response
 
-log = logging.getLogger(__name__)
 BY_NAME: dict[str, Operation] = {operation.element or operation.name: operation for operation in OPERATIONS}
 BUSY = "The server cannot service this request right now. Try again later."
 
@@ -73,11 +71,6 @@ class EwsFace:
         except Refused as refusal:
             whole = SoapFault(refusal.message, code=f"Error{refusal.reason}")
             response, notes = Response(whole.status, soap.fault(whole)), [whole.code]
-        except Exception:
-            # The edge of a server: one request that finds a mistake of ours must not take the others with it.
-            log.exception("a mistake of the sandbox's own")
-            broken = SoapFault("An internal server error occurred.", code="ErrorInternalServerError")
-            response, notes = Response(broken.status, soap.fault(broken)), [broken.code]
         if self.log is not None:
             self.log(_line(mailbox, name, response, notes, time.perf_counter() - started))
         return response
@@ -206,6 +199,13 @@ def _after(response: Response, found: CallFaults) -> Response:
     if fault := found.get("cut"):
         response = replace(response, cut=int(fault.number))
     return response
+
+
+def broken() -> Response:
+    """The answer to a request that finds a mistake of the sandbox's own."""
+    return Response(
+        500, soap.fault(SoapFault("An internal server error occurred.", code="ErrorInternalServerError"))
+    )
 
 
 def unauthorized() -> Response:
