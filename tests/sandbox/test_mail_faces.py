@@ -380,3 +380,15 @@ def test_imap_and_pop3_fail_on_demand(sandbox: Sandbox, imap: IMAPClient, pop3: 
         pop3.stat()
     pop3.close()
     assert imap.select_folder("INBOX")[b"EXISTS"] == 0
+
+
+def test_a_mistake_of_our_own_ends_a_command_and_not_the_connection(
+    imap: IMAPClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from procession.sandbox.imap import face
+
+    monkeypatch.setitem(face.COMMANDS, "NAMESPACE", lambda _session, _words: str(1 / 0))
+
+    with pytest.raises(IMAPClientError, match=r"\[SERVERBUG\] An internal server error occurred"):
+        imap.namespace()
+    assert imap.noop()[0] == b"Done"

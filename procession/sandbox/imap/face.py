@@ -88,7 +88,7 @@ class ImapFace:
         if wrong:
             session.put(f"{command.tag} NO [UNAVAILABLE] {wrong}")
             return
-        reply = await self._do(session, command)
+        reply = await self._outcome(session, command)
         if self.log is not None:
             user = session.connection.user
             self.log(f"imap {user.address if user else '-'} {name} {reply.partition(' ')[0]}")
@@ -96,6 +96,16 @@ class ImapFace:
             raise Dropped
         session.tell(removals=name not in message_commands.NO_REMOVALS)
         session.put(f"{command.tag} {reply}")
+
+    async def _outcome(self, session: Session, command: Command) -> str:
+        """The tagged answer. A mistake of ours is that command's answer (RFC 5530) and not the connection's end."""
+        (outcome,) = await asyncio.gather(self._do(session, command), return_exceptions=True)
+        if isinstance(outcome, str):
+            return outcome
+        if isinstance(outcome, ConnectionError | asyncio.CancelledError):
+            raise outcome
+        log.error("a mistake of the sandbox's own", exc_info=outcome)
+        return "NO [SERVERBUG] An internal server error occurred"
 
     async def _do(self, session: Session, command: Command) -> str:
         """The tagged answer to a command."""

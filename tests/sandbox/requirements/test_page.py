@@ -15,3 +15,9 @@ def test_every_requirement_named_is_one_of_microsofts() -> None:
 
 def test_at_least_three_hundred_requirements_hold() -> None:
     assert len(page.shown()) >= 300
+
+
+def test_the_guide_names_the_right_number() -> None:
+    guide = page.PAGE.parents[1] / "sandbox.md"
+
+    assert f"- {len(page.shown())} of Microsoft's numbered requirements" in guide.read_text(encoding="utf-8")
