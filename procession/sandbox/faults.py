@@ -21,6 +21,7 @@ requests (1 unless told, `x*` for all). OPERATION is an operation's name, `*`, o
     same-page         a page of changes comes a second time: the state does not move on
     poison:TEXT       items whose subject holds TEXT are ErrorItemCorrupt
     skew:SECONDS      the server's clock is wrong by so much
+    late-copy:SECONDS the copy of a sent mail shows only later
     cut:BYTES         the reply ends after so many bytes, in the middle of a document
 """
 
@@ -32,10 +33,10 @@ from procession.sandbox.mailbox.words import Refused
 KINDS = frozenset(
     {
         "drop", "drop-reply", "delay", "delay-reply", "partial", "busy", "busy-fault", "busy-http", "unauthorized", "redirect", "error",
-        "inner", "stale", "bad-state", "same-page", "poison", "skew", "cut",
+        "inner", "stale", "bad-state", "same-page", "poison", "skew", "cut", "late-copy",
     }
 )  # fmt: skip
-_WANTS_NUMBER = frozenset({"delay", "delay-reply", "partial", "skew", "cut"})
+_WANTS_NUMBER = frozenset({"delay", "delay-reply", "partial", "skew", "cut", "late-copy"})
 _WANTS_TEXT = frozenset({"error", "inner", "poison"})
 _SPEC = re.compile(
     r"(?P<operation>[\w.*]+?)(?:#(?P<first>\d+))?(?:x(?P<times>\d+|\*))?=(?P<kind>[\w-]+)(?::(?P<argument>.*))?"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from exchangelib import Account
+from exchangelib import Account, close_connections
 from sandbox.actors import ANNA, BEN, CARLA, PASSWORD, START, SetClock, account_for
 from sandbox.client import Client
 
@@ -39,8 +39,9 @@ def clock(sandbox: Sandbox) -> SetClock:
 
 
 @pytest.fixture(scope="session")
-def accounts(running: Sandbox) -> dict[str, Account]:
-    return {address: account_for(running, address) for address in (ANNA, BEN, CARLA)}
+def accounts(running: Sandbox) -> Iterator[dict[str, Account]]:
+    yield {address: account_for(running, address) for address in (ANNA, BEN, CARLA)}
+    close_connections()
 
 
 @pytest.fixture

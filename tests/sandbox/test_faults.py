@@ -198,6 +198,23 @@ def test_a_clock_can_be_wrong_for_one_request(sandbox: Sandbox, client: Client) 
     assert sandbox.world.skew == timedelta()
 
 
+def test_the_copy_of_a_sent_mail_can_come_late(sandbox: Sandbox, client: Client, bens_client: Client) -> None:
+    to = f"<t:ToRecipients><t:Mailbox><t:EmailAddress>{BEN}</t:EmailAddress></t:Mailbox></t:ToRecipients>"
+    draft = client.create(f"<t:Message><t:Subject>Late</t:Subject>{to}</t:Message>")
+    sandbox.faults.add(read_fault("SendItem=late-copy:60"))
+
+    client.send(
+        f"<m:SendItem SaveItemToFolder='true'><m:ItemIds><t:ItemId Id='{draft.id()}' ChangeKey='{draft.key()}'/></m:ItemIds></m:SendItem>"
+    )
+    before = client.find("sentitems").ids()
+    sandbox.world.clock.advance(seconds=60)
+    after = client.find("sentitems", base="Default").subjects()
+
+    assert (before, after) == ([], ["Late"])
+    assert bens_client.find(base="Default").subjects() == ["Late"]
+    assert client.find("drafts").ids() == []
+
+
 def test_a_reply_can_end_in_the_middle(sandbox: Sandbox, client: Client) -> None:
     sandbox.faults.add(read_fault("FindItem=cut:200"))
 

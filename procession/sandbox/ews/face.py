@@ -6,7 +6,8 @@ Order: credentials, envelope and schema, faults that strike before, the operatio
 import base64
 import binascii
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -20,6 +21,7 @@ from procession.sandbox.ews.soap import VERSIONS, Envelope, SoapFault
 from procession.sandbox.ews.streaming import stream
 from procession.sandbox.ews.subscriptions import Subscriptions
 from procession.sandbox.faults import CallFaults, FaultPlan
+from procession.sandbox.mailbox import posting
 from procession.sandbox.mailbox.store import Mailbox
 from procession.sandbox.mailbox.words import Refused
 from procession.sandbox.mailbox.world import World
@@ -123,13 +125,20 @@ class EwsFace:
             return Response(
                 200, stream(call, self.subscriptions, version), cut=int(cut.number) if cut else None
             )
-        before, self.world.skew = self.world.skew, self.world.skew + _skew(found)
-        try:
+        with self._circumstances(found):
             body = BY_NAME[local(envelope.body)].run(call)
-        finally:
-            self.world.skew = before
         self.examine(body)
         return _after(Response(200, soap.reply(body, version)), found)
+
+    @contextmanager
+    def _circumstances(self, found: CallFaults) -> Iterator[None]:
+        """The clock and the transport as the faults of one request will have them."""
+        posting.settle(self.world)
+        self.world.skew, self.world.copies_late = _span(found, "skew"), _span(found, "late-copy")
+        try:
+            yield
+        finally:
+            self.world.skew = self.world.copies_late = timedelta()
 
     def _call(self, mailbox: Mailbox, envelope: Envelope, found: CallFaults) -> Call:
         operation = BY_NAME.get(local(envelope.body))
@@ -185,8 +194,8 @@ def operation_name(body: Xml) -> str:
     return known.name if known is not None else local(body)
 
 
-def _skew(found: CallFaults) -> timedelta:
-    fault = found.get("skew")
+def _span(found: CallFaults, kind: str) -> timedelta:
+    fault = found.get(kind)
     return timedelta(seconds=fault.number) if fault else timedelta()
 
 

@@ -13,7 +13,7 @@ from procession.sandbox.mailbox import mime
 from procession.sandbox.mailbox.items import ITEM_CLASS, Draft, Folder, Item
 from procession.sandbox.mailbox.store import Mailbox
 from procession.sandbox.mailbox.words import Address, Attachment, Body, Posted, Refused
-from procession.sandbox.mailbox.world import World
+from procession.sandbox.mailbox.world import Late, World
 
 LEDGER_KINDS = {
     "meeting_request": "request",
@@ -112,7 +112,21 @@ def send(world: World, mailbox: Mailbox, draft: Draft, *, save: Folder | None) -
         hand_over(world, mailbox, address, sent)
     if save is None:
         return None
-    return put(mailbox, save, sent, is_read=True, is_from_me=True, received=moment)
+    sent = replace(sent, values={**values, "is_read": True, "is_from_me": True, "received": moment})
+    if world.copies_late:
+        world.late.append(Late(moment + world.copies_late, mailbox.address, save.id, sent))
+        return None
+    return put(mailbox, save, sent)
+
+
+def settle(world: World) -> None:
+    """Let copies show whose time has come."""
+    due = [late for late in world.late if late.at <= world.moment()]
+    for late in due:
+        world.late.remove(late)
+        mailbox = world.mailbox(late.mailbox)
+        if mailbox is not None and late.folder in mailbox.folders:
+            put(mailbox, mailbox.folder(late.folder), late.draft)
 
 
 def hand_over(world: World, sender: Mailbox, to: Address, draft: Draft, *, kind: str = "") -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from procession.ports import Clock
+from procession.sandbox.mailbox.items import Draft
 from procession.sandbox.mailbox.store import Mailbox, Ticker
 from procession.sandbox.mailbox.words import Address, Event, Posted, Refused
 
@@ -20,6 +21,16 @@ class Snapshot:
     last: int
 
 
+@dataclass(frozen=True, slots=True)
+class Late:
+    """The copy of a sent mail that shows only later, as behind a busy transport: where it goes, and when."""
+
+    at: datetime
+    mailbox: str
+    folder: int
+    draft: Draft
+
+
 @dataclass(slots=True)
 class World:
     """The mailboxes of one organisation. Use it from one thread."""
@@ -31,6 +42,9 @@ class World:
     listeners: list[Listener] = field(default_factory=list)
     ticker: Ticker = field(default_factory=Ticker)
     skew: timedelta = timedelta()
+    """How wrong the clock is, and `copies_late` how late copies of sent mail show: both for the request under way."""
+    copies_late: timedelta = timedelta()
+    late: list[Late] = field(default_factory=list)
 
     def moment(self) -> datetime:
         return self.clock.now() + self.skew
@@ -73,6 +87,7 @@ class World:
         """Go back. Numbers go on from where they are, so that no id or change key is ever used twice."""
         self.mailboxes = {key: mailbox.copy() for key, mailbox in snapshot.mailboxes.items()}
         self.ledger = list(snapshot.ledger)
+        self.late.clear()
 
     def post(self, entry: Posted) -> None:
         self.ledger.append(entry)
