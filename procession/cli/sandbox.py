@@ -7,6 +7,7 @@ Without a command it starts a sandbox and serves until it is interrupted. `add-m
 import base64
 import ipaddress
 import json
+import logging
 import tempfile
 import urllib.error
 import urllib.request
@@ -151,6 +152,8 @@ def _sandbox(wanted: _Wanted, listening: "Listening", *, log: bool) -> "Sandbox"
     from procession.sandbox.mailbox.world import World
     from procession.sandbox.server import Sandbox, SystemClock
 
+    # aiosmtpd warns about a property of its own that it sets itself at each login.
+    logging.getLogger("mail.log").setLevel(logging.ERROR)
     faults = FaultPlan()
     for text in wanted.faults:
         faults.add(read_fault(text))
