@@ -101,7 +101,7 @@ def make_venv() -> None:
         UNFINISHED.touch()
         started = time.monotonic()
         pip("packages", ["--require-hashes", "-r", str(LOCK)])
-        pip("this checkout", ["--no-deps", "-e", str(ROOT)])
+        pip("this checkout", ["--no-deps", "--no-build-isolation", "-e", str(ROOT)])
         UNFINISHED.unlink()
         STAMP.write_text(wanted, encoding="utf-8")
         say(f"Installed in {time.monotonic() - started:.0f} seconds.")

@@ -27,6 +27,7 @@ from procession.cli import (
     output,
     records,
     running,
+    sandbox,
     simulate,
     templates,
 )
@@ -177,6 +178,7 @@ def _add_commands() -> None:
     app.add_typer(records.app, name="crm", rich_help_panel="Data and mail")
     app.add_typer(email.app, name="email", rich_help_panel="Data and mail")
     app.add_typer(templates.app, name="template", rich_help_panel="Writing processes")
+    app.add_typer(sandbox.app, name="sandbox", rich_help_panel="Developing")
 
 
 _add_commands()
