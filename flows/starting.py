@@ -89,7 +89,7 @@ def start(plan: Plan, host: Host, parameters: Mapping[str, Any], around: Around[
             )
         if not instances:
             _rename(run, plan.title)
-            return Completed(name="Nothing to do", message=_nothing(ids))
+            return Completed(name="Nothing to do", message=_nothing(ids, plan, parameters, run))
         try:
             with ports.holding(instances):
                 note_run(instances, ports)
@@ -142,10 +142,20 @@ def instance_ids(run: FlowRun) -> list[int]:
     return [number for part in parts for number in range(int(part[0]), int(part[-1]) + 1)]
 
 
-def _nothing(ids: Sequence[int]) -> str:
+def _nothing(ids: Sequence[int], plan: Plan, parameters: Mapping[str, Any], run: FlowRun) -> str:
     if ids:
-        return f"Another engine carries out instance {', '.join(map(str, ids))}."
-    return "It runs for this already, or was started before: see procession instances"
+        return f"Another engine carries out {instances_named(ids)}."
+    if about := instance_ids(run):
+        return f"There is nothing to resume: {instances_named(about)} is not held."
+    if form.event_of(plan, parameters) is not None:
+        return "What this event starts was started already."
+    if run.auto_scheduled:
+        return "The engine started this moment of the schedule already."
+    return "It runs for this already, and it runs once at a time. See: procession instances"
+
+
+def instances_named(ids: Sequence[int]) -> str:
+    return f"instance {ids[0]}" if len(ids) == 1 else f"{len(ids)} instances"
 
 
 def _ids(plan: Plan, host: Host, parameters: Mapping[str, Any], run: FlowRun) -> list[int]:
@@ -195,9 +205,11 @@ def schedule_event(process: str, trigger: str, at: datetime) -> Event:
 
 def _moment(plan: Plan, run: FlowRun) -> list[Event]:
     """The moment of the process's own schedule that this scheduled run stands for, as the engine writes it."""
-    at = run.expected_start_time
-    if at is None:
+    if run.expected_start_time is None:
         return []
+    at = datetime.fromisoformat(
+        run.expected_start_time.isoformat()
+    )  # Prefect's own kind of moment counts otherwise
     triggers = [
         trigger.id
         for trigger in plan.triggers
