@@ -104,7 +104,7 @@ def _moment(text: str, zone: str) -> datetime:
     if moment.tzinfo:
         return moment
     if not zone:
-        hint = "Write it as 2026-12-31T09:00+01:00, or give the row an owner or a time zone."
+        hint = "Write it as 2026-12-31T09:00+01:00, give the row an owner or a time zone, or give --timezone."
         raise InputError(f"it is not said in which time zone {text!r} is.", hint=hint)
     return moment.replace(tzinfo=ZoneInfo(zone))
 

@@ -49,6 +49,8 @@ def _ours(error: exc.SQLAlchemyError | None, original: BaseException) -> Process
         return out_of_date(str(original).splitlines()[0])
     if code.startswith(TOO_MUCH) or (isinstance(error, exc.ProgrammingError) and not code):
         return _refused(original)
+    if isinstance(original, OverflowError):
+        return StoreError("The database refused a value: the number is too large.")
     match error:
         case exc.IntegrityError():
             return StoreError(_sentence(original))

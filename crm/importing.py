@@ -121,6 +121,7 @@ class _Rows:
 
     def _values(self, row: int, texts: Mapping[str, str]) -> Values:
         values: Values = {}
+        texts = _as_task(texts) if self.sheet.entity == "activity" else texts
         for name, text in texts.items():
             try:
                 values[name] = self._value(name, text, texts)
@@ -181,8 +182,16 @@ class _Rows:
         }
 
     def _wrong(self, row: int, name: str, error: ProcessionError) -> None:
-        text = f"{error.message} {error.hint}".strip()
+        message = error.message if error.message.endswith((".", "?")) else f"{error.message}."
+        text = f"{message} {error.hint}".strip()
         self.problems.append(Problem(row, self.sheet.headers.get(name, ""), text))
+
+
+def _as_task(texts: Mapping[str, str]) -> Mapping[str, str]:
+    """People write `meeting` where it says what an activity is; it is a task of that category."""
+    if texts.get("type", "").casefold() != "meeting":
+        return texts
+    return {"category": "meeting", **texts, "type": "task"}
 
 
 def _whole_name(values: Values) -> str:

@@ -138,7 +138,7 @@ def _wrong(header: str, field: str, before: Sequence[str], entity: Entity) -> st
         return f"{entity.name} has no such field. {did_you_mean(header, known)}".rstrip()
     if not entity.fields[field].writable:
         return "this field cannot be imported: it follows from others"
-    return "this column is there twice" if field in before else ""
+    return "this column is there twice." if field in before else ""
 
 
 def _plain(name: str) -> str:

@@ -124,7 +124,14 @@ class Application:
     def store(self) -> "CrmStore":
         from crm.store import open_store
 
-        return open_store(self.settings.database_url())
+        url = self.settings.database_url()
+        file = url.removeprefix("sqlite:///")
+        if file != url and not Path(file).exists():  # a slip in its name would be an empty database
+            raise ConfigurationError(
+                f"the database file {file} does not exist",
+                hint="Make it with `procession init`, or change the database setting.",
+            )
+        return open_store(url)
 
     @cached_property
     def mail_out(self) -> "MailOut":

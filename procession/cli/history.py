@@ -62,7 +62,12 @@ def read(store: Any, ref: Ref, limit: int) -> tuple[list[HistoryRow], str]:
 
 def line(row: HistoryRow) -> tuple[str, str, str, Text]:
     """A row of the table."""
-    return output.short_time(row.at), row.text, who(row.actor), output.state(row.delivery or "")
+    return (
+        output.short_time(row.at),
+        output.brief(row.text, 240),
+        who(row.actor),
+        output.state(row.delivery or ""),
+    )
 
 
 def who(actor: Actor) -> str:

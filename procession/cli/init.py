@@ -65,7 +65,7 @@ def init(
         output.note(f"  made {made.relative_to(target)}")
     application = load(target)
     context.call_on_close(application.close)
-    if fresh:
+    if not (application.processes.exists() or application.template_folder.exists()):
         for made in copy_content(application.shipped, target):
             output.note(f"  made {made.relative_to(target)}")
     application.upgrade()
@@ -88,7 +88,7 @@ def write_project(target: Path, settings: str = SETTINGS) -> Iterator[Path]:
 
 
 def copy_content(shipped: Path, target: Path) -> Iterator[Path]:
-    """Copy the processes and templates that come along, where the project has none; yields what was made."""
+    """Copy the processes and templates that come along; yields what was made."""
     for name in ("processes", "templates"):
         if not (target / name).exists() and (shipped / name).is_dir():
             shutil.copytree(shipped / name, target / name)

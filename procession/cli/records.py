@@ -31,6 +31,7 @@ LISTED: Mapping[str, Mapping[str, Any]] = {
     "email": {"type": "email"},
 }
 """The same, to look activities up."""
+LONGEST_CELL = 80
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "account": ("name", "industry", "country"),
@@ -147,7 +148,7 @@ def list_(
     columns = COLUMNS[name]
     output.table(
         (name, *columns),
-        [(str(ref_of(r)), *(_cell(fields_of(r).get(c), ref=False) for c in columns)) for r in rows],
+        [(str(ref_of(record)), *(_in_list(record, column) for column in columns)) for record in rows],
     )
     output.note(
         f"{output.count(len(rows), name)}{' (there may be more: --limit)' if len(rows) == limit else ''}."
@@ -331,6 +332,14 @@ def _field(name: str, fields: Mapping[str, Field], entity: str) -> Field:
         hint = did_you_mean(name, fields) or f"There is {one_of(fields)}."
         raise InputError(f"{entity} has no field {name!r}", hint=hint)
     return fields[name]
+
+
+def _in_list(record: Record, column: str) -> str:
+    """A cell of a list: short, and a meeting is called one."""
+    fields = fields_of(record)
+    if column == "type" and fields.get("is_meeting"):
+        return "meeting"
+    return output.brief(_cell(fields.get(column), ref=False), LONGEST_CELL)
 
 
 def _cell(value: Any, *, ref: bool = True) -> str:

@@ -222,7 +222,7 @@ def _ask(url: str, user: str, action: str, given: dict[str, Any]) -> dict[str, A
 
 @app.command()
 def add_mail(
-    subject: str,
+    subject: Annotated[str, typer.Argument(help="What it is about.")],
     to: Annotated[str, typer.Option(help="Whose inbox; the one who asks unless told.")] = "",
     sender: Annotated[
         str, typer.Option("--from", help="The address it comes from.")
@@ -231,14 +231,19 @@ def add_mail(
     url: Url = RUNNING,
     user: User = USERS[0],
 ) -> None:
-    """Let a mail from outside arrive in a running sandbox."""
+    """Let a mail from outside arrive in a running sandbox.
+
+    Examples:
+
+      procession sandbox add-mail "About your offer" --to ben@example.com
+    """
     done = _ask(url, user, "add-mail", {"subject": subject, "to": to, "from": sender, "text": text})
     typer.echo(f"A mail for {done['to']} has arrived: {done['message_id']}")
 
 
 @app.command()
 def add_meeting(
-    subject: str,
+    subject: Annotated[str, typer.Argument(help="What it is about.")],
     start: Annotated[
         str, typer.Option(help="When, as 2026-03-05T10:00+01:00; the next full hour unless told.")
     ] = "",
@@ -248,7 +253,12 @@ def add_meeting(
     url: Url = RUNNING,
     user: User = USERS[0],
 ) -> None:
-    """Add a meeting to a running sandbox and invite its attendees."""
+    """Add a meeting to a running sandbox and invite its attendees.
+
+    Examples:
+
+      procession sandbox add-meeting Kick-off --attendee ben@example.com
+    """
     given = {
         "subject": subject,
         "start": start,
@@ -267,13 +277,24 @@ def set_fault(
     url: Url = RUNNING,
     user: User = USERS[0],
 ) -> None:
-    """Set faults in a running sandbox."""
+    """Set faults in a running sandbox.
+
+    Examples:
+
+      procession sandbox fault CreateItem#2=drop-reply
+      procession sandbox fault --clear
+    """
     done = _ask(url, user, "faults", {"faults": faults or [], "clear": clear})
     typer.echo(f"{len(done['faults'])} faults are set.")
 
 
 @app.command()
 def ledger(url: Url = RUNNING, user: User = USERS[0]) -> None:
-    """List every mail that left for an address: when, what, from whom, to whom."""
+    """List every mail that left for an address: when, what, from whom, to whom.
+
+    Examples:
+
+      procession sandbox ledger
+    """
     for line in _ask(url, user, "ledger", {})["ledger"]:
         typer.echo(f"{line['at']}  {line['kind']:12} {line['sender']} -> {line['to']}  {line['subject']}")

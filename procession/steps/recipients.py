@@ -15,7 +15,6 @@ from procession.expressions.kinds import said
 from procession.records import Record, fields_of, ref_of
 from procession.steps.storing import every
 
-
 TEXTS = (
     "salutation", "first_name", "last_name", "job_title", "phone", "signature", "team", "language", "timezone", "country"
 )  # fmt: skip

@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
+from pathlib import Path
+from uuid import UUID
 
 import pytest
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
+from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.events.schemas.deployment_triggers import DeploymentEventTrigger
 from prefect_world import (
@@ -73,28 +76,33 @@ def test_a_schedule_that_is_switched_on_in_prefect_too_starts_nothing_twice(
 
 
 def test_an_automation_that_somebody_switched_on_starts_nothing_twice(
-    running: World, prefect: Prefect
+    server: Server, running: World, prefect: Prefect, tmp_path: Path
 ) -> None:
+    """The engine of `running` made the deployment; another one asks at its start whether events are wanted."""
     deployment = prefect.deployment()
     spec = deploy.entry(plan(NOTIFY))["triggers"][0]
     trigger = DeploymentEventTrigger.model_validate({**spec, "enabled": True})
     trigger.set_deployment_id(deployment)
     automation = prefect.client.create_automation(trigger.as_automation())
-    before = len(running.inbox.ids)
-    try:
-        (meeting, run) = eventually(lambda: by_automation(running, prefect, deployment), 90)
-    finally:
-        prefect.client.delete_automation(automation)
+    made = plan(NOTIFY)
+    with world(tmp_path) as there:
+        settings = Settings(PrefectSettings(server.url, patience_seconds=15))
+        with engine.serve(Project(there, {made.process: made}, settings)):
+            (meeting,) = there.save()
+            try:
+                run = eventually(lambda: by_automation(prefect, deployment), 60)
+            finally:
+                prefect.client.delete_automation(automation)
+            started = there.instances()
 
     assert run.parameters["meeting"] == meeting.id
     assert isinstance(run.parameters["event"], int)
     assert run.state_name in ("Nothing to do", "Completed")
-    started = [i for i in running.instances() if i.trigger.get("record") == str(meeting)]
     assert [i.state for i in started] == ["completed"]
-    assert len(set(running.inbox.ids)) == len(running.inbox.ids) > before
+    assert len(there.inbox.ids) == 1
 
 
-def prefects_own(prefect: Prefect, deployment) -> list:
+def prefects_own(prefect: Prefect, deployment: UUID) -> list:
     """The runs that Prefect's schedule made, once two of them have ended."""
     runs = prefect.client.read_flow_runs(
         flow_run_filter=FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[deployment]))
@@ -103,20 +111,10 @@ def prefects_own(prefect: Prefect, deployment) -> list:
     return ended if len(ended) >= 2 else []
 
 
-def by_automation(running: World, prefect: Prefect, deployment) -> tuple | None:
-    """Save a meeting; then a run that an automation made of an earlier save, with the meeting, if there is one."""
-    running.save(subject="Saved")
+def by_automation(prefect: Prefect, deployment: UUID) -> FlowRun | None:
+    """The run that an automation made, once it has ended."""
     runs = prefect.client.read_flow_runs(
         flow_run_filter=FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[deployment]))
     )
-    ours = [run for run in runs if run.parameters.get("event") and run.state and run.state.is_final()]
-    if not ours:
-        eventually(lambda: all(i.ended_at for i in running.instances()))
-        return None
-    return next((ref, run) for run in ours for ref in refs(running) if ref.id == run.parameters["meeting"])
-
-
-def refs(running: World) -> list:
-    from procession.records import Ref
-
-    return [Ref.parse(i.trigger["record"]) for i in running.instances() if i.trigger.get("record")]
+    ended = (run for run in runs if run.parameters.get("event") and run.state and run.state.is_final())
+    return next(ended, None)

@@ -39,6 +39,7 @@ WRONG = [
     ("email new --to contact:1", "A mail needs a --template, or a --subject and a --text.\n"),
     ("email new --to account:1 --subject a --text b", "'account:1' names no record that will do here."),
     ("history opportunity:99", "There is no opportunity:99. See: procession crm list opportunity\n"),
+    ("history contact:99999999999999999999", "The database refused a value: the number is too large.\n"),
     ("--project /no/such/folder history contact:1", "The project folder /no/such/folder does not exist."),
 ]  # fmt: skip
 
@@ -120,6 +121,21 @@ def test_a_broken_database_is_a_sentence(project: Path, call: Call) -> None:
 
     assert said.err.startswith("The database cannot be used: file is not a database.")
     assert said.code == 2
+
+
+def test_a_database_file_that_is_not_there_is_not_made_in_passing(
+    project: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROCESSION_DATABASE", "sqlite:///elsewhere/typo.sqlite")
+
+    said = call("crm", "list", "users")
+
+    assert said.err == (
+        f"The database file {project / 'elsewhere' / 'typo.sqlite'} does not exist. "
+        "Make it with `procession init`, or change the database setting.\n"
+    )
+    assert said.code == 2
+    assert not (project / "elsewhere").exists()
 
 
 def test_a_database_server_that_is_not_there_is_a_sentence(

@@ -451,6 +451,16 @@ def test_init_again_changes_nothing_that_is_there(project: Path, call: Call) -> 
     assert not (project / "processes" / "welcome_new_contact.yaml").exists()
 
 
+def test_init_makes_what_a_project_of_settings_only_is_missing(tmp_path: Path, call: Call) -> None:
+    (tmp_path / "procession.toml").write_text('mail_domain = "acme.example"\n', encoding="utf-8")
+
+    said = call("init", str(tmp_path))
+
+    assert "made processes\n  made templates\n" in said.err
+    assert "sample data" not in said.err
+    assert call("--project", str(tmp_path), "check").code == 0
+
+
 def test_init_writes_the_schema_that_the_processes_name(new_project: Path) -> None:
     from json import loads
 

@@ -149,7 +149,7 @@ Z,ANN.Becker@acme.example,,,,,
         "3 E-mail: contact.email: 'not an address' is not an e-mail address.",
         "3 Time zone: contact.timezone: there is no time zone 'Europe/Berln'. Did you mean 'Europe/Berlin'?",
         "3 Wants no e-mail: 'perhaps' is neither yes nor no.",
-        "3 Name: a new contact needs a name",
+        "3 Name: a new contact needs a name.",
         "4 Owner: there is no user 'eve@us.example'.",
         "5 it has 8 cells, the header has 7",
         "5 E-mail: row 4 has the address y@x.example already.",
@@ -174,11 +174,11 @@ Z,ANN.Becker@acme.example,,,,,
         ("activity", "Subject,Category\nX,meting\n", ("2 Category: there is no category 'meting'. Did you mean "
          "'meeting'?")),
         ("activity", "Subject,Start\nX,2026-07-01 10:00\n", ("2 Start: it is not said in which time zone "
-         "'2026-07-01 10:00' is. Write it as 2026-12-31T09:00+01:00, or give the row an owner or a time zone.")),
+         "'2026-07-01 10:00' is. Write it as 2026-12-31T09:00+01:00, give the row an owner or a time zone, or give --timezone.")),
         ("activity", "Subject,Start\nX,soon\n", ("2 Start: 'soon' is not a date and time. Write it as 2026-12-31 "
          "09:00 or 2026-12-31T09:00+01:00.")),
-        ("account", "Name,Name\nX,Y\n", "1 Name: this column is there twice"),
-        ("account", "Website\nx.example\n", "2 a new account needs a name"),
+        ("account", "Name,Name\nX,Y\n", "1 Name: this column is there twice."),
+        ("account", "Website\nx.example\n", "2 a new account needs a name."),
     ],
 )  # fmt: skip
 def test_a_cell_that_is_no_value_of_its_field_says_why(
@@ -206,7 +206,7 @@ def test_a_contact_without_a_name_is_called_by_its_first_and_last_name(store: Cr
 def test_a_cell_of_several_lines_counts_as_one_row(store: CrmStore, run: Import) -> None:
     report = run("activity", 'Subject,Notes\nA,"one\ntwo\nthree"\nB,\n,Nothing\n')
 
-    assert problems(report) == ["4 Subject: a new activity needs a subject"]
+    assert problems(report) == ["4 Subject: a new activity needs a subject."]
 
 
 def test_what_keeps_a_spreadsheet_from_counting_is_taken_away(store: CrmStore, run: Import) -> None:
@@ -255,3 +255,9 @@ def test_progress_goes_up_to_the_end(run: Import) -> None:
 
     assert [done for done, _ in told] == sorted(done for done, _ in told)
     assert told[-1] == (5000, 5000)
+
+
+def test_a_meeting_may_be_called_one(store: CrmStore, run: Import) -> None:
+    assert run("activity", "Subject,Type\nKick-off,Meeting\n").saved
+
+    assert named(store, "activity", "Kick-off").is_meeting

@@ -231,9 +231,9 @@ def test_a_failure_over_something_empty_says_how_to_guard_it():
 
 
 def test_a_failure_says_of_an_empty_text_that_it_is_empty():
-    assert seen("contact.email and contact.name", {"contact": Record(Ref("contact", 8), {"email": "", "name": ""})}) == (
-        "contact.email = empty, contact.name = empty"
-    )
+    assert seen(
+        "contact.email and contact.name", {"contact": Record(Ref("contact", 8), {"email": "", "name": ""})}
+    ) == ("contact.email = empty, contact.name = empty")
 
 
 def test_a_failure_shows_no_addresses_and_no_bodies():
