@@ -26,6 +26,7 @@ from prefect_world import (
 )
 
 from flows import deploy, engine
+from procession.records import Ref
 
 pytestmark = pytest.mark.acceptance
 
@@ -90,12 +91,11 @@ def test_an_automation_that_somebody_switched_on_starts_nothing_twice(
         with engine.serve(Project(there, {made.process: made}, settings)):
             (meeting,) = there.save()
             try:
-                run = eventually(lambda: by_automation(prefect, deployment), 60)
+                run = eventually(lambda: by_automation(prefect, deployment, meeting), 60)
             finally:
                 prefect.client.delete_automation(automation)
             started = there.instances()
 
-    assert run.parameters["meeting"] == meeting.id
     assert isinstance(run.parameters["event"], int)
     assert run.state_name in ("Nothing to do", "Completed")
     assert [i.state for i in started] == ["completed"]
@@ -111,10 +111,10 @@ def prefects_own(prefect: Prefect, deployment: UUID) -> list:
     return ended if len(ended) >= 2 else []
 
 
-def by_automation(prefect: Prefect, deployment: UUID) -> FlowRun | None:
-    """The run that an automation made, once it has ended."""
+def by_automation(prefect: Prefect, deployment: UUID, meeting: Ref) -> FlowRun | None:
+    """The run that an automation made for this meeting, once it has ended."""
     runs = prefect.client.read_flow_runs(
         flow_run_filter=FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[deployment]))
     )
-    ended = (run for run in runs if run.parameters.get("event") and run.state and run.state.is_final())
-    return next(ended, None)
+    ours = (run for run in runs if run.parameters.get("event") and run.parameters["meeting"] == meeting.id)
+    return next((run for run in ours if run.state and run.state.is_final()), None)
