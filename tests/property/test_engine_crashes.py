@@ -117,13 +117,15 @@ def live(world: World, plan: Plan, deal: Ref, deaths: list[int]) -> int:
 def endure(world: World, plan: Plan, deal: Ref, outages: list[int]) -> None:
     """Start one instance, and let one engine live through a database that is away at these instants."""
     start_by_hand(engine(world, plan, Fuse()).ports, plan, {"deal": deal}, actor=ACTOR)
-    enduring = engine(world, plan, Outages(left=set(outages)))
+    trouble = Outages(left=set(outages))
+    enduring = engine(world, plan, trouble)
     world.postman.fuse = Fuse()
     for _ in outages:
         try:
             run_dry(enduring, world)
         except ConfigurationError:
             continue
+    trouble.left.clear()  # those that were never reached
     run_dry(enduring, world)
     settle_doubts(world)
     run_dry(enduring, world)
@@ -212,7 +214,7 @@ def test_an_engine_that_dies_anywhere_leaves_the_same_world(furnished, process, 
     assert all(count == 1 for count in rough.postman.taken.values())
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(process=processes(), outages=st.lists(st.integers(1, 30), max_size=6))
 def test_a_database_that_is_away_for_a_moment_leaves_the_same_world(furnished, process, outages):
     template, deal = furnished
