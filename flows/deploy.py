@@ -256,7 +256,8 @@ def _register(client: "SyncPrefectClient", plan: Plan, runs: "Runs", project: Pa
         )  # fmt: skip
     if not _in_step(there, shown):
         client.update_deployment(
-            there.id, DeploymentUpdate(parameter_openapi_schema=flow.parameters, **shown)
+            there.id,
+            DeploymentUpdate(parameter_openapi_schema=flow.parameters.model_dump_for_openapi(), **shown),
         )
     return there.id
 
