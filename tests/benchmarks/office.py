@@ -68,6 +68,7 @@ def project(folder: Path, smtp_port: int) -> Application:
         f'[smtp]\nhost = "127.0.0.1"\nport = {smtp_port}\nsecurity = "none"\n[prefect]\nport = 0\n'
     )
     app = application(folder)
+    app.upgrade()
     app.load_sample()
     return app
 

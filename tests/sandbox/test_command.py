@@ -15,10 +15,21 @@ from typer.testing import CliRunner
 from procession.cli.sandbox import app
 
 
+def listen_to_interrupts() -> None:
+    """A job that a shell put in the background ignores them, and hands that down."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Running:
     def __init__(self, *options: str) -> None:
         command = [sys.executable, "-m", "procession.sandbox", "--port", "0", "--json", "--log", *options]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=listen_to_interrupts,
+        )
         ready, _, _ = select.select([self.process.stdout], [], [], 30)
         assert ready, "the sandbox did not start"
         self.said = json.loads(self.process.stdout.readline())
