@@ -28,7 +28,7 @@ class Running:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=listen_to_interrupts,
+            preexec_fn=listen_to_interrupts,  # noqa: PLW1509  no threads here
         )
         ready, _, _ = select.select([self.process.stdout], [], [], 30)
         assert ready, "the sandbox did not start"
