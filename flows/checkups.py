@@ -135,11 +135,12 @@ def _incidents(application: "Application") -> Iterator[Checkup]:
     try:
         with application.store.unit(write=False) as unit:
             stopped = len(unit.journal.instances(states=["incident"], limit=1000))
+            failed = len(unit.outbox.in_state(["failed"], limit=1000))
             held = len(unit.outbox.in_state(["unknown"], limit=1000))
     except ProcessionError:
         return
-    found = f"{count(stopped, 'stopped instance')}, {count(held, 'mail')} of unknown fate"
-    if stopped or held:
+    found = f"{count(stopped, 'stopped instance')}, {count(failed, 'failed mail')}, {count(held, 'mail')} of unknown fate"
+    if stopped or failed or held:
         yield Checkup("incidents", "unwell", found, "See what to do with: procession incidents")
     else:
         yield Checkup("incidents", "well", "none")

@@ -2,9 +2,13 @@
 
 from functools import lru_cache
 
-from email_validator import EmailNotValidError, validate_email
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
 from procession.errors import PermanentError
+
+for _name in ("local", "localhost", "test"):  # names that mail servers of a house do know
+    if _name in SPECIAL_USE_DOMAIN_NAMES:
+        SPECIAL_USE_DOMAIN_NAMES.remove(_name)
 
 
 @lru_cache(maxsize=8192)

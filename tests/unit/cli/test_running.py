@@ -424,6 +424,18 @@ def test_the_doctor_finds_a_sender_that_the_mail_server_refuses(
     assert "Set default_sender, now Sales <sales@example.com>, to an address" in said.out
 
 
+def test_the_doctor_counts_a_mail_that_failed_among_the_incidents(
+    greet: Path, call: Call, inbox: Inbox
+) -> None:
+    inbox.refuse_next("550 5.7.1 no", at="MAIL")
+    new = call("email", "new", "--to", "contact:1", "--subject", "a", "--text", "b", "--json")
+    call("email", "send", str(new.json["mail"]))
+
+    said = call("doctor")
+
+    assert "✗ incidents: 0 stopped instances, 1 failed mail, 0 mails of unknown fate" in said.out
+
+
 def test_the_doctor_finds_a_mail_server_that_is_not_there(
     project: Path, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
