@@ -35,15 +35,20 @@ class Sink:
         """Seconds since the epoch, in order of acceptance."""
         if not self.log.exists():
             return []
-        return [json.loads(line)["at"] for line in self.log.read_text().splitlines()]
+        whole, _, _ = self.log.read_text().rpartition("\n")
+        return [json.loads(line)["at"] for line in whole.splitlines()]
 
     def wait_for(self, count: int, seconds: float = 300) -> list[float]:
+        """Counts lines as they come and reads them at the end: who measures must not keep the measured from work."""
         deadline = time.monotonic() + seconds
-        while len(found := self.accepted_at()) < count:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{len(found)} of {count} mails arrived in {seconds:g} seconds")
-            time.sleep(0.01)
-        return found
+        self.log.touch()
+        found = 0
+        with self.log.open("rb") as lines:
+            while (found := found + lines.read().count(b"\n")) < count:
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"{found} of {count} mails arrived in {seconds:g} seconds")
+                time.sleep(0.002)
+        return self.accepted_at()
 
 
 @contextmanager
