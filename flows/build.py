@@ -62,8 +62,6 @@ class Handed:
 HANDED: ContextVar[Handed | None] = ContextVar("HANDED", default=None)
 """What the lane hands to the flow body it is about to run."""
 
-TOO_LATE = "Prefect answered too late, so the engine went on without it. The outcome is in its report."
-
 
 def flow(plan: Plan, host: Callable[[], Host], results: Path) -> "Flow[..., State[Any]]":
     """The flow of one version of a process.
@@ -90,6 +88,12 @@ def flow(plan: Plan, host: Callable[[], Host], results: Path) -> "Flow[..., Stat
         body, name=words.flow_name(plan.process), version=plan.digest[:12], validate_parameters=False,
         persist_result=False, result_storage=results, description=words.description(plan),
     )  # fmt: skip
+
+
+def without_prefect() -> State[Any]:
+    """How a run ends whose instances the engine did not leave to it."""
+    told = "Prefect answered too late, so the engine went on without it. Another run shows the outcome."
+    return Completed(name="Ran without Prefect", message=told)
 
 
 def engine_start(plans: Mapping[str, Plan], results: Path) -> "Flow[..., State[Any]]":
@@ -155,7 +159,7 @@ def _task(step: Step) -> "Task[..., State[Any]]":
 def _carry_out(handed: Handed, around: Around[Any]) -> State[Any]:
     """Advance what was handed over; who waits for it goes on as soon as that is done, whatever Prefect still does."""
     if not handed.take():
-        return Completed(name="Ran without Prefect", message=TOO_LATE)
+        return without_prefect()
     handed.begun.set()
     try:
         starting.note_run(handed.instances, handed.ports)

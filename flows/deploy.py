@@ -26,6 +26,7 @@ from procession.plan import Plan, Trigger
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.actions import DeploymentScheduleCreate
     from prefect.client.schemas.responses import DeploymentResponse
 
     from flows.runs import Runs
@@ -173,7 +174,12 @@ def _schedule(trigger: Trigger) -> dict[str, Any]:
         when: dict[str, Any] = {"cron": trigger.cron, "timezone": trigger.timezone}
     else:
         when = {"interval": int((trigger.every or timedelta()).total_seconds()), "anchor_date": EPOCH}
-    return {**when, "slug": trigger.id.replace("_", "-"), "active": False}
+    return {**when, "slug": slug(trigger), "active": False}
+
+
+def slug(trigger: Trigger) -> str:
+    """Prefect's ids of schedules have no underscores."""
+    return trigger.id.replace("_", "-")
 
 
 def _trigger(plan: Plan, trigger: Trigger) -> dict[str, Any]:
@@ -214,6 +220,7 @@ def register(client: "SyncPrefectClient", plans: Mapping[str, Plan], runs: "Runs
     _have_pool(client)
     for process, plan in plans.items():
         runs.deployments[process] = _register(client, plan, runs, project)
+    _forget_others(client, plans, project)
 
 
 def _have_pool(client: "SyncPrefectClient") -> None:
@@ -249,10 +256,9 @@ def _register(client: "SyncPrefectClient", plan: Plan, runs: "Runs", project: Pa
     try:
         there = client.read_deployment_by_name(f"{name}/{name}")
     except ObjectNotFound:
-        pull = [{"prefect.deployments.steps.set_working_directory": {"directory": str(project)}}]
         return client.create_deployment(
-            client.create_flow(flow), name, work_pool_name=POOL, parameter_openapi_schema=schema, pull_steps=pull,
-            **shown,
+            client.create_flow(flow), name, work_pool_name=POOL, parameter_openapi_schema=schema,
+            pull_steps=_pull(project), schedules=_schedules(plan), **shown,
         )  # fmt: skip
     if not _in_step(there, shown):
         client.update_deployment(
@@ -260,6 +266,39 @@ def _register(client: "SyncPrefectClient", plan: Plan, runs: "Runs", project: Pa
             DeploymentUpdate(parameter_openapi_schema=flow.parameters.model_dump_for_openapi(), **shown),
         )
     return there.id
+
+
+def _pull(project: Path) -> list[dict[str, Any]]:
+    """A worker works in the folder of the project."""
+    return [{"prefect.deployments.steps.set_working_directory": {"directory": str(project)}}]
+
+
+def _schedules(plan: Plan) -> "list[DeploymentScheduleCreate]":
+    from prefect.client.schemas.actions import DeploymentScheduleCreate
+    from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
+
+    return [
+        DeploymentScheduleCreate(
+            schedule=CronSchedule(cron=trigger.cron, timezone=trigger.timezone)
+            if trigger.cron
+            else IntervalSchedule(interval=trigger.every or timedelta(), anchor_date=EPOCH),
+            active=False,
+            slug=slug(trigger),
+        )
+        for trigger in plan.triggers
+        if trigger.cron or trigger.every
+    ]
+
+
+def _forget_others(client: "SyncPrefectClient", plans: Mapping[str, Plan], project: Path) -> None:
+    """Take away the deployments of processes that this project has no more; their runs stay."""
+    from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
+
+    ours = DeploymentFilter(tags=DeploymentFilterTags(all_=[words.TAG]))
+    for there in client.read_deployments(deployment_filter=ours):
+        process = (there.entrypoint or "").removeprefix(CATALOG)
+        if there.pull_steps == _pull(project) and process not in plans:
+            client.delete_deployment(there.id)
 
 
 def _in_step(there: "DeploymentResponse", shown: Mapping[str, Any]) -> bool:

@@ -61,21 +61,21 @@ class Serving:
         return self.url.removesuffix("/api")
 
     def wait(self) -> None:
-        """Until the loop ends, or this process is told to stop.
-
-        Raises:
-            ConfigurationError: the engine ended by itself.
-        """
+        """Until the loop ends, or this process is told to stop; told twice, it does not wait for the step under way."""
 
         def stop(_signal: int, _frame: FrameType | None) -> None:
             self.stopping.set()
+            as_before()
+
+        def as_before() -> None:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
         before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             self.loop.result()
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            as_before()
 
     def flow_runs(self, ids: Collection[str]) -> list[FlowRun]:
         """Raises:
@@ -151,8 +151,9 @@ def _working(
     execute, batch = _ungated(lane, gate), application.settings.batch
     engine = Engine(host.ports, host.plans, execute, host.pinned, batch, publisher)
     with quiet(folder / "client.log"), ThreadPoolExecutor(1, "engine") as threads, lane, watch:
-        watch.attached.wait(ATTACH_SECONDS)
+        watch.wait_until_attached(ATTACH_SECONDS)
         lane.warm_up()
+        log.info("serving %s; Prefect at %s", ", ".join(sorted(host.plans)) or "no process", url)
         loop = threads.submit(_loop, engine, host, gate)
         try:
             yield loop, host.stopping
@@ -219,3 +220,4 @@ def _give_back(ports: Ports) -> None:
         give_back(ports)
     except (ConfigurationError, TemporaryError) as error:
         log.warning("leases run out by themselves: %s", error)
+    log.info("stopped")

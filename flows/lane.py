@@ -125,5 +125,6 @@ class Lane:
             handed.begun.set()
         if settled:
             self._breaker.proved()
-        elif handed.ends:
-            self.unsettled |= {run_id: words.ends_state(handed.ends) for run_id in made}
+        else:
+            state = words.ends_state(handed.ends) if handed.ends else build.without_prefect()
+            self.unsettled |= dict.fromkeys(made, state)

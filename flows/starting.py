@@ -207,9 +207,7 @@ def _moment(plan: Plan, run: FlowRun) -> list[Event]:
     """The moment of the process's own schedule that this scheduled run stands for, as the engine writes it."""
     if run.expected_start_time is None:
         return []
-    at = datetime.fromisoformat(
-        run.expected_start_time.isoformat()
-    )  # Prefect's own kind of moment counts otherwise
+    at = datetime.fromisoformat(run.expected_start_time.isoformat())  # Prefect's own kind counts otherwise
     triggers = [
         trigger.id
         for trigger in plan.triggers

@@ -9,6 +9,7 @@ asked now and then whether it does; then what it missed is told (`flows.reportin
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from queue import SimpleQueue
@@ -56,8 +57,7 @@ class Watch:
     ) -> None:  # fmt: skip
         self._runs, self._reporter, self._breaker = runs, reporter, breaker
         self._publisher, self._attach = publisher, attach
-        self.attached = threading.Event()
-        """Set once the deployments are registered."""
+        self._attached = threading.Event()
         self._over = threading.Event()
         self._by_hand: SimpleQueue[tuple[FlowRun, Plan] | None] = SimpleQueue()
         self._looks = 0
@@ -80,6 +80,12 @@ class Watch:
         for thread in self._threads:
             thread.join(2)
 
+    def wait_until_attached(self, seconds: float) -> None:
+        """Until Prefect knows the deployments, or is found not to answer, or the time is up."""
+        until = time.monotonic() + seconds
+        while not self._attached.wait(0.05) and not self._breaker.open and time.monotonic() < until:
+            pass
+
     def _look_on(self) -> None:
         with connected(self._breaker.url) as client:
             while not self._over.is_set():
@@ -94,10 +100,10 @@ class Watch:
             if not healthy(self._breaker.url):
                 self._breaker.trip("it does not answer")
                 return
-            self.attached.clear()
-        if not self.attached.is_set():
+            self._attached.clear()
+        if not self._attached.is_set():
             self._attach(client)
-            self.attached.set()
+            self._attached.set()
             self._breaker.close()
         if self._looks % REPORT_EVERY == 0:
             self._reporter.catch_up(client)

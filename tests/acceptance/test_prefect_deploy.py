@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.exceptions import ObjectNotFound
 from prefect_world import ACTOR, NOTIFY, Prefect, Server, eventually
 
 from flows import deploy
+from flows.runs import Runs
+from flows.starting import Host
 from flows.wiring import Application, application
 from procession.testing.inbox import Inbox
 
@@ -129,6 +132,36 @@ def test_a_worker_carries_out_a_run_without_any_engine(
     assert mail.subject == "Invitation: Kick-off"
     tasks = eventually(lambda: prefect.tasks_of(run) if len(prefect.tasks_of(run)) == 2 else None)
     assert tasks == [("Send the invitation", "Completed"), ("Note it", "Completed")]
+
+
+def test_an_engine_keeps_the_deployments_of_its_project_in_step(
+    project: Application, prefect: Prefect, tmp_path: Path
+) -> None:
+    for left in prefect.client.read_deployments():  # by other tests, of projects in other folders
+        prefect.client.delete_deployment(left.id)
+    plans = project.plans()
+    runs = Runs(Host(project.ports(), plans, project.pinned), tmp_path)
+    deploy.register(prefect.client, plans, runs, project.project)
+    (schedule,) = prefect.client.read_deployment(prefect.deployment("digest")).schedules
+    prefect.client.update_deployment_schedule(prefect.deployment("digest"), schedule.id, active=True)
+    elsewhere = {"digest": plans["digest"]}
+
+    deploy.register(prefect.client, plans, runs, project.project)
+    switched = prefect.client.read_deployment(prefect.deployment("digest")).schedules[0].active
+    deploy.register(
+        prefect.client,
+        {"notify_contact_of_meeting": plans["notify_contact_of_meeting"]},
+        runs,
+        tmp_path / "other",
+    )
+    still_there = prefect.deployment("digest")
+    deploy.register(prefect.client, elsewhere, runs, project.project)
+
+    assert (schedule.slug, schedule.active) == ("mondays", False)
+    assert switched
+    assert still_there
+    with pytest.raises(ObjectNotFound):
+        prefect.deployment()
 
 
 def test_an_entrypoint_of_a_process_that_is_not_there_says_so(project: Application, server: Server) -> None:
