@@ -20,6 +20,12 @@ say otherwise: `postgresql://host/name?connect_timeout=60`."""
 ASLEEP_SECONDS = 120
 """A unit on PostgreSQL that asks nothing for so long is ended by the server."""
 
+LONGEST_UNIT_SECONDS = 900
+"""So is one that lasts so long. A process that is put to sleep halfway through sending a statement counts as busy:
+only this ends it, and only PostgreSQL 17 and later know it. The longest unit is the import of a big file."""
+
+TRANSACTION_TIMEOUT_SINCE = 170000
+
 
 def engine_of(url: str) -> Engine:
     """Raises:
@@ -73,6 +79,8 @@ def _let_go_of_locks(connection: Any, _record: object) -> None:
     """Of a process that was put to sleep in the middle of a unit, so that others can take over what it locked."""
     connection.autocommit = True
     connection.execute(f"SET idle_in_transaction_session_timeout = '{ASLEEP_SECONDS}s'")
+    if connection.info.server_version >= TRANSACTION_TIMEOUT_SINCE:
+        connection.execute(f"SET transaction_timeout = '{LONGEST_UNIT_SECONDS}s'")
     connection.autocommit = False
 
 

@@ -101,7 +101,8 @@ def engines(url: str, inbox: Inbox, count: int) -> Iterator[list[subprocess.Pope
 
 def start(url: str, inbox: Inbox) -> subprocess.Popen[str]:
     if url.startswith("postgresql"):
-        url += "&options=-c%20idle_in_transaction_session_timeout%3D2s"  # a server that is quick to see who sleeps
+        # a server that is quick to see who sleeps: between two statements, or halfway through sending one
+        url += "&options=-c%20idle_in_transaction_session_timeout%3D2s%20-c%20transaction_timeout%3D4s"
     return subprocess.Popen(
         [sys.executable, "-W", "error", chaos.__file__, url, str(inbox.port)],
         stdout=subprocess.PIPE, text=True, env=ENVIRONMENT,

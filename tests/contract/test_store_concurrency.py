@@ -301,6 +301,16 @@ def wait_until_somebody_waits(store: CrmStore) -> None:
     raise AssertionError("nobody waits")
 
 
+def test_the_server_ends_units_of_a_process_that_was_put_to_sleep(on_postgresql: CrmStore) -> None:
+    with on_postgresql._engine.connect() as connection:
+        shown = [
+            connection.scalar(text(f"SHOW {name}"))
+            for name in ("idle_in_transaction_session_timeout", "transaction_timeout")
+        ]
+
+    assert shown == ["2min", "15min"]
+
+
 @pytest.mark.external_service
 def test_an_engine_that_waited_for_a_stop_request_heeds_it(on_postgresql: CrmStore) -> None:
     number = start(on_postgresql, START) or 0
