@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 from procession.errors import Place
-from procession.expressions import Expression, Fillable
+from procession.expressions import ALL, Expression, Fillable, steps_named
 from procession.model import Filled, InputDraft, RetryDraft, StepDraft, TriggerDraft
 from procession.ports import EventType, Mode
 from procession.records import Paths, Schema, Type
@@ -97,9 +97,24 @@ class Trigger:
 
 
 @dataclass(frozen=True, slots=True)
+class Located:
+    """A step and where it stands: in the list `slot` (`then`, `branches/1`, `steps`, `on_error`) of the step at
+    `parent`, or in `steps` or `errors` of the process (`parent` is empty). `number` is its place in that list,
+    `order` in `every_step`; both from 0."""
+
+    step: Step
+    parent: str
+    slot: str
+    number: int
+    order: int
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A process ready to run. `reads` says, per record input, which references its expressions and
-    templates follow. `digest` names this version; `files` are what it was made from."""
+    templates follow. `digest` names this version; `files` are what it was made from. `kept` are the ids of
+    the steps whose outputs are read later: by an expression, a template or a reply. `located` is every step
+    by its path."""
 
     process: str
     title: str
@@ -118,6 +133,14 @@ class Plan:
     at: Place
     digest: str
     files: Mapping[str, str] = field(default_factory=dict)
+    kept: frozenset[str] = frozenset()
+    located: Mapping[str, Located] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        found: dict[str, Located] = {}
+        _locate(self.steps, "", "steps", found)
+        _locate(self.errors, "", "errors", found)
+        object.__setattr__(self, "located", found)
 
 
 def every_step(plan: Plan) -> Iterator[Step]:
@@ -132,6 +155,15 @@ def _below(steps: tuple[Step, ...]) -> Iterator[Step]:
         for children in step.slots.values():
             yield from _below(children)
         yield from _below(step.on_error)
+
+
+def _locate(steps: tuple[Step, ...], parent: str, slot: str, found: dict[str, Located]) -> None:
+    """In the order of `every_step`."""
+    for number, step in enumerate(steps):
+        found[step.path] = Located(step, parent, slot, number, len(found))
+        for name, children in step.slots.items():
+            _locate(children, step.path, name, found)
+        _locate(step.on_error, step.path, "on_error", found)
 
 
 # --- making one
@@ -151,6 +183,7 @@ def make(typed: Typed, world: World) -> Plan:
         history_on=draft.history_on.value, steps=_steps(draft.steps, typed, reads), errors=_steps(draft.errors, typed, reads),
         reads={i.name: frozenset(reads[(i.name,)]) for i in draft.inputs if types[i.name].name == "record"},
         at=draft.place(("process",)), digest=_digest(files), files=files,
+        kept=_kept(typed, world),
     )  # fmt: skip
 
 
@@ -276,6 +309,19 @@ def _trigger_reads(trigger: TriggerDraft, implied: str, typed: Typed, schema: Sc
         reads |= {(*root, *read[1:]) for root in stands_for.get(read[0], ())}
     paths = (read[1:] for read in reads if read[0] == "record")
     return frozenset(path for path in paths if path and _leads_somewhere(path, trigger.entity, schema))
+
+
+def _kept(typed: Typed, world: World) -> frozenset[str]:
+    """The ids of the steps whose outputs something reads later."""
+    spans = (expression for found in typed.leaves for expression, _ in found.leaf.spans)
+    named = frozenset[str]().union(
+        *(steps_named(expression.source) for expression in spans),
+        *(world.templates.steps_named(template) for template in {mail.template for mail in typed.mails}),
+    )
+    steps = list(typed.draft.every_step())
+    answered = {str(step.fields["reply_to"].value) for step in steps if "reply_to" in step.fields}
+    ids = frozenset(step.id for step in steps if step.named)
+    return ids if ALL in named else ids & (named | answered)
 
 
 # --- what it is made from

@@ -6,6 +6,7 @@ follows, without running it; `evaluate` and `fill` run it on values.
 """
 
 from procession.expressions.checking import check
+from procession.expressions.outputs import ALL, steps_below, steps_named
 from procession.expressions.parts import (
     Checked,
     Expression,
@@ -21,6 +22,7 @@ from procession.expressions.parts import (
 from procession.expressions.running import evaluate, fill, write
 
 __all__ = [
+    "ALL",
     "Checked",
     "Expression",
     "Fillable",
@@ -34,5 +36,7 @@ __all__ = [
     "evaluate",
     "fill",
     "split",
+    "steps_below",
+    "steps_named",
     "write",
 ]

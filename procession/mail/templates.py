@@ -18,7 +18,7 @@ from jinja2 import TemplateError, TemplateNotFound, TemplateSyntaxError
 
 from procession.effects import Attachment, Recipient
 from procession.errors import ExpressionError, Place, ProcessError
-from procession.expressions import Scope
+from procession.expressions import Scope, steps_below
 from procession.mail.checking import Checked, check
 from procession.mail.complaints import of_running, of_syntax
 from procession.mail.formats import reading, zone_of
@@ -86,6 +86,12 @@ class Templates:
     def reads(self, name: str, scope: Scope) -> frozenset[tuple[str, ...]]:
         """The references the mail follows, in any language: `{("meeting", "contact"), …}`."""
         return self._checked(name, scope).reads
+
+    def steps_named(self, name: str) -> frozenset[str]:
+        """The ids of the steps whose outputs the mail reads, in any language (`procession.expressions.ALL`:
+        of every step)."""
+        trees = (self._library.parse(path) for path in self._library.made_from(name))
+        return frozenset(step for tree in trees for step in steps_below(tree))
 
     def _checked(self, name: str, scope: Scope) -> Checked:
         """Problems and references are asked for one after the other, with the same scope."""

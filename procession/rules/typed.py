@@ -25,6 +25,8 @@ class Mails(Protocol):
 
     def reads(self, name: str, scope: Scope) -> frozenset[tuple[str, ...]]: ...
 
+    def steps_named(self, name: str) -> frozenset[str]: ...
+
 
 @dataclass(frozen=True, slots=True)
 class World:

@@ -229,3 +229,107 @@ def test_errors_see_every_step_before(extra: str):
     made = plan("- id: a\n  send_email: {to: '{{ meeting.contact }}', template: bye}", HEAD + extra)
 
     assert [step.path for step in made.errors] == (["errors/notify_1"] if extra else [])
+
+
+# --- whose outputs are kept
+
+
+MAILS = Templates.of_files(
+    {
+        **{path: text for name in ("hello", "bye") for path, text in TEMPLATES.files(name).items()},
+        "after/subject.txt.j2": "After",
+        "after/body.txt.j2": "{% include '_base/count.j2' %}",
+        "after/de/subject.txt.j2": "Danach {{ outputs['german'].count }}",
+        "after/de/body.txt.j2": "Danach",
+        "_base/count.j2": "{{ outputs.shared.count }}",
+        "all/subject.txt.j2": "All",
+        "all/body.txt.j2": "{% for step in outputs %}{{ step }}{% endfor %}",
+        "computed/subject.txt.j2": "Computed",
+        "computed/body.txt.j2": "{{ outputs[meeting.subject].count }}",
+    }
+)
+FINDS = "\n".join(
+    f"- {{id: {id_}, read: {{entity: contact}}}}"
+    for id_ in ("guarded", "written", "shared", "german", "unread")
+)
+
+
+def test_kept_are_the_outputs_that_expressions_read_wherever_they_stand():
+    made = plan(
+        f"""{FINDS}
+- if: outputs.guarded.count > 0
+  notify: {{to: sales, text: "There are {{{{ outputs.written.count }}}}"}}
+"""
+    )
+
+    assert made.kept == {"guarded", "written"}
+
+
+def test_kept_are_the_outputs_that_a_mail_reads_in_any_language_and_any_of_its_files():
+    made = plan(
+        f"{FINDS}\n- id: a\n  send_email: {{to: '{{{{ meeting.contact }}}}', template: after}}",
+        templates=MAILS,
+    )
+
+    assert made.kept == {"shared", "german"}
+
+
+def test_a_mail_that_is_replied_to_is_kept():
+    made = plan(
+        """
+        - {id: first, send_email: {to: "{{ meeting.contact }}", template: bye}}
+        - {id: second, send_email: {to: "{{ meeting.contact }}", template: bye, reply_to: first}}
+        """
+    )
+
+    assert made.kept == {"first"}
+
+
+@pytest.mark.parametrize("template", ["all", "computed"])
+def test_all_outputs_are_kept_for_a_mail_that_reads_them_as_a_whole_or_by_a_computed_name(template: str):
+    made = plan(
+        f"{FINDS}\n- id: a\n  send_email: {{to: '{{{{ meeting.contact }}}}', template: {template}}}",
+        templates=MAILS,
+    )
+
+    assert made.kept == {"guarded", "written", "shared", "german", "unread", "a"}
+
+
+def test_what_the_errors_section_reads_is_kept():
+    made = plan(FINDS, HEAD + "errors: [{notify: {to: sales, text: '{{ outputs.unread.count }}'}}]\n")
+
+    assert made.kept == {"unread"}
+
+
+# --- where steps stand
+
+
+def test_every_step_is_located_by_its_path():
+    made = plan(
+        """
+        - id: pick
+          choose:
+            branches:
+              - {when: meeting.contact, steps: [{id: a, stop: x}]}
+              - {when: meeting.owner, steps: [{id: b, set: {x: 1}}, {id: c, stop: x}]}
+            else: [{id: d, set: {z: 1}}]
+          on_error: [{id: e, stop: x}]
+        - {id: each, for_each: {items: "{{ meeting.participants }}", steps: [{id: f, set: {y: 1}}]}}
+        """,
+        HEAD + "errors: [{id: g, stop: x}]\n",
+    )
+
+    steps = list(every_step(made))
+    assert [place.step for place in made.located.values()] == steps
+    assert [place.order for place in made.located.values()] == list(range(len(steps)))
+    assert {path: (at.parent, at.slot, at.number) for path, at in made.located.items()} == {
+        "pick": ("", "steps", 0),
+        "pick/branches/1/a": ("pick", "branches/1", 0),
+        "pick/branches/2/b": ("pick", "branches/2", 0),
+        "pick/branches/2/c": ("pick", "branches/2", 1),
+        "pick/else/d": ("pick", "else", 0),
+        "pick/on_error/e": ("pick", "on_error", 0),
+        "each": ("", "steps", 1),
+        "each/steps/f": ("each", "steps", 0),
+        "errors/g": ("", "errors", 0),
+    }  # fmt: skip
