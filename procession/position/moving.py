@@ -1,0 +1,145 @@
+"""Which steps are next, and where the instance is after one of them. Pure: no clock, no store, nothing outside.
+
+begin    where an instance starts
+turns    the steps whose turn it is, in the order of the document
+proceed  the position after a turn had this outcome
+wake     a token that waited, or is to be tried again, is ready
+resume   incidents are ready again, their tries forgotten
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, assert_never
+
+from procession.plan import Plan, Step
+from procession.position import children, errors, events, fork, loop, repeat, sequence
+from procession.position import outcomes as o
+from procession.position.tree import Position, Scope, Token
+from procession.position.way import Way
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A step whose turn it is, in this scope; `attempts` of it failed before."""
+
+    scope: int
+    step: Step
+    round: str
+    attempts: int = 0
+
+
+LEFT: Mapping[str, Callable[[Way, Scope], None]] = {
+    "process": sequence.process_left,
+    "steps": sequence.left,
+    "loop": loop.left,
+    "repeat": repeat.left,
+    "branch": fork.left,
+    "event": events.left,
+    "on_error": errors.left,
+    "errors": errors.process_left,
+}
+"""What follows when a scope of this kind is over. (`fork` and `children` are over by what is inside them.)"""
+
+
+def begin(plan: Plan) -> Position:
+    way = Way(plan, Position({}, {}))
+    way.open("process", 0, "", "steps", names={"vars": {}})
+    return _settled(way)
+
+
+def turns(plan: Plan, position: Position) -> tuple[Turn, ...]:
+    ready = [token for token in position.tokens.values() if token.state == "ready"]
+    ready.sort(key=lambda token: (plan.located[token.path].order, token.scope))
+    return tuple(
+        Turn(token.scope, plan.located[token.path].step, position.scopes[token.scope].round, token.attempts)
+        for token in ready
+    )
+
+
+def proceed(plan: Plan, position: Position, turn: Turn, outcome: o.Outcome) -> Position:
+    """Raises:
+    KeyError: the scope of the turn is not open (any more).
+    """
+    way, scope, path = Way(plan, position), turn.scope, turn.step.path
+    token = way.tokens[scope]
+    match outcome:
+        case o.Done():
+            way.set_vars(scope, outcome.set_vars)
+            way.go_on(scope, path)
+        case o.Enter():
+            sequence.enter(way, scope, path, outcome)
+        case o.Loop():
+            loop.enter(way, scope, path, outcome)
+        case o.Repeat():
+            repeat.enter(way, scope, path, outcome)
+        case o.Fork():
+            fork.enter(way, scope, path, outcome)
+        case o.Spawn():
+            children.enter(way, scope, path, outcome)
+        case o.Wait():
+            way.tokens[scope] = replace(token, state="waiting")
+        case o.TryAgain():
+            way.tokens[scope] = replace(token, state="retrying", attempts=token.attempts + 1)
+        case o.End() | o.Failed() | o.Held():
+            _break_off(way, turn, outcome)
+        case _:
+            assert_never(outcome)
+    return _settled(way)
+
+
+def wake(position: Position, scope: int) -> Position:
+    """One that is not open any more is no error: its scope ended before it was woken."""
+    return _with_tokens(
+        position, lambda token: replace(token, state="ready") if token.scope == scope else token
+    )
+
+
+def woken(position: Position) -> Position:
+    """All tokens that are to be tried again are ready: their time has come."""
+    return _with_tokens(
+        position, lambda token: replace(token, state="ready") if token.state == "retrying" else token
+    )
+
+
+def resume(position: Position) -> Position:
+    return _with_tokens(
+        position, lambda token: Token(token.scope, token.path) if token.state == "incident" else token
+    )
+
+
+def child_ended(plan: Plan, position: Position, scope: int) -> Position:
+    way = Way(plan, position)
+    children.ended(way, scope)
+    return _settled(way)
+
+
+def start_event(
+    plan: Plan, position: Position, owner: int, slot: str, names: Mapping[str, Any], *, interrupting: bool
+) -> Position:
+    """Raises:
+    ValueError: an event sub-process of this owner is going on.
+    """
+    way = Way(plan, position)
+    events.enter(way, owner, slot, names, interrupting=interrupting)
+    return _settled(way)
+
+
+def _break_off(way: Way, turn: Turn, outcome: o.End | o.Failed | o.Held) -> None:
+    if isinstance(outcome, o.End):
+        sequence.stop(way, outcome.stop)
+    elif isinstance(outcome, o.Held) or not errors.fail(way, turn.scope, turn.step.path, outcome.error):
+        errors.hold(way, turn.scope, outcome.error)
+
+
+def _settled(way: Way) -> Position:
+    """Scopes that are over let their constructs decide what follows, until a token stands or the instance is over."""
+    while way.ended and way.over is None:
+        ended = way.ended.pop(0)
+        if ended.id in way.scopes:  # else it was cancelled meanwhile
+            scope = way.scopes.pop(ended.id)
+            LEFT[scope.kind](way, scope)
+    return way.position()
+
+
+def _with_tokens(position: Position, change: Callable[[Token], Token]) -> Position:
+    return replace(position, tokens={number: change(token) for number, token in position.tokens.items()})
