@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
 
-from crm import addresses, ids, links
+from crm import addresses, links
 from crm import tables as t
 from crm.checks import accept, accept_new
 from crm.columns import Money
@@ -28,6 +28,11 @@ _ON_ITS_WAY = (
     .where(_M.activity_id.in_(IDS), _M.state.in_(("queued", "sending", "unknown")))
     .limit(1)
 )
+_INSERTS = {
+    entity: insert(table).returning(table.c.id, sort_by_parameter_order=True)
+    for entity, table in TABLES.items()
+}
+"""They answer the numbers of the new records, in the order of the rows."""
 
 Values = Mapping[str, Any]
 Change = tuple[Ref, Values]
@@ -46,16 +51,12 @@ def create(
     wholes = [accept_new(entity, row) for row in rows]
     connected = _connected(connection, entity, connected_to, len(rows))
     _must_exist(connection, [*_refs_in(wholes), *(ref for refs in connected_to for ref in refs)])
-    numbers = ids.take(connection, TABLES[entity], len(rows))
     if not rows:
         return []
     categories = _categories(connection, wholes)
     extra = {"created_at": now, "modified_at": now, "external": False} if entity == "activity" else {}
-    values = [
-        {"id": number, **_columns(entity, whole, categories), **extra}
-        for number, whole in zip(numbers, wholes, strict=True)
-    ]
-    connection.execute(insert(TABLES[entity]), values)
+    values = [{**_columns(entity, whole, categories), **extra} for whole in wholes]
+    numbers = connection.execute(_INSERTS[entity], values).scalars().all()
     _add_belongings(connection, entity, dict(zip(numbers, wholes, strict=True)), connected)
     refs = [Ref(entity, number) for number in numbers]
     tell(connection, (Saved("added", ref, actor) for ref in refs), now)

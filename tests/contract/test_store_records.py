@@ -286,7 +286,7 @@ def test_a_search_that_cannot_be_done_says_why(
 
 
 def test_created_records_come_back_in_the_order_of_the_rows(store: CrmStore) -> None:
-    rows = [{"name": f"Contact {number}", "email": f"c{number}@x.example"} for number in range(300)]
+    rows = [{"name": f"Contact {number}", "email": f"c{number}@x.example"} for number in range(2_300)]
 
     with store.unit() as unit:
         made = unit.records.create("contact", rows, ANNA)
