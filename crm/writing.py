@@ -239,9 +239,9 @@ def _write_changes(connection: Connection, entity: str, changed: Mapping[Ref, Va
         if columns:
             row = {f"new_{name}": value for name, value in columns.items()}
             groups.setdefault(tuple(columns), []).append({"number": ref.id, **row})
-        _change_belongings(connection, ref, values)
     for names, rows in groups.items():
         connection.execute(_update(table, names), rows)
+    _change_belongings(connection, entity, changed)
 
 
 def _update(table: Table, names: Sequence[str]) -> Any:
@@ -250,16 +250,12 @@ def _update(table: Table, names: Sequence[str]) -> Any:
     return update(table).where(table.c.id == bindparam("number")).values(new)
 
 
-def _change_belongings(connection: Connection, ref: Ref, values: Values) -> None:
-    match ref.entity:
-        case "contact":
-            for kind in addresses.KINDS:
-                if kind in values:
-                    addresses.make_primary(connection, ref.id, kind, values[kind])
-        case "activity":
-            for entity in LINKED:
-                if entity in values:
-                    links.point(connection, ref.id, entity, values[entity])
+def _change_belongings(connection: Connection, entity: str, changed: Mapping[Ref, Values]) -> None:
+    wishes = [(ref.id, name, value) for ref, values in changed.items() for name, value in values.items()]
+    if entity == "contact":
+        addresses.make_primary(connection, [wish for wish in wishes if wish[1] in addresses.KINDS])
+    if entity == "activity":
+        links.point(connection, [links.Pointer(*wish) for wish in wishes if wish[1] in LINKED])
 
 
 def _nobody_needs(connection: Connection, entity: str, numbers: Collection[int]) -> None:

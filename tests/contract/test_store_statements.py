@@ -10,7 +10,7 @@ from sqlalchemy import event
 from crm.store import CrmStore
 from crm.unit import CrmUnit
 from procession.ports import Actor
-from procession.records import Record, Ref
+from procession.records import Ref
 
 ANNA = Actor("user", "anna")
 MANY = 500
@@ -71,3 +71,54 @@ def test_connected_activities_are_made_by_a_fixed_number_of_statements(store: Cr
         return save(store, lambda unit: unit.records.create("activity", rows, ANNA, connected))
 
     assert create(MANY) == create(2) == 10
+
+
+def locks(store: CrmStore) -> int:
+    """The statement that locks the records before they are read; on SQLite the whole file is locked."""
+    return int(store._engine.dialect.name == "postgresql")
+
+
+def changes_of(entity: str, made: Made, count: int) -> list[dict[str, Any]]:
+    """A change for each of `count` records, of several sets of fields; no two set the same values."""
+    other = made["contact"][::-1]
+    match entity:
+        case "contact":
+            return [
+                {"email": f"new{n}@x.example", "phone": f"+49 {n}", "country": f"C{n}"} for n in range(count)
+            ]
+        case "activity":
+            return [
+                {
+                    "contact": other[n],
+                    "opportunity": None,
+                    "account": made["account"][n],
+                    "subject": f"New {n}",
+                }
+                for n in range(count)
+            ]
+        case _:
+            return [{"name": f"New {n}"} for n in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("entity", "statements"), [("account", 3), ("opportunity", 3), ("contact", 7), ("activity", 11)]
+)
+def test_records_are_changed_by_a_fixed_number_of_statements(
+    store: CrmStore, made: Made, entity: str, statements: int
+) -> None:
+    def change(refs: list[Ref]) -> int:
+        changes = list(zip(refs, changes_of(entity, made, len(refs)), strict=True))
+        return save(store, lambda unit: unit.records.update(changes, ANNA))
+
+    few, many = change(made[entity][:2]), change(made[entity][2:])
+
+    assert few == many == statements + locks(store)
+
+
+def test_a_set_of_fields_more_is_a_statement_more(store: CrmStore, made: Made) -> None:
+    names = ("country", "website", "industry", "phone")
+    changes = [(ref, {names[n % len(names)]: f"New {n}"}) for n, ref in enumerate(made["account"])]
+
+    took = save(store, lambda unit: unit.records.update(changes, ANNA))
+
+    assert took == 2 + len(names) + locks(store)
