@@ -1,6 +1,6 @@
 """Create, change and delete records: set-wise, each save with its event."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -63,19 +63,28 @@ def create(
     return refs
 
 
-def update_records(connection: Connection, changes: Sequence[Change], actor: Actor, now: datetime) -> None:
+def update_records(
+    connection: Connection, changes: Sequence[Change], actor: Actor, now: datetime
+) -> list[tuple[str, ...]]:
     """See `procession.ports.Records.update`."""
-    by_entity: dict[str, list[Change]] = {}
+    by_entity: dict[str, list[int]] = {}
+    accepted: list[Change] = []
     for ref, values in changes:
         _known_entity(ref.entity)
-        by_entity.setdefault(ref.entity, []).append((ref, accept(ref.entity, values)))
-    for entity, some in by_entity.items():
+        by_entity.setdefault(ref.entity, []).append(len(accepted))
+        accepted.append((ref, accept(ref.entity, values)))
+    answers: list[tuple[str, ...]] = [()] * len(accepted)
+    for entity, places in by_entity.items():
+        some = [accepted[place] for place in places]
         _must_exist(connection, _refs_in(values for _, values in some))
         before = _locked(connection, entity, [ref for ref, _ in some])
+        for place, names in zip(places, _changed_by_each(some, before), strict=True):
+            answers[place] = names
         changed = _differences(some, before)
         _write_changes(connection, entity, changed, now)
         saves = (Saved("modified", ref, actor, tuple(values)) for ref, values in changed.items())
         tell(connection, saves, now)
+    return answers
 
 
 def delete_records(connection: Connection, refs: Sequence[Ref], actor: Actor, now: datetime) -> None:
@@ -203,6 +212,18 @@ def _locked(connection: Connection, entity: str, refs: Sequence[Ref]) -> dict[in
         if number not in found:
             raise StoreError(f"{Ref(entity, number)} does not exist any more.")
     return found
+
+
+def _changed_by_each(changes: Iterable[Change], before: Mapping[int, Values]) -> Iterator[tuple[str, ...]]:
+    """The fields that each change changes. One of the same record finds what those before it left."""
+    left: dict[Ref, dict[str, Any]] = {}
+    for ref, values in changes:
+        there = left.setdefault(ref, {})
+        known = before[ref.id]
+        yield tuple(
+            name for name, new in values.items() if not _same(name, there.get(name, known[name]), new)
+        )
+        there.update(values)
 
 
 def _differences(changes: Iterable[Change], before: Mapping[int, Values]) -> dict[Ref, dict[str, Any]]:

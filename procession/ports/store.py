@@ -51,8 +51,9 @@ class Records(Protocol):
         """
         ...
 
-    def update(self, changes: Sequence[tuple[Ref, Mapping[str, Any]]], actor: Actor) -> None:
-        """Change fields. Values that are equal already are no change and make no event.
+    def update(self, changes: Sequence[tuple[Ref, Mapping[str, Any]]], actor: Actor) -> list[tuple[str, ...]]:
+        """Change fields. Answers for each of `changes` the names of the fields that it really changed, as if
+        they were made one after the other: values that are equal already are no change and make no event.
 
         Raises:
             StoreError: the record is gone, or as for `create`.

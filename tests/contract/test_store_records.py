@@ -8,6 +8,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import insert, text
 from sqlalchemy.pool import QueuePool
@@ -411,6 +413,55 @@ def test_values_that_are_equal_already_are_no_change(store: CrmStore, refs: dict
 
     assert new_events(store, after=last) == []
     assert fetch(store, refs["press_meeting"]).modified_at == before.modified_at
+
+
+VALUES: dict[tuple[str, str], list[Any]] = {
+    ("contact", "email"): ["ann.becker@acme.example", "Ann.Becker@acme.example", " ann.becker@acme.example ", "a@x.example"],
+    ("contact", "phone"): ["+49 89 1", "+49891", " +49 89 1"],
+    ("contact", "name"): ["Ann Becker", "Ann Becker ", "Ann\0 Becker", "Else"],
+    ("contact", "opt_out"): [True, False],
+    ("contact", "account"): ["acme", "kiwi", None],
+    ("opportunity", "amount"): [1, 1.004, 1.006, None],
+    ("opportunity", "close_date"): ["2026-06-30", date(2026, 6, 30), date(2026, 7, 1), None],
+    ("opportunity", "contact"): ["ann", "tom", None],
+    ("activity", "category"): ["meeting", "Meeting", "call", ""],
+    ("activity", "start"): ["2026-03-06T10:00+01:00", datetime(2026, 3, 6, 9, tzinfo=UTC), "2026-03-06T10:00Z", None],
+    ("activity", "contact"): ["ann", "tom", None],
+    ("activity", "opportunity"): ["press_line", None],
+}  # fmt: skip
+"""Different ways to write the same, and others, of fields of every kind; a text of a reference is a nickname."""
+
+
+@st.composite
+def some_changes(draw: st.DrawFn) -> list[tuple[str, dict[str, Any]]]:
+    """Changes of a few records, `(nickname, values)`, some of the same record and field."""
+    changes = []
+    for entity in draw(st.lists(st.sampled_from(["contact", "opportunity", "activity"]), max_size=5)):
+        fields = {name: st.sampled_from(values) for (of, name), values in VALUES.items() if of == entity}
+        changes.append((NICKNAMES[entity], draw(st.fixed_dictionaries({}, optional=fields))))
+    return changes
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None)  # fmt: skip
+@given(changes=some_changes())
+def test_the_answer_names_exactly_the_fields_that_read_differently_afterwards(
+    store: CrmStore, refs: dict[str, Ref], changes: list[tuple[str, dict[str, Any]]]
+) -> None:
+    meant = [(refs[name], {k: refs.get(v, v) if isinstance(v, str) else v for k, v in values.items()})
+             for name, values in changes]  # fmt: skip
+    seen, one_by_one = [], []
+
+    with store.unit() as unit:  # not committed
+        at_once = unit.records.update(meant, ANNA)
+    with store.unit() as unit:  # not committed
+        for ref, values in meant:
+            before = fields_of(unit.records.fetch([ref], NO_PATHS)[ref])
+            one_by_one += unit.records.update([(ref, values)], ANNA)
+            after = fields_of(unit.records.fetch([ref], NO_PATHS)[ref])
+            seen.append({name for name in values if before[name] != after[name]})
+
+    assert at_once == one_by_one
+    assert [set(names) for names in at_once] == seen
 
 
 def test_the_event_of_a_change_names_what_changed_and_who_did_it(
