@@ -218,10 +218,15 @@ def _noun(record: Record, ref: Ref) -> str:
 
 
 def _update(unit: Unit, group: list[_Progress], effects: Sequence[Any], ports: Ports) -> None:
-    unit.records.update([(e.ref, e.values) for e in effects], group[0].work.actor)
-    for p, effect in zip(group, effects, strict=True):
-        fields = ", ".join(name.replace("_", " ") for name in effect.values)
-        _remember(p, ports, effect.ref, "changed", f"Changed {fields} of {effect.ref}")
+    changed = unit.records.update([(e.ref, e.values) for e in effects], group[0].work.actor)
+    records = unit.records.fetch(
+        {e.ref for e, names in zip(effects, changed, strict=True) if names}, frozenset()
+    )
+    for p, effect, names in zip(group, effects, changed, strict=True):
+        if names:
+            what, fields = records[effect.ref], ", ".join(name.replace("_", " ") for name in names)
+            text = f"Changed {fields} of {_noun(what, effect.ref)} “{what}”"
+            _remember(p, ports, effect.ref, "changed", text)
 
 
 def _delete(unit: Unit, group: list[_Progress], effects: Sequence[Any], ports: Ports) -> None:
