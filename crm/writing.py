@@ -1,5 +1,6 @@
 """Create, change and delete records: set-wise, each save with its event."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -90,8 +91,10 @@ def update_records(
 def delete_records(connection: Connection, refs: Sequence[Ref], actor: Actor, now: datetime) -> None:
     """See `procession.ports.Records.delete`."""
     by_entity: dict[str, list[Ref]] = {}
-    for ref in dict.fromkeys(refs):
+    for ref, times in Counter(refs).items():
         _known_entity(ref.entity)
+        if times > 1:
+            raise _gone(ref)  # as the second one would say if they went one after the other
         by_entity.setdefault(ref.entity, []).append(ref)
     for entity, some in by_entity.items():
         last = _locked(connection, entity, some)
@@ -210,8 +213,12 @@ def _locked(connection: Connection, entity: str, refs: Sequence[Ref]) -> dict[in
     found = load_by_id(connection, entity, numbers)
     for number in numbers:
         if number not in found:
-            raise StoreError(f"{Ref(entity, number)} does not exist any more.")
+            raise _gone(Ref(entity, number))
     return found
+
+
+def _gone(ref: Ref) -> StoreError:
+    return StoreError(f"{ref} does not exist any more.")
 
 
 def _changed_by_each(changes: Iterable[Change], before: Mapping[int, Values]) -> Iterator[tuple[str, ...]]:

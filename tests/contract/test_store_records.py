@@ -579,6 +579,13 @@ def test_a_record_that_is_gone_cannot_be_changed_or_deleted(store: CrmStore) -> 
         delete(store, Ref("contact", 404))
 
 
+def test_a_record_cannot_be_deleted_twice_not_even_at_once(store: CrmStore, refs: dict[str, Ref]) -> None:
+    with pytest.raises(StoreError, match=r"activity:\d+ does not exist any more"):
+        delete(store, refs["clean_up"], refs["call_tom"], refs["clean_up"])
+
+    assert fetch(store, refs["clean_up"]).subject
+
+
 # --- delete
 
 

@@ -46,3 +46,24 @@ def test_of_two_instances_that_do_the_same_one_did_it(office: Office) -> None:
 
     assert office.states() == ["completed"] * 3
     assert [len(office.history(name)) for name in ("pumps", "valves")] == [1, 1]
+
+
+def test_of_two_instances_that_delete_the_same_record_one_did_it(office: Office) -> None:
+    office.given("pumps", "opportunity", name="Pumps")
+    office.given("valves", "opportunity", name="Valves")
+    plan = office.deploy("""
+        process: clean
+        inputs: {deal: {type: record, of: opportunity}, on: {type: record, of: opportunity}}
+        triggers: [{manual: {}}]
+        history: {on: "{{ on }}"}
+        mode: parallel
+        steps: [{delete: {record: "{{ deal }}"}}]
+    """)
+    inputs = {"deal": office.known["pumps"], "on": office.known["valves"]}
+
+    for _ in range(2):
+        start_by_hand(office.ports, plan, inputs, actor=ANNA)
+    office.work()
+
+    assert sorted(office.states()) == ["completed", "incident"]
+    assert [row.text for row in office.history("valves")] == ["Deleted opportunity “Pumps”"]
