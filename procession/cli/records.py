@@ -230,11 +230,11 @@ def save(
     _check_span(now, ref, values)
     if not ref:
         values = {**KINDS.get(what, {}), **values}
-    saved = _save(now, entity, ref, values, [now.ref(text) for text in connected_to or ()])
+    saved, what_came = _save(now, entity, ref, values, [now.ref(text) for text in connected_to or ()])
     if json:
         output.emit(_document(read_record(now, saved)))
     else:
-        output.say(f"{'Changed' if ref else 'Saved'} {saved}: {read_record(now, saved)}")
+        output.say(f"{what_came} {saved}: {read_record(now, saved)}")
 
 
 @app.command("delete")
@@ -296,7 +296,9 @@ def _check_span(now: Session, ref: Ref | None, values: Mapping[str, Any]) -> Non
 
 def _save(
     now: Session, entity: str, ref: Ref | None, values: Mapping[str, Any], connected_to: list[Ref]
-) -> Ref:
+) -> tuple[Ref, str]:
+    """The record, and what came of it, in words."""
+    came = "Saved"
     with now.application.store.unit() as unit:
         if ref is None:
             (saved,) = unit.records.create(entity, [values], now.actor, [connected_to])
@@ -308,9 +310,10 @@ def _save(
             saved = ref
             if ref not in unit.records.fetch([ref], frozenset()):
                 raise InputError(f"there is no {ref}", hint=f"See: procession crm list {entity}")
-            unit.records.update([(ref, values)], now.actor)
+            (changed,) = unit.records.update([(ref, values)], now.actor)
+            came = "Changed" if changed else "Nothing changed in"
         unit.commit()
-    return saved
+    return saved, came
 
 
 def _typed(now: Session, entity: str, written: Mapping[str, str], option: str) -> dict[str, Any]:

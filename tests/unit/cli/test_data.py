@@ -41,6 +41,8 @@ def test_a_moment_may_be_counted_from_now(project: Path, call: Call) -> None:
 
 def test_a_record_is_changed_and_deleted(project: Path, call: Call) -> None:
     assert call("crm", "save", "opportunity:2", "--stage", "won").out.startswith("Changed opportunity:2: ")
+    again = call("crm", "save", "opportunity:2", "--stage", "won")
+    assert again.out.startswith("Nothing changed in opportunity:2: ")
     assert call("crm", "show", "opportunity:2", "--json").json["stage"] == "won"
     assert call("crm", "save", "opportunity:2", "--amount", "").code == 0
     assert call("crm", "show", "opportunity:2", "--json").json["amount"] is None
