@@ -32,7 +32,11 @@ class User(Base, table=True):
 
 class Account(Base, table=True):
     __tablename__ = "account"
-    __table_args__ = (index("ix_account_name", "name"), NUMBERED)
+    __table_args__ = (
+        index("ix_account_name", "name"),
+        index("ix_account_owner_id", "owner_id"),
+        NUMBERED,
+    )
 
     id: int | None = primary_key()
     name: str = string()
@@ -48,6 +52,7 @@ class Contact(Base, table=True):
     __table_args__ = (
         index("ix_contact_account_id", "account_id"),
         index("ix_contact_name", "name"),
+        index("ix_contact_owner_id", "owner_id"),
         NUMBERED,
     )
 
@@ -87,7 +92,13 @@ class ContactAddress(Base, table=True):
 
 class Opportunity(Base, table=True):
     __tablename__ = "opportunity"
-    __table_args__ = (index("ix_opportunity_account_id", "account_id"), NUMBERED)
+    __table_args__ = (
+        index("ix_opportunity_account_id", "account_id"),
+        index("ix_opportunity_contact_id", "contact_id"),
+        index("ix_opportunity_name", "name"),
+        index("ix_opportunity_owner_id", "owner_id"),
+        NUMBERED,
+    )
 
     id: int | None = primary_key()
     name: str = string()
@@ -119,6 +130,8 @@ class Activity(Base, table=True):
         CheckConstraint("priority IN ('low', 'normal', 'high')", name="priority"),
         index("ix_activity_start", "start", where=text("start IS NOT NULL")),
         index("ix_activity_due", "due", where=text("due IS NOT NULL")),
+        index("ix_activity_category_id", "category_id", where=text("category_id IS NOT NULL")),
+        index("ix_activity_owner_id_status", "owner_id", "status"),
         NUMBERED,
     )
 
