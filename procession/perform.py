@@ -240,12 +240,14 @@ def _delete(unit: Unit, group: list[_Progress], effects: Sequence[Any], ports: P
 
 def _find(unit: Unit, group: list[_Progress], effects: Sequence[Any], _ports: Ports) -> None:
     for p, effect in zip(group, effects, strict=True):
-        found = unit.records.find(effect.entity, effect.where, order=effect.order, limit=effect.limit)
+        found = unit.records.find(effect.entity, effect.where, order=effect.order, limit=effect.limit + 1)
+        more, found = len(found) > effect.limit, found[: effect.limit]
         if p.work.step.reads:
             refs = [ref_of(record) for record in found]
             followed = unit.records.fetch(refs, p.work.step.reads)
             found = [followed[ref] for ref in refs]
-        p.output |= {"records": tuple(found), "first": found[0] if found else None, "count": len(found)}
+        first = found[0] if found else None
+        p.output |= {"records": tuple(found), "first": first, "count": len(found), "more": more}
 
 
 def _log(_unit: Unit, group: list[_Progress], effects: Sequence[Any], ports: Ports) -> None:

@@ -33,7 +33,8 @@ class Records(Protocol):
     def find(
         self, entity: str, where: Mapping[str, Any], *, order: str = "", limit: int = 100
     ) -> list[Record]:
-        """Records whose fields equal `where` (a tuple means "one of"); `order` is a field, `-field` descending.
+        """At most `limit` records whose fields equal `where` (a tuple means "one of"); `order` is a field, `-field`
+        descending. Whoever must know whether there are more asks for one more than they take.
 
         Raises:
             StoreError: a field that cannot be searched.
