@@ -138,7 +138,8 @@ def list_(
     wanted = {**kind, **_typed(now, name, typed.pairs(where or (), "--where"), "--where")}
     if order:
         _field(order.removeprefix("-"), known, name)
-    rows = _found(now, name, wanted, order, limit)
+    rows = _found(now, name, wanted, order, limit + 1)
+    more, rows = len(rows) > limit, rows[:limit]
     if json:
         output.emit([_document(record) for record in rows])
         return
@@ -150,9 +151,7 @@ def list_(
         (name, *columns),
         [(str(ref_of(record)), *(_in_list(record, column) for column in columns)) for record in rows],
     )
-    output.note(
-        f"{output.count(len(rows), name)}{' (there may be more: --limit)' if len(rows) == limit else ''}."
-    )
+    output.note(f"{output.count(len(rows), name)}{' (there are more: --limit)' if more else ''}.")
 
 
 def _found(now: Session, entity: str, where: Mapping[str, Any], order: str, limit: int) -> list[Record]:

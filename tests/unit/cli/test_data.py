@@ -59,6 +59,12 @@ def test_lists_are_filtered_and_sorted(project: Path, call: Call) -> None:
     assert {row["stage"] for row in rows} == {"proposal"}
 
 
+def test_a_list_says_whether_there_are_more(project: Path, call: Call) -> None:
+    assert call("crm", "list", "users", "--limit", "3").err.endswith("3 users (there are more: --limit).\n")
+    assert call("crm", "list", "users", "--limit", "4").err.endswith("4 users.\n")
+    assert len(call("crm", "list", "users", "--limit", "3", "--json").json) == 3
+
+
 def test_sample_data_starts_no_process(project: Path) -> None:
     from flows.wiring import application
 

@@ -35,7 +35,7 @@ def test_read_reads_written_moments():
     assert effect.where == {"start": datetime(2026, 3, 6, 9, tzinfo=UTC)}
 
 
-def test_read_gives_records_the_first_and_their_number():
+def test_read_gives_records_the_first_their_number_and_whether_there_are_more():
     kind = kind_of("read")
 
     types = kind.outputs(kind.shape(entity="contact"), context().schema)
@@ -44,6 +44,7 @@ def test_read_gives_records_the_first_and_their_number():
         "records": "list of record of contact",
         "first": "record of contact",
         "count": "int",
+        "more": "bool",
     }
 
 
