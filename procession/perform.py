@@ -40,6 +40,9 @@ from procession.records import Record, Ref, fields_of, ref_of
 from procession.steps.kind import Outcome
 from procession.values import to_json
 
+EVERYBODY = 1_000_000
+"""More than any team has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -281,15 +284,18 @@ def _queued(p: _Progress, mail: SendMail, ports: Ports) -> QueuedMail:
 
 def _notify(unit: Unit, group: list[_Progress], effects: Sequence[Any], ports: Ports) -> None:
     now = ports.clock.now()
+    people: dict[Ref | str, list[Recipient]] = {}
+    mails = []
     for p, effect in zip(group, effects, strict=True):
-        mails = [
-            SendMail(
+        if effect.to not in people:
+            people[effect.to] = _colleagues(unit, effect.to)
+        for number, to in enumerate(people[effect.to]):
+            mail = SendMail(
                 message_id=effect.message_id.replace("@", f".{number}@"), sender=ports.default_sender,
                 to=(to,), subject=effect.subject, text=effect.text, not_before=now,
-            )
-            for number, to in enumerate(_colleagues(unit, effect.to))
-        ]  # fmt: skip
-        unit.outbox.queue([_queued(p, mail, ports) for mail in mails], now)
+            )  # fmt: skip
+            mails.append(_queued(p, mail, ports))
+    unit.outbox.queue(mails, now)
 
 
 def _colleagues(unit: Unit, to: Ref | str) -> list[Recipient]:
@@ -301,8 +307,8 @@ def _colleagues(unit: Unit, to: Ref | str) -> list[Recipient]:
     if isinstance(to, Ref):
         users = list(unit.records.fetch([to], frozenset()).values())
     else:
-        by_name = unit.records.find("user", {"name": to})
-        users = by_name or unit.records.find("user", {"team": to})
+        by_name = unit.records.find("user", {"name": to}, limit=EVERYBODY)
+        users = by_name or unit.records.find("user", {"team": to}, limit=EVERYBODY)
     found = [Recipient(u.email, u.name, Ref("user", u.id)) for u in users if u.email]
     if not found:
         raise PermanentError(
