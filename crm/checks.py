@@ -61,6 +61,10 @@ def normal(kind: str, address: str) -> str:
     return re.sub(r"[^\d+]", "", address) or address.strip()
 
 
+def unknown_entity(name: str) -> StoreError:
+    return StoreError(f"There are no records called {name!r}.", hint=did_you_mean(name, SCHEMA.entities))
+
+
 def known_field(entity: str, name: str) -> Field:
     """Raises:
     StoreError: there is no such field.

@@ -26,7 +26,8 @@ from procession.ports import Actor
 from procession.records import ref_of
 from procession.spelling import did_you_mean, one_of
 
-ENTITIES = ("contact", "account", "opportunity", "activity")
+ENTITIES = tuple(entity for entity in SCHEMA.entities if entity != "user")
+"""Colleagues are not imported: there are few, and processes run for them."""
 AT_ONCE = 1_000
 """Rows between two calls of `progress`."""
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, false, select
 
 from crm import tables as t
-from crm.checks import known_field, normal, of_type
+from crm.checks import known_field, normal, of_type, unknown_entity
 from crm.mapping import LAYOUTS, LINKED, TABLES
 from crm.reading import Fields, load
 from crm.schema import OPEN_STAGES
@@ -22,7 +22,7 @@ def find(
 ) -> list[Record]:
     """See `procession.ports.Records.find`."""
     if entity not in LAYOUTS:
-        raise StoreError(f"There are no records called {entity!r}.")
+        raise unknown_entity(entity)
     query: Select[Any] = LAYOUTS[entity].select
     for name, value in where.items():
         query = query.where(_equals(entity, name, value))

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Table, bindparam, delete, insert, select, upd
 
 from crm import addresses, links
 from crm import tables as t
-from crm.checks import accept, accept_new
+from crm.checks import accept, accept_new, unknown_entity
 from crm.columns import Money
 from crm.events import Saved, tell
 from crm.history import keep_for_connected
@@ -115,7 +115,7 @@ def delete_records(connection: Connection, refs: Sequence[Ref], actor: Actor, no
 
 def _known_entity(entity: str) -> None:
     if entity not in TABLES:
-        raise StoreError(f"There are no records called {entity!r}.", hint=did_you_mean(entity, TABLES))
+        raise unknown_entity(entity)
 
 
 def _connected(

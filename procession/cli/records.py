@@ -33,6 +33,8 @@ LISTED: Mapping[str, Mapping[str, Any]] = {
 """The same, to look activities up."""
 LONGEST_CELL = 80
 
+UNLISTED = 3
+"""So many of its first fields are shown of an entity that has no `COLUMNS`."""
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "account": ("name", "industry", "country"),
     "contact": ("name", "email", "account"),
@@ -146,7 +148,7 @@ def list_(
     if not rows:
         output.note("None.")
         return
-    columns = COLUMNS[name]
+    columns = COLUMNS.get(name) or tuple(known)[:UNLISTED]
     output.table(
         (name, *columns),
         [(str(ref_of(record)), *(_in_list(record, column) for column in columns)) for record in rows],

@@ -428,7 +428,3 @@ def test_history_shows_how_the_delivery_of_a_mail_stands(store: CrmStore, refs: 
     do(store, "claim", [mail.id], "me", NOW)
     do(store, "settle", mail.id, "sent", NOW)
     assert deliveries() == ["sent", None]
-
-
-def test_a_record_of_an_unknown_kind_has_no_history(store: CrmStore) -> None:
-    assert texts(store, Ref("planet", 1)) == []

@@ -586,6 +586,25 @@ def test_a_record_cannot_be_deleted_twice_not_even_at_once(store: CrmStore, refs
     assert fetch(store, refs["clean_up"]).subject
 
 
+@pytest.mark.parametrize("entity", SCHEMA.entities)
+def test_records_of_every_kind_have_a_history(store: CrmStore, refs: dict[str, Ref], entity: str) -> None:
+    ref = refs[NICKNAMES[entity]]
+
+    with store.unit() as unit:
+        unit.history.append([HistoryRow(ref, NOW, ANNA, "note", "Called")])
+        assert [row.text for row in unit.history.of(ref)] == ["Called"]
+
+
+def test_the_history_of_what_is_no_record_is_refused(store: CrmStore) -> None:
+    with (
+        store.unit(write=False) as unit,
+        pytest.raises(StoreError, match="no records called 'contcat'") as no,
+    ):
+        unit.history.of(Ref("contcat", 1))
+
+    assert no.value.hint == "Did you mean 'contact'?"
+
+
 # --- delete
 
 

@@ -243,7 +243,7 @@ def test_a_file_that_is_not_there_is_refused(store: CrmStore, tmp_path: Path) ->
 
 
 def test_users_are_not_imported(run: Import) -> None:
-    with pytest.raises(InputError, match="only contact, account, opportunity or activity"):
+    with pytest.raises(InputError, match="only account, contact, opportunity or activity"):
         run("user", "Name\n")
 
 
