@@ -221,6 +221,11 @@ class Unit(Protocol):
     @property
     def history(self) -> History: ...
 
+    def nested(self) -> AbstractContextManager["Unit"]:
+        """A unit inside this one. It is rolled back by itself unless it commits; what it committed is committed
+        or rolled back with this one."""
+        ...
+
     def commit(self) -> None:
         """Raises:
         StoreError: a constraint does not hold; nothing was written."""

@@ -753,6 +753,32 @@ def test_a_unit_that_fails_leaves_nothing(store: CrmStore, refs: dict[str, Ref])
     assert new_events(store, after=last) == []
 
 
+def test_a_unit_inside_a_unit_is_rolled_back_by_itself(store: CrmStore, refs: dict[str, Ref]) -> None:
+    with store.unit() as unit:
+        unit.records.update([(refs["ann"], {"job_title": "Boss"})], ANNA)
+        with unit.nested() as kept:
+            kept.records.update([(refs["luc"], {"job_title": "Chef"})], ANNA)
+            kept.commit()
+        with unit.nested() as not_committed:
+            not_committed.records.update([(refs["luc"], {"job_title": "Nobody"})], ANNA)
+        with pytest.raises(StoreError, match="Another user has the same email"), unit.nested() as failed:
+            failed.records.create("user", [{"name": "A", "email": "anna.berg@us.example"}], ANNA)
+        unit.records.update([(refs["nora"], {"job_title": "Last"})], ANNA)
+        unit.commit()
+
+    assert [fetch(store, refs[name]).job_title for name in ("ann", "luc", "nora")] == ["Boss", "Chef", "Last"]
+
+
+def test_what_a_unit_inside_a_unit_committed_goes_with_the_outer_one(
+    store: CrmStore, refs: dict[str, Ref]
+) -> None:
+    with store.unit() as unit, unit.nested() as inner:
+        inner.records.update([(refs["ann"], {"job_title": "Boss"})], ANNA)
+        inner.commit()
+
+    assert fetch(store, refs["ann"]).job_title == "Head of Purchasing"
+
+
 def test_a_reading_unit_stops_nobody_from_writing(store: CrmStore, refs: dict[str, Ref]) -> None:
     with store.unit(write=False) as unit:
         unit.records.find("contact", {"name": "Ann Becker"})
