@@ -23,7 +23,7 @@ ASLEEP_SECONDS = 120
 
 LONGEST_UNIT_SECONDS = 900
 """So is one that lasts so long. A process that is put to sleep halfway through sending a statement counts as busy:
-only this ends it, and only PostgreSQL 17 and later know it. The longest unit is the import of a big file."""
+only this ends it, and only PostgreSQL 17 and later know it. The longest unit is the check of a big file that is to be imported."""
 
 NUMBERED_IN_ORDER = InsertmanyvaluesSentinelOpts.ANY_AUTOINCREMENT
 """SQLite numbers the rows of an INSERT in their order, from the highest number there was (AUTOINCREMENT). SQLAlchemy

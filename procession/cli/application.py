@@ -27,12 +27,13 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import did, or would do: rows of the file, and what is wrong as (row, column, sentence)."""
+    """What an import did, or would do: rows of the file, what is wrong as (row, column, sentence), and how many rows
+    were saved."""
 
     entity: str
     rows: int
     problems: tuple[tuple[int, str, str], ...] = ()
-    saved: bool = False
+    saved: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +190,7 @@ class Application(Protocol):
         ...
 
     def import_csv(self, entity: str, file: Path, actor: Actor, how: ImportOptions) -> Imported:
-        """Import records from a CSV file, all or none of them.
+        """Import records from a CSV file; nothing is saved of one in which anything is wrong.
 
         Raises:
             InputError: the file or its header line cannot be read.

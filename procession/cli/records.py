@@ -61,10 +61,10 @@ def import_(
     ] = "",
     json: Json = False,
 ) -> None:
-    """Import contacts, accounts, opportunities or activities from a CSV file, all rows or none.
+    """Import contacts, accounts, opportunities or activities from a CSV file.
 
-    Everything that is wrong is named with its row and column; exit code 1 then. An imported row is a save like any
-    other: processes that wait for such records start.
+    The whole file is checked first: everything that is wrong is named with its row and column, nothing is saved,
+    and the exit code is 1. An imported row is a save like any other: processes that wait for such records start.
 
     Examples:
 
@@ -85,12 +85,14 @@ def import_(
         for row, column, text in report.problems:
             output.say(f"{file}, row {row}{f', {column}' if column else ''}: {text}")
         rows = output.count(report.rows, name)
-        if report.problems:
+        if report.saved and report.problems:
+            output.note(f"Imported {output.count(report.saved, name)} of {report.rows:,}.", "red")
+        elif report.problems:
             wrong = output.count(len(report.problems), "problem")
             output.note(f"Nothing was imported: {wrong} in {output.count(report.rows, 'row')}.", "red")
         else:
             output.note(
-                f"Imported {rows}." if report.saved else f"Would import {rows}; nothing was saved.", "green"
+                f"Would import {rows}; nothing was saved." if dry_run else f"Imported {rows}.", "green"
             )
     if report.problems:
         raise typer.Exit(1)
