@@ -18,8 +18,9 @@ from jinja2.visitor import NodeTransformer
 from typing_extensions import override
 
 from procession.errors import ExpressionError
-from procession.expressions.arithmetic import compare, compute, negate
+from procession.expressions.arithmetic import compute, negate
 from procession.expressions.budget import Ledger, Mistake, charge
+from procession.expressions.comparing import compare
 from procession.expressions.kinds import kind_of, said
 from procession.expressions.operations import FILTERS, FUNCTIONS, TESTS
 from procession.expressions.parts import Expression, Fillable, Later, Text
@@ -170,8 +171,6 @@ class _Lower(NodeTransformer):
 
     def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802
         self.generic_visit(node)
-        if all(operand.op in ("eq", "ne") for operand in node.ops):
-            return node
         pairs = [part for operand in node.ops for part in (nodes.Const(operand.op), operand.expr)]
         return _operation("<", node.expr, pairs, [])
 
