@@ -95,7 +95,8 @@ def in_words(trigger: "Trigger") -> str:
     if trigger.every:
         return f"every {spoken(trigger.every)}"
     if "manual" in trigger.events:
-        return f"by hand on {trigger.entity}" if trigger.entity else "by hand"
+        by_hand = f"by hand on {trigger.entity}" if trigger.entity else "by hand"
+        return f"{by_hand} ({trigger.title})" if trigger.title else by_hand
     return f"{trigger.entity} {' or '.join(trigger.events)}"
 
 

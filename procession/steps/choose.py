@@ -43,4 +43,4 @@ def _holds(when: Any, context: Context) -> bool:
     return bool(evaluate(when, context.names) if isinstance(when, Expression) else when)
 
 
-CHOOSE = StepKind("choose", "flow", "Choose between branches", Choose, decide)
+CHOOSE = StepKind("choose", "flow", "Choose between branches", Choose, decide, asks="nothing")

@@ -109,6 +109,9 @@ def no_outputs(_shape: Any, _schema: Schema) -> Mapping[str, Type]:
 
 
 Group = Literal["data", "comm", "flow", "other"]
+Asks = Literal["nothing", "store", "outside"]
+"""What a step depends on: nothing (it fails if an expression of its own does), the store (for good: the engine
+itself tries again while a database is busy), or something outside, which may not answer for a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,7 @@ class StepKind:
     shape: type[BaseModel]
     decide: Decide
     outputs: OutputTypes = no_outputs
+    asks: Asks = "store"
     needs_id: bool = False
     changes_records: bool = False
     shorthand: str = ""

@@ -137,8 +137,9 @@ def test_defaults_stand_in_for_fields_that_a_step_leaves_out():
     first, second = draft("- notify: {text: x}\n- {notify: {text: x, to: me}, retry: none}\n", head).steps
 
     assert (first.fields["to"].value, first.fields["subject"].value) == ("sales", "Hello")
-    assert first.retry is not None
-    assert first.retry.word == "transient"
+    assert first.retry is None
+    assert first.default_retry is not None
+    assert first.default_retry.word == "transient"
     assert second.fields["to"].value == "me"
     assert second.retry is not None
     assert second.retry.word == "none"
