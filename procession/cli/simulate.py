@@ -174,10 +174,10 @@ def _branches(step: "Step", row: StepRun, names: Mapping[str, Any]) -> Iterator[
 
 def _condition(step: "Step", slot: str) -> Any:
     """The condition of a branch; None for `else`."""
-    from procession.expressions import Later
+    from procession.expressions import Deferred
 
     found = _kept_condition(step, slot)
-    return found.expression if isinstance(found, Later) else found
+    return found.expression if isinstance(found, Deferred) else found
 
 
 def _kept_condition(step: "Step", slot: str) -> Any:

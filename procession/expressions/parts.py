@@ -31,7 +31,7 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Later:
+class Deferred:
     """An expression that `fill` hands to the step as it is: the conditions of a `choose`, which are worked
     out in turn, since one branch may guard the next."""
 
@@ -39,7 +39,7 @@ class Later:
 
 
 Fillable = (
-    None | bool | int | float | str | date | datetime | timedelta | BusinessDays | Expression | Text | Later
+    None | bool | int | float | str | date | datetime | timedelta | BusinessDays | Expression | Text | Deferred
     | Mapping[str, "Fillable"] | tuple["Fillable", ...]
 )  # fmt: skip
 """A value of a step's field before its expressions are worked out."""

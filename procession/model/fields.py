@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from procession.expressions import Expression, Fillable, Later, Span, Text, split
+from procession.expressions import Deferred, Expression, Fillable, Span, Text, split
 from procession.model.draft import Filled, Leaf, YamlPath
 from procession.model.problems import Locate, Problems, model_below
 from procession.steps.fields import Wants
@@ -102,7 +102,7 @@ def _entries(field: Field, given: list[Any], path: YamlPath, problems: Problems,
 
 def _in_turn(value: Fillable) -> Fillable:
     """The step works the conditions of its entries out by itself, one after another."""
-    return Later(value) if isinstance(value, Expression) else value
+    return Deferred(value) if isinstance(value, Expression) else value
 
 
 def _join(base: YamlPath, path: YamlPath) -> YamlPath:

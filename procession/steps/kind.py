@@ -94,7 +94,7 @@ class Context:
 Decide = Callable[[Mapping[str, Any], Context], Outcome]
 """(filled fields by their word in YAML, context) → outcome. Touches nothing outside. What the author left
 out is absent, an expression that gave nothing is None; a condition may still be an expression
-(`procession.expressions.Later`).
+(`procession.expressions.Deferred`).
 
 Raises:
     PermanentError: these values allow no outcome.

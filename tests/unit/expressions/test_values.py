@@ -7,7 +7,7 @@ import pytest
 from unit.expressions.world import ACME, ANN, AT, CAL, CALL, MEETING, NAMES, value
 
 from procession.errors import ExpressionError
-from procession.expressions import Expression, Later, Text, evaluate, fill
+from procession.expressions import Deferred, Expression, Text, evaluate, fill
 from procession.expressions.operations import FILTERS, FUNCTIONS, TESTS
 from procession.expressions.seen import seen
 from procession.records import Record, Ref
@@ -335,7 +335,7 @@ def test_mappings_and_lists_are_filled_through_and_through():
 def test_an_expression_for_later_is_handed_on():
     condition = Expression("meeting.opportunity.name == 'x'", AT)
 
-    assert fill({"when": Later(condition)}, NAMES) == {"when": condition}
+    assert fill({"when": Deferred(condition)}, NAMES) == {"when": condition}
 
 
 def test_mixed_text_that_cannot_be_written_says_where():
