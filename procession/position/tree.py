@@ -93,7 +93,7 @@ def to_json(position: Position) -> dict[str, Any]:
             "path": token.path,
             **({"state": token.state} if token.state != "ready" else {}),
             **({"attempts": token.attempts} if token.attempts else {}),
-            **({"error": dict(token.error)} if token.error is not None else {}),
+            **({"error": json_of(token.error)} if token.error is not None else {}),
         }
         for token in position.tokens.values()
     ]
@@ -102,11 +102,12 @@ def to_json(position: Position) -> dict[str, Any]:
 
 def from_json(value: Mapping[str, Any]) -> Position:
     """The position of an instance that goes on; one that is over is not kept."""
+    nothing: dict[str, Any] = {"parent": 0, "path": "", "slot": "", "rest": (), "names": {}}
     scopes = (
-        Scope(**{**scope, "rest": tuple(scope.get("rest", ())), "names": value_of(scope.get("names", {}))})
-        for scope in ({"parent": 0, "path": "", **each} for each in value["scopes"])
+        Scope(**{**scope, "rest": tuple(scope["rest"]), "names": value_of(scope["names"])})
+        for scope in ({**nothing, **each} for each in value["scopes"])
     )
-    tokens = (Token(**token) for token in value["tokens"])
+    tokens = (Token(**{**token, "error": value_of(token.get("error"))}) for token in value["tokens"])
     return Position(
         {scope.id: scope for scope in scopes}, {token.scope: token for token in tokens}, value["last_id"]
     )
