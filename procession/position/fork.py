@@ -9,10 +9,13 @@ from procession.position.way import Way
 
 def enter(way: Way, scope: int, path: str, outcome: Fork) -> None:
     rest = ("continue",) if outcome.rest == "continue" else ()
-    fork = way.hold("fork", scope, path, count=outcome.needed, rest=rest)
+    count = min(outcome.needed, len(outcome.slots))
+    fork = way.hold("fork", scope, path, count=count, rest=rest)
     for slot in outcome.slots:
         names = {"vars": way.vars(scope)}
         way.open("branch", fork.id, path, slot, names=names)
+    if not count:
+        _join(way, fork)
 
 
 def left(way: Way, scope: Scope) -> None:
