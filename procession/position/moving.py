@@ -116,8 +116,11 @@ def child_ended(plan: Plan, position: Position, scope: int) -> Position:
 def start_event(
     plan: Plan, position: Position, owner: int, slot: str, names: Mapping[str, Any], *, interrupting: bool
 ) -> Position:
-    """Raises:
-    ValueError: an event sub-process of this owner is going on.
+    """`names` are those that its steps see beside what is seen in the owner.
+
+    Raises:
+        KeyError: the owner is not open (any more).
+        ValueError: it has no event sub-processes, or one is going on that this one does not interrupt.
     """
     way = Way(plan, position)
     events.enter(way, owner, slot, names, interrupting=interrupting)

@@ -29,9 +29,10 @@ class Scope:
 
     `id` is never used again in this instance; `parent` is 0 for the outermost. `path` is that of the step that
     opened it (`""`: the process), `slot` the list of that step's children it goes through, `round` the passes of
-    the loops around it (`""`, `2`, `2.0`). `rest` are slots to enter after this one. `number` and `count` are the
-    item it is at and how many there are, or how many inside it are over and how many must be. `names` are those
-    that belong to it: `error`, and `vars` where it has its own.
+    the loops, and the events, around it (`""`, `2`, `2.0`). `rest` are slots to enter after this one; of a fork,
+    `continue` if that is what the other branches do. `number` and `count` are the item it is at and how many there
+    are, or how many inside it are over and how many must be; of an owner of event sub-processes, `number` is how many
+    it has had. `names` are those that belong to it: `error`, what an event brought, and `vars` where it has its own.
     """
 
     id: int

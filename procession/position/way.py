@@ -30,7 +30,7 @@ class Way:
     def steps(self, path: str, slot: str) -> tuple[Step, ...]:
         """The list of steps `slot` of the step at `path`; of the process itself, if that is empty."""
         if not path:
-            return self.plan.steps if slot == "steps" else self.plan.errors
+            return {"steps": self.plan.steps, "errors": self.plan.errors}[slot]
         step = self.plan.located[path].step
         return step.on_error if slot == "on_error" else step.slots.get(slot, ())
 
@@ -122,3 +122,8 @@ class Way:
             at = self.scopes[at.parent]
         found: Mapping[str, Any] = at.names["vars"]
         return found
+
+
+def round_of(around: str, number: int) -> str:
+    """`2.0`: the first pass of a loop in the third pass of the loop around it."""
+    return f"{around}.{number}".lstrip(".")

@@ -4,9 +4,9 @@ import json
 from datetime import date
 
 import pytest
-from position_world import Instance, fork, plan, spawn, step
+from position_world import Instance, fork, group, loop, plan, repeat, spawn, step
 
-from procession.position import Held, Over, from_json, to_json
+from procession.position import Held, Over, from_json, start_event, to_json
 
 # --- JSON
 
@@ -62,3 +62,86 @@ def test_no_children_are_passed_at_once():
     instance = Instance(plan(spawn("s", 0, needed=1), step("after"))).take("s")
 
     assert instance.turns == ["after"]
+
+
+# --- event sub-processes
+
+
+def watched(*inside, **more):
+    """A group with one event sub-process, `event`, of one step, `told`."""
+    return group("g", *inside, event=(step("told"),), **more)
+
+
+def test_an_event_sub_process_goes_on_beside_its_owner():
+    instance = Instance(plan(watched(step("a")), step("after"))).take("g").event("g", "event")
+
+    assert instance.turns == ["a", "told@0"]
+
+
+@pytest.mark.parametrize("order", [("a", "told"), ("told", "a")])
+def test_the_owner_is_over_with_its_own_steps_and_its_event_sub_process(order):
+    instance = Instance(plan(watched(step("a")), step("after"))).take("g").event("g", "event").take(order[0])
+
+    assert "after" not in instance.turns
+    assert instance.take(order[1]).turns == ["after"]
+
+
+def test_every_event_has_a_round_of_its_own():
+    instance = Instance(plan(loop("l", watched(step("a"))))).take("l", "g").event("g", "event")
+
+    assert instance.turns == ["a@0", "told@0.0"]
+    assert instance.take("told").event("g", "event").turns == ["a@0", "told@0.1"]
+    assert instance.take("told", "a", "g").event("g", "event").turns == ["a@1", "told@1.0"]
+
+
+def test_what_outlived_the_first_event_is_not_at_one_step_with_the_second():
+    group_ = group("g", step("a"), event=(fork("f", (step("late"),), needed=0, rest="continue"),))
+    instance = Instance(plan(group_)).take("g").event("g", "event").take("f").event("g", "event").take("f")
+
+    assert instance.turns == ["a", "late@0", "late@1"]
+
+
+def test_event_sub_processes_of_one_owner_go_one_after_another():
+    instance = Instance(plan(watched(step("a")))).take("g").event("g", "event")
+
+    with pytest.raises(ValueError, match="is not over"):
+        instance.event("g", "event")
+
+
+def test_an_interrupting_event_takes_the_place_of_all_that_goes_on_in_its_owner():
+    instance = Instance(plan(watched(fork("f", (step("a"),), (step("b"),))), step("after"))).take("g", "f")
+
+    assert instance.event("g", "event", interrupting=True).turns == ["told@0"]
+    assert instance.take("told").turns == ["after"]
+
+
+def test_an_interrupting_event_does_not_wait_for_another_one():
+    instance = Instance(plan(watched(step("a")))).take("g").event("g", "event")
+
+    assert instance.event("g", "event", interrupting=True).turns == ["told@1"]
+
+
+@pytest.mark.parametrize("interrupting", [False, True])
+def test_an_owner_that_was_interrupted_takes_no_more_events(interrupting):
+    instance = Instance(plan(watched(step("a")))).take("g").event("g", "event", interrupting=True)
+
+    with pytest.raises(ValueError, match="is not over"):
+        instance.event("g", "event", interrupting=interrupting)
+
+
+@pytest.mark.parametrize(
+    "made", [loop("x", step("a")), fork("x", (step("a"),)), repeat("x", step("a")), spawn("x", 1)]
+)
+def test_only_the_process_and_groups_have_event_sub_processes(made):
+    instance = Instance(plan(made)).take("x")
+    owner = instance.scope("x", "loop", "fork", "repeat", "children")
+
+    with pytest.raises(ValueError, match="has no event sub-processes"):
+        start_event(instance.plan, instance.position, owner, "events/event", {}, interrupting=False)
+
+
+def test_what_an_event_brought_is_seen_in_its_steps_and_nowhere_else():
+    instance = Instance(plan(watched(step("a")))).take("g").event("g", "event", event={"n": 1})
+
+    assert instance.seen("told").names == {"event": {"n": 1}}
+    assert instance.seen("a").names == {}
