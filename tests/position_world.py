@@ -137,17 +137,18 @@ class Instance:
 
     def __init__(self, a_plan: Plan) -> None:
         self.plan = a_plan
-        self.ids: set[int] = set()
         self.position = begin(a_plan)
-        check(a_plan, self.position, self.ids)
+        check(a_plan, self.position)
 
     def move(self, change: Callable[[Position], Position]) -> None:
         before = self.position
         kept = deepcopy(before)
         after = change(before)
         assert before == kept, "a move changed the position it began with"
-        check(self.plan, after, self.ids)
+        opened = after.scopes.keys() - before.scopes.keys()
         assert after.last_id >= before.last_id
+        assert all(number > before.last_id for number in opened), "an id was used again"
+        check(self.plan, after)
         self.position = after
 
     # what is next
@@ -233,8 +234,7 @@ def written(path: str, round_: str) -> str:
 # --- what always holds
 
 
-def check(a_plan: Plan, position: Position, ids: set[int]) -> None:
-    """`ids` are all numbers of scopes that this instance has had; those that were closed stay closed."""
+def check(a_plan: Plan, position: Position) -> None:
     scopes, tokens = position.scopes, position.tokens
     assert (position.over is not None) == (not scopes)
     assert all(number == scope.id for number, scope in scopes.items())
@@ -242,9 +242,8 @@ def check(a_plan: Plan, position: Position, ids: set[int]) -> None:
     assert all(scope.parent == 0 or scope.parent in scopes for scope in scopes.values())
     assert sum(scope.parent == 0 for scope in scopes.values()) == (position.over is None)
     assert list(scopes) == sorted(scopes)
+    assert list(tokens) == sorted(tokens)
     assert all(scope.parent < scope.id <= position.last_id for scope in scopes.values())
-    assert all(number > max(ids, default=0) for number in scopes.keys() - ids), "an id was used again"
-    ids |= scopes.keys()
     standing = [(token.path, scopes[token.scope].round) for token in tokens.values()]
     assert len(standing) == len(set(standing)), "two tokens stand at one step in one round"
     _nothing_waits_for_nothing(a_plan, position)

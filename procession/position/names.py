@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from procession.plan import Plan
-from procession.position.tree import Position
+from procession.position.tree import Position, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +20,26 @@ class Seen:
 
 
 def seen(plan: Plan, position: Position, scope: int) -> Seen:
+    return seen_in(plan, position.scopes, scope)
+
+
+def seen_in(plan: Plan, scopes: Mapping[int, Scope], scope: int) -> Seen:
     names: dict[str, Any] = {}
     items: dict[str, tuple[int, int]] = {}
     while scope:
-        at = position.scopes[scope]
+        at = scopes[scope]
         names = {**at.names, **names}
+        items = {**at.names.get("items", {}), **items}
         if at.kind == "loop":
             items.setdefault(plan.located[at.path].step.each, (at.id, at.number))
         scope = at.parent
-    names.pop("set", None)
-    return Seen(names.pop("vars"), names.pop("error", None), items, names)
+    others = {name: value for name, value in names.items() if name not in ("vars", "set", "error", "items")}
+    return Seen(names["vars"], names.get("error"), items, others)
+
+
+def taken_along(plan: Plan, scopes: Mapping[int, Scope], scope: int) -> dict[str, Any]:
+    """The names of a scope that leaves those around it: it still sees what it saw there."""
+    found = seen_in(plan, scopes, scope)
+    error = {} if found.error is None else {"error": found.error}
+    items = {"items": dict(found.items)} if found.items else {}
+    return {**found.names, **error, **items, **scopes[scope].names}

@@ -32,7 +32,9 @@ class Scope:
     the loops, and the events, around it (`""`, `2`, `2.0`). `rest` are slots to enter after this one; of a fork,
     `continue` if that is what the other branches do. `number` and `count` are the item it is at and how many there
     are, or how many inside it are over and how many must be; of an owner of event sub-processes, `number` is how many
-    it has had. `names` are those that belong to it: `error`, what an event brought, and `vars` where it has its own.
+    it has had. `names` are those that belong to it: `error`, what an event brought, and `vars` where it has its own;
+    `set` is what was set in a branch, or in those of a fork that are over; `items` are the loop variables that a
+    branch took along when it outlived its join.
     """
 
     id: int
@@ -70,7 +72,8 @@ class Over:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """`scopes` by number, outermost first; at most one of `tokens` for each; `over` once nothing is open."""
+    """`scopes` by number, in that order, so outer ones first; at most one of `tokens` for each, in the same order; `over`
+    once nothing is open."""
 
     scopes: Mapping[int, Scope]
     tokens: Mapping[int, Token]

@@ -25,7 +25,8 @@ class Way:
     def position(self) -> Position:
         if self.over is not None:
             return Position({}, {}, self.last_id, self.over)
-        return Position(self.scopes, self.tokens, self.last_id)
+        scopes, tokens = dict(sorted(self.scopes.items())), dict(sorted(self.tokens.items()))
+        return Position(scopes, tokens, self.last_id)
 
     def steps(self, path: str, slot: str) -> tuple[Step, ...]:
         """The list of steps `slot` of the step at `path`; of the process itself, if that is empty."""

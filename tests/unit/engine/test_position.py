@@ -4,7 +4,7 @@ import json
 from datetime import date
 
 import pytest
-from position_world import Instance, fork, group, loop, plan, repeat, spawn, step
+from position_world import Instance, caught, error, fork, group, loop, plan, repeat, sets, spawn, step
 
 from procession.position import Held, Over, from_json, start_event, to_json
 
@@ -145,3 +145,38 @@ def test_what_an_event_brought_is_seen_in_its_steps_and_nowhere_else():
 
     assert instance.seen("told").names == {"event": {"n": 1}}
     assert instance.seen("a").names == {}
+
+
+# --- names
+
+
+def test_a_branch_that_outlived_its_join_still_sees_the_loop_variable_and_the_error():
+    late = fork("f", (step("late"),), (step("soon"),), needed=1, rest="continue")
+    instance = Instance(plan(caught(step("a"), loop("l", late)))).fail("a").take("l", "f@0")
+    before = instance.seen("late@0")
+
+    instance.take("soon@0", "f@1")
+
+    assert instance.seen("late@0") == before
+    assert before.items.keys() == {"l"}
+    assert before.error == error()
+    assert instance.seen("late@1").items["l"][1] == 1
+
+
+def test_a_branch_that_outlived_its_join_still_sees_what_the_event_brought():
+    late = fork("f", (step("late"),), needed=0, rest="continue")
+    instance = (
+        Instance(plan(group("g", step("a"), event=(late,)))).take("g").event("g", "event", event=1).take("f")
+    )
+
+    assert instance.seen("late").names == {"event": 1}
+
+
+@pytest.mark.parametrize("name", ["error", "vars", "set", "items"])
+def test_what_a_branch_sets_is_a_var_whatever_its_name(name):
+    instance = Instance(plan(fork("f", (sets("a", **{name: 1}),), (step("b"),)), step("after"))).take(
+        "f", "a"
+    )
+
+    assert (instance.seen("b").vars, instance.seen("b").error, instance.seen("b").items) == ({}, None, {})
+    assert instance.take("b").seen("after").vars == {name: 1}
