@@ -6,7 +6,18 @@ from datetime import date
 import pytest
 from position_world import Instance, caught, error, fork, group, loop, plan, repeat, sets, spawn, step
 
-from procession.position import Held, Over, from_json, start_event, to_json
+from procession.position import (
+    Done,
+    Held,
+    Over,
+    TryAgain,
+    Wait,
+    from_json,
+    proceed,
+    start_event,
+    to_json,
+    wake,
+)
 
 # --- JSON
 
@@ -180,3 +191,58 @@ def test_what_a_branch_sets_is_a_var_whatever_its_name(name):
 
     assert (instance.seen("b").vars, instance.seen("b").error, instance.seen("b").items) == ({}, None, {})
     assert instance.take("b").seen("after").vars == {name: 1}
+
+
+# --- states of tokens
+
+
+def test_a_token_that_waited_or_is_to_be_tried_again_is_woken():
+    instance = Instance(plan(fork("f", (step("a"),), (step("b"),)))).take("f")
+    instance.answer("a", Wait()).answer("b", TryAgain(error()))
+
+    assert instance.turns == []
+    assert instance.wake("a").turns == ["a"]
+    assert instance.wake("b").turns == ["a", "b"]
+    assert instance.turn("b").attempts == 1
+
+
+def test_an_incident_is_not_woken_by_what_its_step_waited_for():
+    instance = Instance(plan(step("a"))).answer("a", Held(error()))
+
+    assert instance.wake("a").woken().turns == []
+    assert instance.resume().turns == ["a"]
+
+
+def test_one_that_is_woken_after_its_scope_ended_changes_nothing():
+    instance = Instance(plan(step("a"), step("b"))).take("a")
+    before = instance.position
+
+    assert wake(before, 99) == before
+
+
+def test_resuming_forgets_the_tries_of_incidents_and_of_no_others():
+    instance = Instance(plan(fork("f", (step("a"),), (step("b"),)))).take("f")
+    for where in ("a", "b"):
+        instance.answer(where, TryAgain(error())).wake(where)
+    instance.fail("a").resume()
+
+    assert instance.turn("a").attempts == 0
+    assert instance.turn("b").attempts == 1
+
+
+def test_a_turn_of_a_scope_that_is_not_open_any_more_is_refused():
+    instance = Instance(plan(fork("f", (step("a"),), (step("b"),), needed=1), step("after"))).take("f")
+    late = instance.turn("b")
+    instance.take("a")
+
+    with pytest.raises(KeyError):
+        proceed(instance.plan, instance.position, late, Done())
+
+
+def test_a_turn_that_was_taken_already_is_refused():
+    instance = Instance(plan(step("a"), step("b")))
+    taken = instance.turn("a")
+    instance.take("a")
+
+    with pytest.raises(KeyError):
+        proceed(instance.plan, instance.position, taken, Done())
