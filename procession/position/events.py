@@ -24,18 +24,16 @@ def enter(way: Way, owner: int, slot: str, names: Mapping[str, Any], *, interrup
     going = [inside for inside in way.inside(owner) if inside.kind == "event"]
     if going and (going[0].interrupting or not interrupting):
         raise ValueError(f"scope {owner} has an event sub-process that is not over")
-    before = None if interrupting else way.tokens.get(owner)
+    before = way.tokens.get(owner)
     if interrupting:
         way.cancel_inside(owner)
     way.scopes[owner] = replace(scope, number=scope.number + 1)
     round_ = round_of(scope.round, scope.number)
     way.open("event", owner, scope.path, slot, interrupting=interrupting, names=dict(names), round=round_)
-    if before:
+    if before and not interrupting:
         way.tokens[owner] = before
 
 
 def left(way: Way, scope: Scope) -> None:
-    """After an interrupting one its owner is over, too (BPMN 2.0.2, 13.5.4)."""
-    if scope.interrupting:
-        way.tokens.pop(scope.parent, None)
+    """After an interrupting one its owner is over, too: nothing else is left in it (BPMN 2.0.2, 13.5.4)."""
     way.end(scope.parent)
