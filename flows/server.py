@@ -14,7 +14,6 @@ import os
 import runpy
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -24,8 +23,6 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 
 from procession.errors import ConfigurationError
@@ -34,7 +31,7 @@ log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 START_SECONDS = 90
-"""The very first start migrates an empty database where no schema of this Prefect version is at hand."""
+"""The very first start migrates an empty database."""
 STOP_SECONDS = 10
 
 TUNED = {
@@ -124,7 +121,6 @@ def start(folder: Path, port: int = 0) -> PrefectServer:
     """
     folder.mkdir(parents=True, exist_ok=True)
     port = _usable_port(port)
-    prepare_database(folder / "prefect.sqlite")
     with (folder / "server.log").open("ab") as server_log:
         process = subprocess.Popen(  # noqa: S603  # this Python, our module
             [sys.executable, "-m", "flows.server", HOST, str(port)],
@@ -172,20 +168,6 @@ def api_url(port: int) -> str:
 def named_server(configured: str, environment: Mapping[str, str] = os.environ) -> str:
     """The API URL of a server that the operator runs; "" if we are to start one."""
     return configured or environment.get("PREFECT_API_URL", "")
-
-
-def prepare_database(file: Path) -> None:
-    """Make the tables of a new SQLite database at once (0.02 s) where Prefect's own migrations take 8 s of
-    computing: `prefect_<version>.sql` is what these migrations make. Prefect still checks, and migrates on."""
-    schema = files("flows") / f"prefect_{version('prefect')}.sql"
-    if file.exists() or not schema.is_file():
-        return
-    unfinished = file.with_suffix(".new")
-    unfinished.unlink(missing_ok=True)
-    database = sqlite3.connect(unfinished)
-    database.executescript(schema.read_text(encoding="utf-8"))
-    database.close()
-    unfinished.replace(file)
 
 
 def _environment(folder: Path) -> dict[str, str]:

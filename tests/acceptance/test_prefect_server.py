@@ -4,13 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 
 import psutil
 import pytest
-from prefect_schema import migrated
 from prefect_world import eventually
 
 from flows import server
@@ -66,19 +63,6 @@ def test_what_the_environment_says_wins_over_the_tuned_settings(
     assert environment["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
     assert environment["DO_NOT_TRACK"] == "1"
     assert "PREFECT_API_URL" not in environment
-
-
-def test_the_tables_at_hand_are_those_of_prefects_own_migrations() -> None:
-    at_hand = (files("flows") / f"prefect_{version('prefect')}.sql").read_text(encoding="utf-8")
-
-    assert unordered(migrated()) == unordered(at_hand), (
-        f"write them anew: {sys.executable} {Path(__file__).parents[1] / 'prefect_schema.py'}"
-    )
-
-
-def unordered(schema: str) -> list[str]:
-    """Constraints of a table and indexes come in any order."""
-    return sorted(line.strip().rstrip(",") for line in schema.splitlines())
 
 
 def test_importing_the_prefect_edge_asks_prefect_not_to_report() -> None:
