@@ -3,6 +3,7 @@
 `serve` starts it and waits until it is healthy. The child runs Prefect's own `prefect server start`; before
 that it begins to watch its standard input, a pipe that only the parent holds: when the parent is gone, even by
 kill -9, the pipe closes and the server stops (`PR_SET_PDEATHSIG` would do so when a *thread* of the parent ends).
+The first on a machine also makes the tables, for itself and for later projects (`flows.empty_database`).
 
 The settings are measured ones: batched recorders, since one transaction per event makes SQLite refuse half of the
 requests; the recorder's interval is not below a second, since less is cut to 0 and becomes a busy loop.
@@ -25,14 +26,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from flows import empty_database
 from procession.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 START_SECONDS = 90
-"""The very first start migrates an empty database."""
+"""The very first start on a machine migrates an empty database."""
 STOP_SECONDS = 10
+DATABASE = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
 
 TUNED = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -120,11 +123,14 @@ def start(folder: Path, port: int = 0) -> PrefectServer:
         ConfigurationError: the port is taken.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    port = _usable_port(port)
+    port = usable_port(port)
+    env = _environment(folder)
+    database = folder / "prefect.sqlite"
+    there = env[DATABASE] != _url(database) or empty_database.begin(database)
     with (folder / "server.log").open("ab") as server_log:
         process = subprocess.Popen(  # noqa: S603  # this Python, our module
-            [sys.executable, "-m", "flows.server", HOST, str(port)],
-            env=_environment(folder),
+            [sys.executable, "-m", "flows.server", HOST, str(port), *([] if there else [str(database)])],
+            env=env,
             stdin=subprocess.PIPE,
             stdout=server_log,
             stderr=subprocess.STDOUT,
@@ -171,17 +177,17 @@ def named_server(configured: str, environment: Mapping[str, str] = os.environ) -
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    ours = {
-        **TUNED,
-        "PREFECT_HOME": str(folder),
-        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{folder / 'prefect.sqlite'}",
-    }
+    ours = {**TUNED, "PREFECT_HOME": str(folder), DATABASE: _url(folder / "prefect.sqlite")}
     env = {**ours, **os.environ}
     env.pop("PREFECT_API_URL", None)
     return env
 
 
-def _usable_port(port: int) -> int:
+def _url(database: Path) -> str:
+    return f"sqlite+aiosqlite:///{database}"
+
+
+def usable_port(port: int) -> int:
     """`port` if it is free, or a free one for 0.
 
     Raises:
@@ -222,9 +228,33 @@ def _stop_with_parent() -> None:
     threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
-def _child(host: str, port: str) -> None:
+def _child(host: str, port: str, new_database: str = "") -> None:
+    """Run a server in this process.
+
+    Args:
+        new_database: has to be made first. Prefect reads its settings once, so another program then starts the server.
+    """
     _stop_with_parent()
-    sys.argv = ["prefect", "server", "start", "--host", host, "--port", port]
+    if new_database:
+        empty_database.make(Path(new_database), _migrate)
+        os.execv(sys.executable, [sys.executable, "-m", "flows.server", host, port])  # noqa: S606  # ourselves
+    _prefect("server", "start", "--host", host, "--port", port)
+
+
+def _migrate(database: Path) -> None:
+    project = os.environ[DATABASE]
+    os.environ[DATABASE] = _url(database)
+    try:
+        _prefect("server", "database", "upgrade", "--yes")
+    except SystemExit as ended:
+        if ended.code:
+            raise
+    finally:
+        os.environ[DATABASE] = project
+
+
+def _prefect(*args: str) -> None:
+    sys.argv = ["prefect", *args]
     runpy.run_module("prefect", run_name="__main__", alter_sys=True)
 
 
