@@ -97,7 +97,7 @@ def _prefect(application: "Application") -> Checkup:
     if port and healthy(api_url(port)):
         return Checkup("Prefect", "well", f"a server answers at {_ui(api_url(port))}")
     if port and not _is_free(port):
-        mend = "Stop that program, or choose another port with PROCESSION_PREFECT_PORT."
+        mend = "Stop that program, or choose another port with PROCESSION_PREFECT_PORT. Processes run without Prefect."
         return Checkup("Prefect", "unwell", f"port {port} is taken by another program", mend)
     return Checkup("Prefect", "well", f"`procession serve` starts a server on port {port or 'any free one'}")
 

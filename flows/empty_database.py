@@ -59,14 +59,6 @@ def keep(content: bytes) -> None:
     _write(file, gzip.compress(content, mtime=0), os.replace)
 
 
-def forget() -> None:
-    """Throw the copy away: a server did not start on a database that began with it."""
-    try:
-        kept().unlink(missing_ok=True)
-    except (OSError, RuntimeError):
-        return  # then it cannot be written either, and is looked at again before it is used
-
-
 def make(database: Path, migrate: Callable[[Path], None]) -> None:
     """Make a database by Prefect's own migrations, and keep a copy if that is possible.
 

@@ -35,6 +35,7 @@ HOST = "127.0.0.1"
 START_SECONDS = 90
 """The very first start on a machine migrates an empty database."""
 STOP_SECONDS = 10
+LOOK_SECONDS = 0.05
 DATABASE = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
 
 TUNED = {
@@ -58,6 +59,10 @@ TUNED = {
 """Settings of the server that differ from Prefect's defaults; what the environment says wins."""
 
 
+class Ended(ConfigurationError):
+    """A server that this process started is gone, and nobody asked it to go."""
+
+
 @dataclass(slots=True)
 class PrefectServer:
     """A server that this process started; `url` is that of its API."""
@@ -76,6 +81,17 @@ class PrefectServer:
 
     def alive(self) -> bool:
         return self.process.poll() is None
+
+    def last_words(self) -> str:
+        """Why it ended."""
+        code = self.process.poll()
+        if code is not None and code < 0:
+            return f"{signal.Signals(-code).name} killed it"
+        return _last_line(self.folder / "server.log")
+
+    def where(self) -> str:
+        """Where to look, as a sentence."""
+        return f"See {self.folder / 'server.log'}."
 
     def stop(self) -> None:
         """Ask it to stop, and make it stop after `STOP_SECONDS`."""
@@ -144,18 +160,26 @@ def wait_until_healthy(server: PrefectServer, seconds: float = START_SECONDS) ->
     ConfigurationError: the server ended, or does not answer in time.
     """
     until = time.monotonic() + seconds
-    while not healthy(server.url):
-        if not server.alive():
-            raise ConfigurationError(
-                f"the Prefect server ended while it started: {_last_line(server.folder / 'server.log')}",
-                hint=f"See {server.folder / 'server.log'}.",
-            )
-        if time.monotonic() > until:
-            raise ConfigurationError(
-                f"the Prefect server did not answer at {server.url} within {seconds:.0f} seconds",
-                hint=f"See {server.folder / 'server.log'}.",
-            )
-        time.sleep(0.05)
+    while not is_up(server, until):
+        time.sleep(LOOK_SECONDS)
+
+
+def is_up(server: PrefectServer, until: float) -> bool:
+    """Whether a server that was started answers by now; `until` is the moment (`time.monotonic`) by which it must.
+
+    Raises:
+        Ended: it will not.
+        ConfigurationError: it did not in time.
+    """
+    if healthy(server.url):
+        return True
+    if not server.alive():
+        raise Ended(f"the Prefect server ended while it started: {server.last_words()}", hint=server.where())
+    if time.monotonic() > until:
+        raise ConfigurationError(
+            f"the Prefect server did not answer at {server.url} in time", hint=server.where()
+        )
+    return False
 
 
 def healthy(url: str, timeout_seconds: float = 1) -> bool:
@@ -198,17 +222,20 @@ def usable_port(port: int) -> int:
         try:
             probe.bind((HOST, port))
         except OSError as error:
-            who = "another Prefect server" if healthy(api_url(port)) else "another program"
-            raise ConfigurationError(
-                f"port {port} is taken by {who}",
-                hint="Stop it, choose another port with PROCESSION_PREFECT_PORT (0 takes a free one), "
-                f"or use that server with PREFECT_API_URL={api_url(port)}.",
-            ) from error
+            hint = "Stop that program, or choose another port with PROCESSION_PREFECT_PORT (0 takes a free one)."
+            who = "another program"
+            if healthy(api_url(port)):
+                hint += f" To use that server: PREFECT_API_URL={api_url(port)}"
+                who = "another Prefect server"
+            raise ConfigurationError(f"port {port} is taken by {who}", hint=hint) from error
         return int(probe.getsockname()[1])
 
 
 def _last_line(file: Path) -> str:
-    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    try:
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        return str(error)
     said = (
         line.strip() for line in reversed(lines) if line.strip() and "For further information" not in line
     )

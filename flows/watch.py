@@ -35,7 +35,6 @@ from flows.client import connected
 from flows.publishing import Publisher
 from flows.reporting import NOT_SHOWN, Reporter
 from flows.runs import Runs, carry_out
-from flows.server import healthy
 from procession.plan import Plan
 
 log = logging.getLogger(__name__)
@@ -97,7 +96,7 @@ class Watch:
         if self._breaker.open:
             if not self._breaker.worth_a_try():
                 return
-            if not healthy(self._breaker.url):
+            if not self._breaker.answers():
                 self._breaker.trip("it does not answer")
                 return
             self._attached.clear()
