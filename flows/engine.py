@@ -24,9 +24,10 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from flows.project import Project
 from flows.server import named_server
 from flows.supervisor import Named, Supervisor
-from procession.cli.application import FlowRun
+from procession.application import FlowRun
 from procession.dispatch import Engine
 from procession.errors import ConfigurationError, ProcessionError, TemporaryError, Unforeseen, foreseen
 from procession.leases import give_back, keep
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from flows.breaker import Breaker
     from flows.lane import Lane
     from flows.starting import Host
-    from flows.wiring import Application
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ the engine begins all the same."""
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A running engine. Implements `procession.cli.application.Running`."""
+    """A running engine. Implements `procession.application.Running`."""
 
     prefect: Named | Supervisor
     loop: "Future[None]"
@@ -113,7 +113,7 @@ class Serving:
 
 
 @contextmanager
-def serve(application: "Application") -> Iterator[Serving]:
+def serve(application: Project) -> Iterator[Serving]:
     """Run the engine while the block runs.
 
     A Prefect server that cannot be started, or ends, keeps it from nothing.
@@ -137,7 +137,7 @@ def serve(application: "Application") -> Iterator[Serving]:
 
 @contextmanager
 def _working(
-    application: "Application", prefect: Named | Supervisor, folder: Path
+    application: Project, prefect: Named | Supervisor, folder: Path
 ) -> Iterator[tuple["Future[None]", threading.Event]]:
     """All parts but the server, at work while the block runs."""
     from flows import deploy

@@ -222,7 +222,9 @@ def usable_port(port: int) -> int:
         try:
             probe.bind((HOST, port))
         except OSError as error:
-            hint = "Stop that program, or choose another port with PROCESSION_PREFECT_PORT (0 takes a free one)."
+            hint = (
+                "Stop that program, or choose another port with PROCESSION_PREFECT_PORT (0 takes a free one)."
+            )
             who = "another program"
             if healthy(api_url(port)):
                 hint += f" To use that server: PREFECT_API_URL={api_url(port)}"

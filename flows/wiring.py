@@ -31,7 +31,7 @@ from procession.records import Ref, Schema, ref_of
 
 if TYPE_CHECKING:
     from crm.store import CrmStore
-    from procession.cli.application import Checkup, Deployed, Imported, ImportOptions, Running
+    from procession.application import Checkup, Deployed, Imported, ImportOptions, Running
     from procession.mail import Templates
     from procession.plan import Plan
     from procession.ports import Actor, Clock, Delivery, MailOut, Ports, Renderer, Store
@@ -62,7 +62,7 @@ def _nearest() -> Path:
 
 @dataclass(frozen=True)
 class Application:
-    """Implements `procession.cli.application.Application`. What is opened is opened once."""
+    """Implements `flows.project.Project`. What is opened is opened once."""
 
     settings: Settings
 
@@ -207,7 +207,7 @@ class Application:
 
     def import_csv(self, entity: str, file: Path, actor: "Actor", how: "ImportOptions") -> "Imported":
         from crm.importing import Options, import_csv
-        from procession.cli.application import Imported
+        from procession.application import Imported
 
         options = Options(dry_run=how.dry_run, zone=how.zone, progress=how.progress)
         done = import_csv(self.store, entity, file, actor, options)

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from procession.application import Application, FlowRun, Running, load
 from procession.cli import history, mails, output
-from procession.cli.application import Application, FlowRun, Running, load
 from procession.cli.content import Json
 from procession.cli.demo_view import View
 from procession.cli.init import copy_content, write_project

@@ -12,7 +12,7 @@ from procession.cli.content import Json
 from procession.cli.session import Session, session
 from procession.errors import InputError
 from procession.ports import Instance, StepRun
-from procession.spelling import did_you_mean, one_of
+from procession.spelling import count, did_you_mean, one_of
 from procession.values import from_json
 
 app = typer.Typer(help="What runs and what ran: instances of processes and their steps.")
@@ -54,7 +54,7 @@ def instances(
         output.note("None.")
         return
     output.table(("#", "what", "state", "started", "result"), [_line(instance) for instance in found])
-    output.note(f"{output.count(len(found), 'instance')}.")
+    output.note(f"{count(len(found), 'instance')}.")
 
 
 @app.command("show")

@@ -6,14 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
-from procession.cli import output, typed
-from procession.cli.application import ImportOptions
+from procession import typed
+from procession.application import ImportOptions
+from procession.cli import output
 from procession.cli.content import Json
-from procession.cli.fields import fields, options
+from procession.cli.fields import fields, options, pairs
 from procession.cli.session import Session, entity_of, session
 from procession.errors import InputError
 from procession.records import Field, Record, Ref, fields_of, ref_of
-from procession.spelling import did_you_mean, one_of
+from procession.spelling import count, did_you_mean, one_of
 
 app = typer.Typer(help="Accounts, contacts, opportunities, users and activities.", no_args_is_help=True)
 app.command()(fields)
@@ -82,10 +83,10 @@ def import_(
     else:
         for row, column, text in report.problems:
             output.say(f"{file}, row {row}{f', {column}' if column else ''}: {text}")
-        rows = output.count(report.rows, name)
+        rows = count(report.rows, name)
         if report.problems:
-            wrong = output.count(len(report.problems), "problem")
-            output.note(f"Nothing was imported: {wrong} in {output.count(report.rows, 'row')}.", "red")
+            wrong = count(len(report.problems), "problem")
+            output.note(f"Nothing was imported: {wrong} in {count(report.rows, 'row')}.", "red")
         else:
             output.note(
                 f"Imported {rows}." if report.saved else f"Would import {rows}; nothing was saved.", "green"
@@ -135,7 +136,7 @@ def list_(
     kind = LISTED.get(entity.removesuffix("s"), {})
     name = "activity" if kind else entity_of(entity, application.schema)
     known = application.schema.entity(name).fields
-    wanted = {**kind, **_typed(now, name, typed.pairs(where or (), "--where"), "--where")}
+    wanted = {**kind, **_typed(now, name, pairs(where or (), "--where"), "--where")}
     if order:
         _field(order.removeprefix("-"), known, name)
     rows = _found(now, name, wanted, order, limit)
@@ -150,9 +151,7 @@ def list_(
         (name, *columns),
         [(str(ref_of(record)), *(_in_list(record, column) for column in columns)) for record in rows],
     )
-    output.note(
-        f"{output.count(len(rows), name)}{' (there may be more: --limit)' if len(rows) == limit else ''}."
-    )
+    output.note(f"{count(len(rows), name)}{' (there may be more: --limit)' if len(rows) == limit else ''}.")
 
 
 def _found(now: Session, entity: str, where: Mapping[str, Any], order: str, limit: int) -> list[Record]:

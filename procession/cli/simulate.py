@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from procession.cli import email, history, instances, mails, output, typed
+from procession.cli import email, history, instances, mails, output
 from procession.cli.content import Json
+from procession.cli.fields import pairs
 from procession.cli.rehearsal import NobodyPosts, Rehearsal, rehearse
 from procession.cli.running import GIVEN, read_inputs
 from procession.cli.session import Session, session
@@ -69,7 +70,7 @@ def simulate(
     """
     now = session(context)
     plan = now.plan(process)
-    inputs = read_inputs(now, plan, typed.pairs(given or (), "--input"))
+    inputs = read_inputs(now, plan, pairs(given or (), "--input"))
     with rehearse(now.application.store) as store:
         ports = now.application.ports(store=store, mail_out=NobodyPosts())
         done = _simulated(now, plan, inputs, store, ports)

@@ -1,4 +1,4 @@
-"""What the command line needs of the application, and how it finds it.
+"""What an application is to those who use it, the command line before all, and how they find it.
 
 The application is the customer's: it says where the project is, opens the store, and starts servers. It
 registers a function `application(project: Path | None) -> Application` as the entry point `application` of
