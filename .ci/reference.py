@@ -179,7 +179,19 @@ A step is one item of `steps:`; its kind is its key. Beside the kind stand, as f
 | `name` | A title for people. |
 | `if` | A condition: the step is taken only if it holds. With `then` it is a step of its own. |
 | `retry` | `transient` (six tries in a quarter of an hour), `none`, or `{max_attempts, interval, backoff, max_interval, jitter, on}`. |
-| `on_error` | Steps to take when it failed for good; `error.message` says why. |"""
+| `on_error` | Steps to take when it failed for good; `error.message` says why. |
+
+**`retry`** tries a step again that failed, after a pause; `on` says after which errors (`temporary` ones, unless it
+names others). At a step with steps inside (`if`, `choose`, `for_each`) it is what every step inside goes by that names no `retry`
+of its own, the nearest one first; what `defaults` say comes last. Each step is tried again by itself: the block as a whole never
+is, since its mails would be sent again. What stands in the `on_error` of a step is outside of it.
+
+**`on_error`** takes over when a step has failed for good, after its last try. At a step with steps inside it catches what
+fails anywhere inside: the rest of the block is left out, these steps are taken, and the process goes on after the block. An
+error goes to the innermost `on_error` around it, then to `errors` of the process; if there is none, the instance waits as an incident.
+
+A key that can have no effect where it stands is a mistake that `procession check` finds: a `retry` where nothing
+can fail for a moment, an `on_error` at a step that cannot fail, `undo` beside `send: draft`."""
 
 EXPRESSIONS_INTRODUCTION = """\
 A text holds expressions in `{{ }}`; a condition (`if`, `when`) is one without braces. A field that is exactly one

@@ -3,21 +3,32 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from crm.checks import normal
+from crm.parameters import IDS, portions
 from crm.tables import contact_address
 
 KINDS = ("email", "phone")
 
 _INSERT = insert(contact_address)
-_OF_KIND = (
-    select(contact_address.c.id, contact_address.c.normal)
-    .where(contact_address.c.contact_id == bindparam("contact"), contact_address.c.kind == bindparam("kind"))
+_OF_CONTACTS = (
+    select(
+        contact_address.c.id,
+        contact_address.c.contact_id,
+        contact_address.c.kind,
+        contact_address.c.normal,
+        contact_address.c.position,
+    )
+    .where(contact_address.c.contact_id.in_(IDS))
     .order_by(contact_address.c.position, contact_address.c.id)
 )
-_FIRST_PLACE = select(func.min(contact_address.c.position)).where(
-    contact_address.c.contact_id == bindparam("contact")
+_DELETE = delete(contact_address).where(contact_address.c.id.in_(IDS))
+_REPLACED = ("value", "normal", "position")
+_REPLACE = (
+    update(contact_address)
+    .where(contact_address.c.id == bindparam("number"))
+    .values({name: bindparam(f"new_{name}") for name in _REPLACED})
 )
 
 
@@ -32,24 +43,36 @@ def add(connection: Connection, rows: Iterable[tuple[int, str, Sequence[str]]]) 
         connection.execute(_INSERT, values)
 
 
-def make_primary(connection: Connection, contact: int, kind: str, address: str) -> None:
-    """Put an address in the place of the primary one. One the contact has already moves to the front,
-    and nothing is lost; the empty text takes the primary one away and leaves its place to the next."""
-    there = connection.execute(_OF_KIND, {"contact": contact, "kind": kind}).all()
-    same = next((row.id for row in there if row.normal == normal(kind, address)), None)
-    table = contact_address
-    if not address:
-        if there:
-            connection.execute(delete(table).where(table.c.id == there[0].id))
-    elif same is not None:
-        first = connection.execute(_FIRST_PLACE, {"contact": contact}).scalar() or 0
-        place = {"value": address.strip(), "position": first - 1}
-        connection.execute(update(table).where(table.c.id == same).values(place))
-    elif there:
-        values = {"value": address.strip(), "normal": normal(kind, address)}
-        connection.execute(update(table).where(table.c.id == there[0].id).values(values))
-    else:
-        connection.execute(_INSERT, [_row(contact, kind, address, 0)])
+def make_primary(connection: Connection, wanted: Iterable[tuple[int, str, str]]) -> None:
+    """Put addresses in the place of the primary ones: `(contact, kind, address)`. One the contact has already
+    moves to the front, and nothing is lost; the empty text takes the primary one away and leaves its place
+    to the next."""
+    wishes = list(wanted)
+    there: dict[tuple[int, str], list[Row[*tuple[Any, ...]]]] = {}
+    for some in portions({contact for contact, _, _ in wishes}):
+        for row in connection.execute(_OF_CONTACTS, {"ids": some}):
+            there.setdefault((row.contact_id, row.kind), []).append(row)
+    gone: list[int] = []
+    new: list[dict[str, Any]] = []
+    moved: list[dict[str, Any]] = []
+    for contact, kind, address in wishes:
+        known, compared = there.get((contact, kind), []), normal(kind, address)
+        same = next((row for row in known if row.normal == compared), None)
+        if not address:
+            gone += [known[0].id] if known else []
+        elif known:
+            place = known[0].position - 1 if same else known[0].position
+            values = _row(contact, kind, address, place)
+            values = {f"new_{name}": values[name] for name in _REPLACED}
+            moved.append({"number": (same or known[0]).id, **values})
+        else:
+            new.append(_row(contact, kind, address, 0))
+    for some in portions(gone):
+        connection.execute(_DELETE, {"ids": some})
+    if moved:
+        connection.execute(_REPLACE, moved)
+    if new:
+        connection.execute(_INSERT, new)
 
 
 def _row(contact: int, kind: str, address: str, position: int) -> dict[str, Any]:

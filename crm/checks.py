@@ -14,6 +14,8 @@ from procession.times import zone
 
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 ADDRESS = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+")
+ADDRESSES = ("email", "phone")
+"""Fields whose values are kept without the spaces around them."""
 MOST = 1e13
 """Amounts below are exact to the cent as plain numbers."""
 DEFAULTS: Mapping[str, dict[str, Any]] = {
@@ -59,6 +61,10 @@ def normal(kind: str, address: str) -> str:
     return re.sub(r"[^\d+]", "", address) or address.strip()
 
 
+def unknown_entity(name: str) -> StoreError:
+    return StoreError(f"There are no records called {name!r}.", hint=did_you_mean(name, SCHEMA.entities))
+
+
 def known_field(entity: str, name: str) -> Field:
     """Raises:
     StoreError: there is no such field.
@@ -79,6 +85,8 @@ def _accept_one(entity: str, name: str, value: Any) -> Any:
             raise StoreError(f"{entity}.{name} cannot be empty.")
         return _nothing(field)
     kept = of_type(field.type, value, f"{entity}.{name}")
+    if name in ADDRESSES:
+        kept = kept.strip()
     if field.options and kept not in field.options:
         hint = did_you_mean(str(kept), field.options) or f"It can be {one_of(field.options)}."
         raise StoreError(f"{entity}.{name} cannot be {kept!r}.", hint=hint)
@@ -150,7 +158,7 @@ def _check_language(tag: str, where: str) -> None:
 
 
 def _check_email(address: str, where: str) -> None:
-    if not ADDRESS.fullmatch(address.strip()):
+    if not ADDRESS.fullmatch(address):
         raise StoreError(f"{where}: {address[:60]!r} is not an e-mail address.")
 
 

@@ -85,7 +85,7 @@ class Base(SQLModel):
 
 
 def primary_key() -> Any:
-    """The primary key, given by the database (or taken beforehand, see `crm.ids`)."""
+    """The primary key, given by the database."""
     return Field(default=None, sa_type=ID, primary_key=True)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.sql.compiler import InsertmanyvaluesSentinelOpts
 
 from crm.columns import dumps
 from crm.failures import translate, unreachable
@@ -22,7 +23,15 @@ ASLEEP_SECONDS = 120
 
 LONGEST_UNIT_SECONDS = 900
 """So is one that lasts so long. A process that is put to sleep halfway through sending a statement counts as busy:
-only this ends it, and only PostgreSQL 17 and later know it. The longest unit is the import of a big file."""
+only this ends it, and only PostgreSQL 17 and later know it. The longest unit is the check of a big file that is to be imported."""
+
+NUMBERED_IN_ORDER = InsertmanyvaluesSentinelOpts.ANY_AUTOINCREMENT
+"""SQLite numbers the rows of an INSERT in their order, from the highest number there was (AUTOINCREMENT). SQLAlchemy
+does not count on it, and would insert row by row where it is asked for the numbers of many rows in order."""
+
+NUMBERED_IN_ORDER = InsertmanyvaluesSentinelOpts.ANY_AUTOINCREMENT
+"""SQLite numbers the rows of an INSERT in their order, from the highest number there was (AUTOINCREMENT). SQLAlchemy
+does not count on it, and would insert row by row where it is asked for the numbers of many rows in order."""
 
 TRANSACTION_TIMEOUT_SINCE = 170000
 
@@ -62,6 +71,7 @@ def _sqlite(address: URL) -> Engine:
         raise unreachable(f"its folder cannot be made ({error.strerror})") from error
     arguments = {"isolation_level": None, "timeout": BUSY_SECONDS, "check_same_thread": False}
     engine = create_engine(address, connect_args=arguments, pool_size=10, max_overflow=20, **_SHARED)
+    engine.dialect.insertmanyvalues_implicit_sentinel = NUMBERED_IN_ORDER
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:

@@ -1,6 +1,10 @@
-"""Versions of processes."""
+"""Versions of processes, and which of them are current."""
 
-from sqlalchemy import bindparam, func, select
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import bindparam, func, insert, select
 
 from crm import journal as j
 from crm.dialects import Upsert
@@ -13,6 +17,14 @@ _ONE = select(j.definition.c.number, j.definition.c.files).where(
     j.definition.c.process == bindparam("process"), j.definition.c.digest == bindparam("digest")
 )
 _LAST = select(func.max(j.definition.c.number)).where(j.definition.c.process == bindparam("process"))
+_P = j.publication.c
+_LATEST = select(func.max(_P.id)).group_by(_P.process)
+_CURRENT = select(_P.process, _P.digest).where(_P.id.in_(_LATEST), _P.digest > "")
+_OF_FOLDER = select(_P.process, _P.digest).where(
+    _P.id.in_(select(func.max(_P.id)).where(_P.folder == bindparam("folder")).group_by(_P.process))
+)
+_EVER = select(_P.process, _P.digest).where(_P.digest > "").distinct()
+_PUBLISH = insert(j.publication)
 _TRIES = 5
 
 
@@ -37,3 +49,20 @@ class Definitions(Part):
     def definition(self, process: str, digest: str) -> Definition | None:
         row = self._connection.execute(_ONE, {"process": process, "digest": digest}).first()
         return Definition(process, digest, row.number, row.files) if row else None
+
+    def current(self) -> dict[str, str]:
+        return {row.process: row.digest for row in self._connection.execute(_CURRENT)}
+
+    def published_by(self, folder: str) -> dict[str, str]:
+        rows = self._connection.execute(_OF_FOLDER, {"folder": folder})
+        return {row.process: row.digest for row in rows}
+
+    def was_current(self) -> Mapping[str, set[str]]:
+        found: dict[str, set[str]] = defaultdict(set)
+        for row in self._connection.execute(_EVER):
+            found[row.process].add(row.digest)
+        return found
+
+    def make_current(self, process: str, digest: str, folder: str, at: datetime) -> None:
+        row = {"process": process, "digest": digest, "folder": folder, "at": at}
+        self._connection.execute(_PUBLISH, row)

@@ -18,7 +18,6 @@ from procession.records import Ref
 _INSERT = insert(j.event)
 _INSERT_NEW = Upsert(j.event)
 _NEW = select(j.event.c.id).where(j.event.c.id.in_(IDS))
-_ANY_PENDING = select(j.event.c.id).where(text("event.dispatched_at IS NULL")).limit(1)
 _PENDING = (
     select(j.event)
     .where(text("event.dispatched_at IS NULL"))
@@ -66,9 +65,6 @@ class EventLog(Part):
             for number in self._connection.execute(_NEW, {"ids": some}).scalars()
         }
         return [number if number in new else None for number in numbers]
-
-    def any_pending(self) -> bool:
-        return self._connection.execute(_ANY_PENDING).first() is not None
 
     def pending(self, limit: int) -> list[Event]:
         return [_event(row) for row in self._connection.execute(_PENDING, {"limit": limit})]

@@ -8,9 +8,11 @@ from sqlalchemy import BindParameter, Connection, Row, Select, and_, bindparam, 
 
 from crm import links
 from crm import tables as t
+from crm.checks import unknown_entity
 from crm.mapping import LINKED
 from crm.parameters import IDS, portions
 from crm.part import Part
+from crm.schema import SCHEMA
 from procession.ports import Actor, HistoryRow, MailState
 from procession.records import Ref
 
@@ -45,7 +47,7 @@ def _query(entity: str) -> Select[Any]:
     )
 
 
-_QUERIES = {entity: _query(entity) for entity in (*LINKED, "activity", "user")}
+_QUERIES = {entity: _query(entity) for entity in SCHEMA.entities}
 
 
 _ABOUT_ACTIVITIES = select(t.history).where(
@@ -85,7 +87,7 @@ class CrmHistory(Part):
 
     def of(self, ref: Ref, limit: int = 1000) -> list[HistoryRow]:
         if ref.entity not in _QUERIES:
-            return []
+            raise unknown_entity(ref.entity)
         values = {"number": ref.id, "limit": limit}
         return [_line(row, row.delivery) for row in self._connection.execute(_QUERIES[ref.entity], values)]
 

@@ -1,7 +1,9 @@
-"""Import records from CSV files: all rows or none, and every problem at once.
+"""Import records from CSV files: every problem at once, and nothing is saved of a file that has one.
 
-    file → `crm.sheets.read` → texts by field → `crm.cells`, `crm.naming` → values → one unit of the store
+    file → `crm.sheets.read` → texts by field → `crm.cells`, `crm.naming` → values → units of the store
 
+The whole file is checked first; then its rows are saved in slices, a unit each, so that others can write between
+two of them. If one fails, for what has changed since the check, it is told which rows were saved.
 A cell may name another record: an account or an opportunity by its name, a user or a contact by an e-mail address
 or by name, any of them as `account:3`. What is wrong anywhere is told with its row and column, and nothing is saved.
 """
@@ -26,9 +28,10 @@ from procession.ports import Actor
 from procession.records import ref_of
 from procession.spelling import did_you_mean, one_of
 
-ENTITIES = ("contact", "account", "opportunity", "activity")
+ENTITIES = tuple(entity for entity in SCHEMA.entities if entity != "user")
+"""Colleagues are not imported: there are few, and processes run for them."""
 AT_ONCE = 1_000
-"""Rows between two calls of `progress`."""
+"""Rows that are saved in one unit, and between two calls of `progress`."""
 
 Progress = Callable[[int, int], None]
 """Called with (done, of how many)."""
@@ -37,12 +40,13 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import did, or would have done: `rows` of the file, and what is wrong with it, in order."""
+    """What an import did, or would have done: `rows` of the file, what is wrong with it, in order, and how many
+    of them were `saved`."""
 
     entity: str
     rows: int
     problems: tuple[Problem, ...] = ()
-    saved: bool = False
+    saved: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,28 +66,47 @@ def import_csv(
     actor: Actor,
     options: Options | None = None,
 ) -> Imported:
-    """Import a file. If there are problems, nothing is saved.
+    """Import a file. If anything is wrong with it, nothing is saved.
 
     Raises:
         InputError: the file cannot be read, or records of this kind cannot be imported.
+        ProcessionError: the store refused the first rows, so nothing was saved.
     """
     if entity not in ENTITIES:
         raise InputError(f"{entity!r} cannot be imported, only {one_of(ENTITIES)}.")
     sheet, how = read(entity, path), options or Options()
     total = len(sheet.rows)
-    with store.unit(write=not how.dry_run) as unit:
+    with store.unit(write=False) as unit:
         rows = _Rows(sheet, unit.records, how.zone)
         checked = [
             values for done, some in _steps(sheet.rows) for values in rows.check(some, how.progress, done)
         ]
-        if rows.problems or how.dry_run:
-            how.progress(2 * total, 2 * total)
-            return Imported(entity, total, tuple(sorted(rows.problems, key=lambda problem: problem.row)))
+    if rows.problems or how.dry_run:
+        how.progress(2 * total, 2 * total)
+        return Imported(entity, total, tuple(sorted(rows.problems, key=lambda problem: problem.row)))
+    saved = 0
+    try:
         for done, some in _steps(checked):
-            unit.records.create(entity, some, actor)
+            with store.unit() as unit:
+                unit.records.create(entity, some, actor)
+                unit.commit()
+            saved = done
             how.progress(total + done, 2 * total)
-        unit.commit()
-    return Imported(entity, total, saved=True)
+    except (ProcessionError, KeyboardInterrupt) as error:
+        if not saved:
+            raise
+        return Imported(entity, total, _broken_off(sheet, saved, error), saved)
+    return Imported(entity, total, saved=saved)
+
+
+def _broken_off(sheet: Sheet, saved: int, error: BaseException) -> tuple[Problem, ...]:
+    """Which rows are there, since importing the file again would save them twice."""
+    if saved == len(sheet.rows):
+        return ()
+    why = error.message if isinstance(error, ProcessionError) else "It was interrupted."
+    (first, _), (last, _), (then, _) = sheet.rows[0], sheet.rows[saved - 1], sheet.rows[saved]
+    told = f"Rows {first:,} to {last:,} were saved, those from row {then:,} on were not."
+    return (Problem(then, "", f"{why} {told}"),)
 
 
 def _steps(rows: Iterable[Any]) -> Iterator[tuple[int, list[Any]]]:

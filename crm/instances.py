@@ -1,19 +1,23 @@
-"""The journal: events, versions of processes, their instances and step runs."""
+"""The journal: events, versions of processes, their instances, where these are and what they did."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import bindparam, select, text, update
+from sqlalchemy import bindparam, delete, select, text, union_all, update
 
 from crm import journal as j
+from crm.claims import Claims
 from crm.definitions import Definitions
 from crm.dialects import Upsert
+from crm.engines import Engines
 from crm.events import EventLog
-from crm.leases import Leases
-from crm.parameters import IDS, portions
+from crm.parameters import IDS, NOW, portions
 from crm.part import Part
 from crm.rows import instance_of, row_of_step, step_of
 from crm.starting import Starts
-from procession.ports import Instance, StepRun
+from procession.ports import Checkpoint, Glance, Instance, StepRun
 
 _RECORD = Upsert(
     j.step_run,
@@ -21,6 +25,22 @@ _RECORD = Upsert(
     replaced=("kind", "state", "at", "attempts", "branch", "output", "error"),
 )
 _STEPS = select(j.step_run).where(j.step_run.c.instance_id.in_(IDS)).order_by(j.step_run.c.id)
+_POSITIONS = select(j.position).where(j.position.c.instance_id.in_(IDS))
+_VALUES = select(j.kept_value).where(j.kept_value.c.instance_id.in_(IDS))
+_SAVE_POSITION = Upsert(j.position, unique=("instance_id",), replaced=("position",))
+_SAVE_VALUE = Upsert(j.kept_value, unique=("instance_id", "name"), replaced=("value",))
+_DROP_VALUE = delete(j.kept_value).where(
+    j.kept_value.c.instance_id == bindparam("number"), j.kept_value.c.name == bindparam("dropped")
+)
+_STEP_FURTHER = (
+    update(j.instance).where(j.instance.c.id.in_(IDS), text("instance.deaths > 0")).values(deaths=0)
+)
+_SHOWN = text("instance.state IN ('ready', 'running') AND instance.flow_run_id > ''")
+_RUNNING_IN_PREFECT = select(j.instance.c.id, j.instance.c.flow_run_id).where(_SHOWN)
+_STATES = {
+    "ready": text("instance.state = 'ready'"),
+    "running": text("instance.state = 'running'"),
+}
 _LOOKED_AT = text("instance.state IN ('failed', 'incident')")
 _SEEN = (
     update(j.instance).where(j.instance.c.id == bindparam("number")).values(flow_run_id=bindparam("flow_run"))
@@ -33,8 +53,30 @@ _UNSEEN = (
 )
 
 
+_GLANCE = text("""\
+SELECT EXISTS (SELECT 1 FROM event WHERE dispatched_at IS NULL) AS pending,
+       EXISTS (SELECT 1 FROM instance WHERE state = 'ready' AND due <= :now) AS ready,
+       EXISTS (SELECT 1 FROM instance WHERE state = 'ready' AND deaths > 1 AND due <= :now) AS suspect,
+       EXISTS (SELECT 1 FROM email_message WHERE state = 'queued' AND not_before <= :now) AS mail,
+       EXISTS (SELECT 1 FROM instance WHERE state = 'running'
+               AND NOT EXISTS (SELECT 1 FROM engine WHERE engine.id = instance.engine_id))
+       OR EXISTS (SELECT 1 FROM email_message WHERE state = 'sending'
+                  AND NOT EXISTS (SELECT 1 FROM engine WHERE engine.id = email_message.claimed_by)) AS orphans,
+       (SELECT engine.id FROM planner JOIN engine ON engine.id = planner.engine_id WHERE planner.id = 1) AS planner,
+       (SELECT epoch FROM planner WHERE id = 1) AS epoch,
+       (SELECT max(id) FROM publication) AS publication
+""").bindparams(NOW)
+
+
 class Runs(Part):
     """See `procession.ports.Journal`."""
+
+    def glance(self, now: datetime) -> Glance:
+        row = self._connection.execute(_GLANCE, {"now": now}).one()
+        return Glance(
+            bool(row.pending), bool(row.ready), bool(row.suspect), bool(row.mail), bool(row.orphans),
+            row.planner or 0, row.epoch or 0, row.publication or 0,
+        )  # fmt: skip
 
     def steps(self, instances: Collection[int]) -> dict[int, list[StepRun]]:
         """An entry for each of `instances`; steps in the order in which they were first recorded."""
@@ -48,6 +90,42 @@ class Runs(Part):
         if rows:
             self._connection.execute(_RECORD.on(self._connection), list(map(row_of_step, rows)))
 
+    def positions(self, instances: Collection[int]) -> dict[int, Checkpoint]:
+        values: dict[int, dict[str, Any]] = defaultdict(dict)
+        found: dict[int, Mapping[str, Any]] = {}
+        for some in portions(instances):
+            rows = self._connection.execute(_POSITIONS, {"ids": some})
+            found |= {row.instance_id: row.position for row in rows}
+        for some in portions(found):
+            for row in self._connection.execute(_VALUES, {"ids": some}):
+                values[row.instance_id][row.name] = row.value
+        return {
+            number: Checkpoint(number, position, values.get(number, {})) for number, position in found.items()
+        }
+
+    def save_positions(self, checkpoints: Sequence[Checkpoint]) -> None:
+        if not checkpoints:
+            return
+        run = self._connection.execute
+        ordered = sorted(checkpoints, key=lambda one: one.instance)
+        run(
+            _SAVE_POSITION.on(self._connection),
+            [{"instance_id": one.instance, "position": one.position} for one in ordered],
+        )
+        values = [(one.instance, name, value) for one in ordered for name, value in one.kept.items()]
+        if kept := [
+            {"instance_id": number, "name": name, "value": value}
+            for number, name, value in values
+            if value is not None
+        ]:
+            run(_SAVE_VALUE.on(self._connection), kept)
+        if dropped := [
+            {"number": number, "dropped": name} for number, name, value in values if value is None
+        ]:
+            run(_DROP_VALUE, dropped)
+        for some in portions(one.instance for one in ordered):
+            run(_STEP_FURTHER, {"ids": some})
+
     def instances(
         self, *, ids: Collection[int] = (), states: Collection[str] = (), process: str = "", limit: int = 100
     ) -> list[Instance]:
@@ -55,13 +133,20 @@ class Runs(Part):
         query = select(j.instance).order_by(j.instance.c.id.desc()).limit(max(limit, len(ids)))
         if ids:
             query = query.where(j.instance.c.id.in_(ids))
-        if states:
+        if states and set(states) <= set(_STATES):
+            each = [select(j.instance.c.id).where(_STATES[state]) for state in sorted(states)]
+            query = query.where(j.instance.c.id.in_(union_all(*each)))  # each by its own partial index
+        elif states:
             query = query.where(j.instance.c.state.in_(states))
         if states and set(states) <= {"failed", "incident"}:
             query = query.where(_LOOKED_AT)  # said as the index says it, or SQLite would not use it
         if process:
             query = query.where(j.instance.c.process == process)
         return list(map(instance_of, self._connection.execute(query)))
+
+    def running_in_prefect(self) -> dict[int, str]:
+        rows = self._connection.execute(_RUNNING_IN_PREFECT)
+        return {row.id: row.flow_run_id for row in rows}
 
     def seen_in_prefect(self, flow_runs: Mapping[int, str]) -> None:
         rows = [{"number": number, "flow_run": flow_run} for number, flow_run in flow_runs.items()]
@@ -72,5 +157,5 @@ class Runs(Part):
         return list(map(instance_of, self._connection.execute(_UNSEEN, {"limit": limit})))
 
 
-class CrmJournal(EventLog, Definitions, Starts, Leases, Runs):
+class CrmJournal(EventLog, Definitions, Starts, Engines, Claims, Runs):
     """Implements `procession.ports.Journal`."""

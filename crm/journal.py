@@ -1,4 +1,4 @@
-"""The tables of the engine: the event log, versions of processes, their instances and step runs."""
+"""The tables of the engine: the event log, versions of processes, their instances and where these are, and engines."""
 
 from datetime import datetime
 from typing import Any
@@ -7,6 +7,10 @@ from sqlalchemy import CheckConstraint, Text, UniqueConstraint, text
 from sqlmodel import Field
 
 from crm.columns import ID, Base, index, moment, plain_json, primary_key, reference, string, table_of
+
+
+def _of_instance() -> Any:
+    return Field(foreign_key="instance.id", sa_type=ID, primary_key=True, ondelete="CASCADE")
 
 
 class Event(Base, table=True):
@@ -48,7 +52,9 @@ class Definition(Base, table=True):
 class Instance(Base, table=True):
     """`live_key` is a digest of process and key while the instance holds them, otherwise NULL: so the
     database itself lets one live instance have a key. `stop_requested` is the reason for which a running
-    instance is to stop before its next step. `claim` counts the leases it was given."""
+    instance is to stop before its next step. `fencing_token` counts its claims, `deaths` the engines that died with
+    it since it last got a step further, `alone` says that it runs alone for that. It begins when `after_id` has ended.
+    """
 
     __tablename__ = "instance"
     __table_args__ = (
@@ -59,7 +65,13 @@ class Instance(Base, table=True):
         UniqueConstraint("live_key"),
         UniqueConstraint("process", "trigger_id", "event_id"),
         index("ix_instance_ready", "due", "id", where=text("state = 'ready'")),
-        index("ix_instance_running", "lease_owner", "lease_until", where=text("state = 'running'")),
+        index("ix_instance_running", "engine_id", where=text("state = 'running'")),
+        index("ix_instance_suspect", "due", "id", where=text("state = 'ready' AND deaths > 1")),
+        index(
+            "ix_instance_shown",
+            "flow_run_id",
+            where=text("state IN ('ready', 'running') AND flow_run_id > ''"),
+        ),
         index("ix_instance_looked_at", "state", where=text("state IN ('failed', 'incident')")),
         index("ix_instance_unseen", "ended_at", where=text("flow_run_id = '' AND ended_at IS NOT NULL")),
         index("ix_instance_event_id", "event_id", where=text("event_id IS NOT NULL")),
@@ -84,15 +96,18 @@ class Instance(Base, table=True):
     result: str = string()
     error: dict[str, Any] | None = plain_json()
     flow_run_id: str = string()
-    lease_owner: str = string()
-    lease_until: datetime | None = moment()
-    claim: int = 0
+    engine_id: int | None = Field(default=None, sa_type=ID)
+    fencing_token: int = 0
+    deaths: int = 0
+    alone: bool = False
+    after_id: int | None = Field(default=None, sa_type=ID)
+    is_of_0_1: bool = False
     stop_requested: str | None = Field(default=None, sa_type=Text)
     stop_requested_at: datetime | None = moment()
 
 
 class StepRun(Base, table=True):
-    """What a step did in one round; rounds are those of the loops around it."""
+    """What a step did in one round; rounds are those of the loops around it. Evidence: nothing that goes on reads it."""
 
     __tablename__ = "step_run"
     __table_args__ = (UniqueConstraint("instance_id", "path", "round"),)
@@ -110,5 +125,80 @@ class StepRun(Base, table=True):
     error: dict[str, Any] | None = plain_json()
 
 
+class Position(Base, table=True):
+    """Where an instance is, rewritten as it goes on; a table of its own, so that claims do not rewrite it. One that is
+    at its beginning, or over, has no row."""
+
+    __tablename__ = "position"
+
+    instance_id: int = _of_instance()
+    position: dict[str, Any] = plain_json()
+
+
+class KeptValue(Base, table=True):
+    """A larger value that later steps read: the items of a loop, the output of a step."""
+
+    __tablename__ = "kept_value"
+
+    instance_id: int = _of_instance()
+    name: str = Field(sa_type=Text, primary_key=True)
+    value: Any = plain_json()
+
+
+class Engine(Base, table=True):
+    """An engine that works on this database; `beat` is raised every few seconds."""
+
+    __tablename__ = "engine"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: int | None = primary_key()
+    host: str = string()
+    boot: str = string()
+    pid_namespace: str = string()
+    pid: int = Field(default=0, sa_type=ID)
+    began: int = Field(default=0, sa_type=ID)
+    beat: int = Field(default=0, sa_type=ID)
+
+
+class Publication(Base, table=True):
+    """Append-only: which version of a process became the current one, and who said so. The last row of a process
+    counts; one without a digest retires it."""
+
+    __tablename__ = "publication"
+    __table_args__ = (
+        index("ix_publication_process", "process", "id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int | None = primary_key()
+    process: str = string()
+    digest: str = string()
+    folder: str = string()
+    at: datetime = moment(required=True)
+
+
+class Planner(Base, table=True):
+    """One row: the engine that plans, and how often that changed."""
+
+    __tablename__ = "planner"
+
+    id: int | None = primary_key()
+    engine_id: int | None = Field(default=None, sa_type=ID)
+    epoch: int = Field(default=0, sa_type=ID)
+
+
+class Installation(Base, table=True):
+    """One row: which database this is."""
+
+    __tablename__ = "installation"
+
+    id: int | None = primary_key()
+    installation: str = string()
+    incarnation: str = string()
+
+
 event, definition = table_of(Event), table_of(Definition)
 instance, step_run = table_of(Instance), table_of(StepRun)
+position, kept_value = table_of(Position), table_of(KeptValue)
+engine, planner, installation = table_of(Engine), table_of(Planner), table_of(Installation)
+publication = table_of(Publication)

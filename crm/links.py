@@ -1,10 +1,10 @@
 """What activities are connected to. The first link of each kind is the activity's own contact, account or
 opportunity; writing these fields moves links."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
@@ -15,16 +15,22 @@ from procession.errors import StoreError
 from procession.records import Ref
 
 _INSERT = insert(activity_link)
-_OF_ACTIVITY = (
-    select(activity_link)
-    .where(activity_link.c.activity_id == bindparam("activity"))
-    .order_by(activity_link.c.id)
-)
 _OF_ACTIVITIES = (
-    select(activity_link.c.activity_id, *(activity_link.c[f"{entity}_id"] for entity in LINKED))
+    select(
+        activity_link.c.id,
+        activity_link.c.activity_id,
+        *(activity_link.c[f"{entity}_id"] for entity in LINKED),
+    )
     .where(activity_link.c.activity_id.in_(IDS))
     .order_by(activity_link.c.id)
 )
+_DELETE = delete(activity_link).where(activity_link.c.id.in_(IDS))
+_MOVE = {
+    entity: update(activity_link)
+    .where(activity_link.c.id == bindparam("link"))
+    .values({f"{entity}_id": bindparam("target"), "reason": "field", "confidence": 1.0})
+    for entity in LINKED
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,14 @@ class Link:
     to: Ref
     reason: str = "field"
     confidence: float = 1.0
+
+
+class Pointer(NamedTuple):
+    """Where an activity's own link to an `entity` is to lead."""
+
+    activity: int
+    entity: str
+    to: Ref | None
 
 
 def resolve(connection: Connection, wanted: Sequence[Sequence[Ref]]) -> list[list[Ref]]:
@@ -66,39 +80,49 @@ def add(connection: Connection, links: Iterable[Link]) -> None:
         connection.execute(_INSERT, [_row(link) for link in once.values()])
 
 
-def point(connection: Connection, activity: int, entity: str, target: Ref | None) -> None:
-    """Let the activity's own link of this kind lead to `target`. The empty one takes the link away and leaves
+def point(connection: Connection, wanted: Iterable[Pointer]) -> None:
+    """Let activities' own links of a kind lead to other records. The empty target takes the link away and leaves
     its place to the next."""
-    column = activity_link.c[f"{entity}_id"]
-    links = [
-        row
-        for row in connection.execute(_OF_ACTIVITY, {"activity": activity}).mappings()
-        if row[column] is not None
-    ]
-    own = links[0]["id"] if links else None
-    if target is None:
-        if own is not None:
-            connection.execute(delete(activity_link).where(activity_link.c.id == own))
-        return
-    twice = [row["id"] for row in links[1:] if row[column] == target.id]
-    if twice:
-        connection.execute(delete(activity_link).where(activity_link.c.id.in_(twice)))
-    if own is None:
-        add(connection, [Link(activity, target)])
-    else:
-        values = {column.name: target.id, "reason": "field", "confidence": 1.0}
-        connection.execute(update(activity_link).where(activity_link.c.id == own).values(values))
+    pointers = list(wanted)
+    there: dict[tuple[int, str], list[tuple[int, int]]] = {}
+    for link, activity, *row in _of(connection, {pointer.activity for pointer in pointers}):
+        for entity, target in zip(LINKED, row, strict=True):
+            if target is not None:
+                there.setdefault((activity, entity), []).append((link, target))
+    gone: list[int] = []
+    moved: dict[str, list[dict[str, int]]] = {}
+    new: list[Link] = []
+    for activity, entity, to in pointers:
+        links = there.get((activity, entity), [])
+        own = links[0][0] if links else None
+        if to is None:
+            gone += [own] if own is not None else []
+            continue
+        gone += [link for link, target in links[1:] if target == to.id]
+        if own is None:
+            new.append(Link(activity, to))
+        else:
+            moved.setdefault(entity, []).append({"link": own, "target": to.id})
+    for some in portions(gone):
+        connection.execute(_DELETE, {"ids": some})
+    for entity, rows in moved.items():
+        connection.execute(_MOVE[entity], rows)
+    add(connection, new)
 
 
 def targets(connection: Connection, activities: Collection[int]) -> list[tuple[int, Ref]]:
     """All links of these activities: `(activity, connected record)`."""
     return [
         (number, Ref(entity, target))
-        for some in portions(activities)
-        for number, *row in connection.execute(_OF_ACTIVITIES, {"ids": some})
+        for _, number, *row in _of(connection, activities)
         for entity, target in zip(LINKED, row, strict=True)
         if target is not None
     ]
+
+
+def _of(connection: Connection, activities: Collection[int]) -> Iterator[Sequence[Any]]:
+    found = (connection.execute(_OF_ACTIVITIES, {"ids": some}) for some in portions(activities))
+    return chain.from_iterable(found)
 
 
 def _row(link: Link) -> dict[str, Any]:

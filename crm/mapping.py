@@ -10,17 +10,13 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, FromClause, Select, Table, func, select
 
 from crm import tables as t
+from crm.columns import METADATA
 from crm.schema import SCHEMA
 from procession.records import Type
 
-TABLES: Mapping[str, Table] = {
-    "account": t.account,
-    "contact": t.contact,
-    "opportunity": t.opportunity,
-    "user": t.user,
-    "activity": t.activity,
-}
-LINKED = ("contact", "account", "opportunity")
+TABLES: Mapping[str, Table] = {entity: METADATA.tables[entity] for entity in SCHEMA.entities}
+_ENDS = [key.column.table.name for column in t.activity_link.c for key in column.foreign_keys]
+LINKED = tuple(entity for entity in _ENDS if entity != "activity")
 """What an activity can be connected to."""
 
 

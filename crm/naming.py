@@ -1,12 +1,12 @@
 """Which record the text of a cell means: `account:3`, an e-mail address, or a name. Looked up for a whole file at once."""
 
 from collections.abc import Iterable, Mapping
-from functools import cached_property
 from itertools import chain
 
 from crm.checks import normal
 from crm.mapping import refers_to
 from crm.parameters import portions
+from crm.schema import SCHEMA
 from crm.sheets import Sheet
 from procession.errors import InputError
 from procession.ports import Records
@@ -26,6 +26,7 @@ class Named:
         self._records = records
         self._known: dict[tuple[str, str], dict[Ref, Record]] = {}
         self._suggested = 0
+        self._names: dict[str, list[str]] = {}
         wanted: dict[str, set[str]] = {}
         for name in sheet.headers:
             if target := refers_to(sheet.entity, name):
@@ -60,15 +61,15 @@ class Named:
         for some in portions(names):
             for record in self._records.find(target, {"name": tuple(some)}, limit=_NO_LIMIT):
                 self._remember(target, record.name, record)
-        if target in ("contact", "user"):
-            self._look_up_addresses(target, addresses)
+        fields = SCHEMA.entity(target).fields
+        if field := next((name for name in ("emails", "email") if name in fields), ""):
+            self._look_up_addresses(target, field, addresses)
 
-    def _look_up_addresses(self, target: str, addresses: list[str]) -> None:
-        field = "emails" if target == "contact" else "email"
+    def _look_up_addresses(self, target: str, field: str, addresses: list[str]) -> None:
         spelled = dict.fromkeys(chain(addresses, map(_called, addresses)))
         for some in portions(spelled):
             for record in self._records.find(target, {field: tuple(some)}, limit=_NO_LIMIT):
-                for address in record.emails if target == "contact" else (record.email,):
+                for address in record.emails if field == "emails" else (record.email,):
                     self._remember(target, address, record)
 
     def _remember(self, target: str, text: str, record: Record) -> None:
@@ -78,13 +79,10 @@ class Named:
         self._suggested += 1
         if self._suggested > SUGGESTIONS or "@" in text:
             return ""
+        if target not in self._names:
+            found = self._records.find(target, {}, limit=COMPARED)
+            self._names[target] = [record.name for record in found]
         return did_you_mean(text, self._names[target])
-
-    @cached_property
-    def _names(self) -> Mapping[str, list[str]]:
-        found = ((target, self._records.find(target, {}, limit=COMPARED)) for target in
-                 ("account", "contact", "opportunity", "user"))  # fmt: skip
-        return {target: [record.name for record in records] for target, records in found}
 
 
 def _as_ref(target: str, text: str) -> Ref | None:

@@ -1,33 +1,50 @@
 """Outgoing mail: an activity of type e-mail and its message, from draft to sent."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, bindparam, case, delete, insert, null, or_, select, text, update
+from sqlalchemy import (
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    insert,
+    null,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from crm import ids as numbers
+from crm import journal as j
 from crm import links
 from crm import tables as t
-from crm.checks import normal
 from crm.dialects import Upsert
 from crm.events import Saved, tell
 from crm.links import Link
+from crm.mail_rows import activity_row, contacts_among, envelope, envelope_of, message_row, participants
 from crm.parameters import IDS, NOW, portions
 from crm.part import Part
-from procession.effects import Recipient, SendMail
-from procession.ports import Envelope, MailState, QueuedMail
+from procession.ports import Envelope, MailState, QueuedMail, Settlement
 from procession.records import Ref
+
+Key = str | tuple[int, str, str, int]
 
 NEVER_LEFT: tuple[MailState, ...] = ("failed", "cancelled")
 
 _M = t.email_message.c
-_INSERT = Upsert(t.email_message)
+_INSERT = Upsert(t.email_message, returning="activity_id")
 _INSERT_ACTIVITY, _INSERT_SOURCE = insert(t.activity), insert(t.email_source)
 _INSERT_PARTICIPANT = insert(t.participant)
-_THERE = select(_M.message_id, _M.activity_id).where(
-    _M.message_id.in_(bindparam("message_ids", expanding=True))
-)
+_OF_STEPS = select(_M.activity_id, _M.message_id, _M.instance_id, _M.path, _M.round, _M.part)
+_OF_STEP = _OF_STEPS.where(_M.instance_id.in_(IDS), _M.path == bindparam("path"))
+_OF_MESSAGE = _OF_STEPS.where(_M.message_id.in_(bindparam("message_ids", expanding=True)))
 _ACCOUNTS = select(t.contact.c.id, t.contact.c.account_id).where(t.contact.c.id.in_(IDS))
 _ENVELOPES = (
     select(
@@ -52,12 +69,12 @@ _CLAIM = (
         _M.activity_id.in_(IDS),
         or_(
             and_(_QUEUED, _IS_DUE),
-            and_(_SENDING, _M.claimed_by == bindparam("owner"), _M.claimed_at == NOW),
+            and_(_SENDING, _M.claimed_by == bindparam("engine"), _M.claimed_at == NOW),
         ),
     )
     .values(
         state="sending",
-        claimed_by=bindparam("owner"),
+        claimed_by=bindparam("engine"),
         claimed_at=NOW,
         attempts=_M.attempts + case((_QUEUED, 1), else_=0),
     )
@@ -68,22 +85,26 @@ _SETTLE = (
     .where(
         _M.activity_id == bindparam("number"),
         text("email_message.state <> 'sent'"),
-        or_(_M.claimed_by == bindparam("owner"), bindparam("new_state") == "sent"),
+        or_(_M.claimed_by == bindparam("engine"), bindparam("new_state") == "sent"),
     )
     .values(
         state=bindparam("new_state"),
         detail=bindparam("new_detail"),
         not_before=bindparam("new_not_before"),
         sent_at=bindparam("new_sent_at"),
-        claimed_by="",
+        claimed_by=0,
         claimed_at=null(),
     )
 )
+_CANCEL = (
+    update(t.email_message)
+    .where(t.email_message.c.instance_id.in_(IDS), _QUEUED)
+    .values(state="cancelled", detail=bindparam("why"), not_before=None)
+)
 _LOST = _ENVELOPES.where(
     _SENDING,
-    _M.claimed_by > "",  # true of all of them: the way into their index
     or_(
-        _M.claimed_by.in_(bindparam("dead", expanding=True)),
+        ~exists().where(j.engine.c.id == _M.claimed_by),
         _M.claimed_at < bindparam("before", type_=_M.claimed_at.type),
     ),
 ).with_for_update(of=t.email_message, skip_locked=True)
@@ -97,27 +118,33 @@ _RELEASE_DRAFT = (
 class CrmOutbox(Part):
     """Implements `procession.ports.Outbox`. An envelope and its activity have the same number."""
 
-    def queue(self, mails: Sequence[QueuedMail], at: datetime) -> list[Envelope]:
+    def queue(
+        self, mails: Sequence[QueuedMail], at: datetime, *, engine: int = 0, hands: int = 0
+    ) -> list[Envelope]:
         """Connected to what the mail says, to the contacts among its recipients and to their accounts."""
         if not mails:
             return []
-        new, known = self._insert_messages(mails)
+        new, known = self._insert_messages(mails, engine, hands, at)
         if new:
             self._insert_activities(new, at)
-        there = {envelope.id: envelope for envelope in self.envelopes(known)} if known else {}
-        again = self._not_sent_yet(mails, there.values())
-        self._take_new_content(again, at)
-        there |= {number: _envelope(number, mail, fresh=False) for number, mail in again.items()}
-        there |= {number: _envelope(number, mail, fresh=True) for number, mail in new.items()}
-        by_message = {envelope.message_id: envelope for envelope in there.values()}
-        return [by_message[mail.mail.message_id] for mail in mails]
+        stored = {envelope.id: envelope for envelope in self.envelopes(known)} if known else {}
+        again = {known[number]: number for number, envelope in stored.items() if envelope.state in NEVER_LEFT}
+        there = {known[number]: envelope for number, envelope in stored.items()}
+        if again:
+            self._take_new_content({number: mail for mail in mails if (number := again.get(_key(mail)))}, at)
+            renewed = {one.id: one for one in self.envelopes(list(again.values()))}
+            there |= {key: renewed[number] for key, number in again.items()}
+        for number, mail in new.items():
+            in_hand = engine if number in self._claimed(new, hands) else 0
+            there[_key(mail)] = envelope(number, mail, claimed_by=in_hand)
+        return [there[_key(mail)] for mail in mails]
 
-    def claim(self, ids: Collection[int], owner: str, now: datetime) -> list[int]:
+    def claim(self, ids: Collection[int], engine: int, now: datetime) -> list[int]:
         won = {
             number
             for some in portions(ids)
             for number in self._connection.execute(
-                _CLAIM, {"ids": some, "owner": owner, "now": now}
+                _CLAIM, {"ids": some, "engine": engine, "now": now}
             ).scalars()
         }
         return [number for number in dict.fromkeys(ids) if number in won]
@@ -130,21 +157,20 @@ class CrmOutbox(Part):
         *,
         detail: str = "",
         not_before: datetime | None = None,
-        owner: str = "",
+        engine: int = 0,
     ) -> bool:
         """What was sent stays sent, whatever somebody who took over says later."""
-        values = {
-            "number": mail,
-            "new_state": state,
-            "new_detail": detail,
-            "new_not_before": not_before,
-            "new_sent_at": at if state == "sent" else None,
-            "owner": owner,
-        }
+        values = _settled(Settlement(mail, state, detail, not_before, engine), at)
         changed = self._connection.execute(_SETTLE, values).rowcount > 0
         if changed and state == "queued":
             self._connection.execute(_RELEASE_DRAFT, {"number": mail, "now": at})
         return changed
+
+    def settle_all(self, settlements: Sequence[Settlement], at: datetime) -> None:
+        """(A draft is only ever released by a person, one at a time.)"""
+        if settlements:
+            ordered = sorted(settlements, key=lambda one: one.mail)
+            self._connection.execute(_SETTLE, [_settled(one, at) for one in ordered])
 
     def envelopes(self, ids: Collection[int] = (), *, message_ids: Collection[str] = ()) -> list[Envelope]:
         """In the order of their numbers."""
@@ -159,8 +185,8 @@ class CrmOutbox(Part):
     def due(self, now: datetime, limit: int) -> list[Envelope]:
         return self._read(_DUE, {"now": now, "limit": limit})
 
-    def lost(self, dead: Collection[str], before: datetime) -> list[Envelope]:
-        found = self._read(_LOST, {"dead": list(dead), "before": before})
+    def lost(self, before: datetime) -> list[Envelope]:
+        found = self._read(_LOST, {"before": before})
         return sorted(found, key=lambda mail: mail.id)
 
     def in_state(self, states: Collection[MailState], limit: int = 100) -> list[Envelope]:
@@ -171,47 +197,79 @@ class CrmOutbox(Part):
         return self._read(query)
 
     def _read(self, query: Select[Any], values: Mapping[str, Any] | None = None) -> list[Envelope]:
-        return [_envelope_of(row) for row in self._connection.execute(query, values or {})]
+        return [envelope_of(row) for row in self._connection.execute(query, values or {})]
 
-    def _insert_messages(self, mails: Sequence[QueuedMail]) -> tuple[dict[int, QueuedMail], list[int]]:
-        """Insert those whose Message-ID is not there: `{number: mail}`, and the numbers of the others."""
-        once = {mail.mail.message_id: mail for mail in mails}
-        taken = dict(zip(once, numbers.take(self._connection, t.activity, len(once)), strict=True))
-        rows = [_message_row(taken[message_id], mail) for message_id, mail in sorted(once.items())]
-        self._connection.execute(_INSERT.on(self._connection), rows)
-        there: dict[str, int] = {}
-        for some in portions(once):
-            there.update(self._connection.execute(_THERE, {"message_ids": some}).all())
-        new = {number: once[key] for key, number in taken.items() if there[key] == number}
-        return new, [number for key, number in there.items() if taken[key] != number]
+    def _insert_messages(
+        self, mails: Sequence[QueuedMail], engine: int, hands: int, at: datetime
+    ) -> tuple[dict[int, QueuedMail], dict[int, Key]]:
+        """Insert those that are not there: `{number: mail}`, and `{number: key}` of the others."""
+        once = {_key(mail): mail for mail in mails}
+        there = self._there(once)
+        new = [mail for key, mail in once.items() if key not in there]
+        taken = dict(zip(numbers.take(self._connection, t.activity, len(new)), new, strict=True))
+        in_hand = self._claimed(taken, hands)
+        rows = [message_row(number, mail) for number, mail in taken.items()]
+        for row in rows:
+            if row["activity_id"] in in_hand:
+                row |= {"state": "sending", "claimed_by": engine, "claimed_at": at, "attempts": 1}
+        rows.sort(key=lambda row: row["message_id"])
+        born = set(self._connection.execute(_INSERT.on(self._connection), rows).scalars()) if rows else set()
+        if len(born) < len(rows):  # somebody else put the same in at the same moment
+            late = {_key(mail): mail for number, mail in taken.items() if number not in born}
+            there |= self._there(late)
+        new_ones = {number: mail for number, mail in taken.items() if number in born}
+        return new_ones, {number: key for key, number in there.items()}
+
+    @staticmethod
+    def _claimed(new: Mapping[int, QueuedMail], hands: int) -> set[int]:
+        """The first so many of the new mails that may go at once."""
+        free = [
+            number for number, mail in new.items() if mail.state == "queued" and mail.mail.not_before is None
+        ]
+        return set(free[:hands])
+
+    def _there(self, wanted: Mapping[Key, QueuedMail]) -> dict[Key, int]:
+        """`{key: number}` of those that are there, by their steps or their Message-IDs."""
+        paths: dict[str, set[int]] = defaultdict(set)
+        for mail in wanted.values():
+            if mail.instance is not None:
+                paths[mail.path].add(mail.instance)
+        rows = [
+            row
+            for path, instances in paths.items()
+            for some in portions(instances)
+            for row in self._connection.execute(_OF_STEP, {"ids": some, "path": path})
+        ]
+        others = [mail.mail.message_id for mail in wanted.values() if mail.instance is None]
+        for some in portions(others):
+            rows += self._connection.execute(_OF_MESSAGE, {"message_ids": some}).all()
+        found = {(row.instance_id or 0, row.path, row.round, row.part): row.activity_id for row in rows}
+        found |= {row.message_id: row.activity_id for row in rows if row.message_id in wanted}
+        return {key: number for key, number in found.items() if key in wanted}
 
     def _insert_activities(self, mails: Mapping[int, QueuedMail], at: datetime) -> None:
         insert_rows = self._connection.execute
-        insert_rows(_INSERT_ACTIVITY, [_activity_row(n, mail, at) for n, mail in mails.items()])
+        insert_rows(_INSERT_ACTIVITY, [activity_row(n, mail, at) for n, mail in mails.items()])
         sources = [{"activity_id": n, "mime": mail.mime} for n, mail in mails.items()]
         insert_rows(_INSERT_SOURCE, sources)
         accounts = self._accounts(mails.values())
         links.add(self._connection, self._links(mails, accounts))
-        insert_rows(_INSERT_PARTICIPANT, _participants(mails, accounts))
+        insert_rows(_INSERT_PARTICIPANT, participants(mails, accounts))
         saves = (Saved("added", Ref("activity", number), mail.actor) for number, mail in mails.items())
         tell(self._connection, saves, at)
-
-    @staticmethod
-    def _not_sent_yet(mails: Sequence[QueuedMail], there: Iterable[Envelope]) -> dict[int, QueuedMail]:
-        by_message = {mail.mail.message_id: mail for mail in mails}
-        return {one.id: by_message[one.message_id] for one in there if one.state in NEVER_LEFT}
 
     def _take_new_content(self, mails: Mapping[int, QueuedMail], at: datetime) -> None:
         for number, queued in mails.items():
             run = self._connection.execute
-            run(update(t.email_message).where(_M.activity_id == number).values(_message_row(number, queued)))
+            row = message_row(number, queued)
+            run(update(t.email_message).where(_M.activity_id == number).values(row))
             source = t.email_source
             run(update(source).where(source.c.activity_id == number).values(mime=queued.mime))
             content = {"subject": queued.mail.subject, "body": queued.mail.text, "modified_at": at}
             run(update(t.activity).where(t.activity.c.id == number).values(content))
             run(delete(t.participant).where(t.participant.c.activity_id == number))
             accounts = self._accounts([queued])
-            run(_INSERT_PARTICIPANT, _participants({number: queued}, accounts))
+            run(_INSERT_PARTICIPANT, participants({number: queued}, accounts))
             known = {ref for _, ref in links.targets(self._connection, [number])}
             wanted = self._links({number: queued}, accounts)
             links.add(self._connection, [link for link in wanted if link.to not in known])
@@ -221,7 +279,7 @@ class CrmOutbox(Part):
         connected = links.resolve(self._connection, [queued.mail.connected_to for queued in mails.values()])
         found: list[Link] = []
         for (number, queued), refs in zip(mails.items(), connected, strict=True):
-            contacts = [ref for _, ref in _contacts_among(queued.mail) if ref.id in accounts]
+            contacts = [ref for _, ref in contacts_among(queued.mail) if ref.id in accounts]
             works_for = [Ref("account", account) for ref in contacts if (account := accounts[ref.id])]
             found += (Link(number, ref, "connected") for ref in refs)
             found += (Link(number, ref, "recipient") for ref in contacts)
@@ -230,128 +288,33 @@ class CrmOutbox(Part):
 
     def _accounts(self, mails: Iterable[QueuedMail]) -> dict[int, int | None]:
         """`{contact: account}` of those recipients that are contacts, and still there."""
-        contacts = {ref.id for mail in mails for _, ref in _contacts_among(mail.mail)}
+        contacts = {ref.id for mail in mails for _, ref in contacts_among(mail.mail)}
         found: dict[int, int | None] = {}
         for some in portions(contacts):
             found.update(self._connection.execute(_ACCOUNTS, {"ids": some}).all())
         return found
 
 
-def _recipients(mail: SendMail) -> list[tuple[str, Recipient]]:
-    return [
-        (role, one) for role, some in (("to", mail.to), ("cc", mail.cc), ("bcc", mail.bcc)) for one in some
-    ]
+def cancel_mails(connection: Connection, instances: Collection[int], reason: str) -> None:
+    """Of cancelled instances: mails that nobody will send. Drafts stay: they wait for a person. What is `sending` is
+    in somebody's hands already."""
+    for some in portions(instances):
+        connection.execute(_CANCEL, {"ids": some, "why": f"its process was cancelled: {reason}"})
 
 
-def _contacts_among(mail: SendMail) -> list[tuple[str, Ref]]:
-    return [(role, one.ref) for role, one in _recipients(mail) if one.ref and one.ref.entity == "contact"]
-
-
-def _participants(
-    mails: Mapping[int, QueuedMail], accounts: Mapping[int, int | None]
-) -> list[dict[str, Any]]:
-    return [
-        {
-            "activity_id": number,
-            "contact_id": one.ref.id
-            if one.ref and one.ref.entity == "contact" and one.ref.id in accounts
-            else None,
-            "address": one.address,
-            "role": role,
-            "response": "",
-        }
-        for number, queued in mails.items()
-        for role, one in _recipients(queued.mail)
-    ]
-
-
-def _message_row(number: int, queued: QueuedMail) -> dict[str, Any]:
-    mail = queued.mail
+def _settled(one: Settlement, at: datetime) -> dict[str, Any]:
     return {
-        "activity_id": number,
-        "message_id": mail.message_id,
-        "direction": "out",
-        "sender": mail.sender.address,
-        "sender_name": mail.sender.name,
-        "to": [[one.address, one.name] for one in mail.to],
-        "cc": [[one.address, one.name] for one in mail.cc] or None,
-        "bcc": [[one.address, one.name] for one in mail.bcc] or None,
-        "in_reply_to": mail.in_reply_to,
-        "references": list(mail.references) or None,
-        "template": mail.template,
-        "language": mail.language,
-        "state": queued.state,
-        "claimed_by": "",
-        "not_before": mail.not_before,
-        "attempts": 0,
-        "detail": "",
-        "on_unknown": mail.on_unknown,
-        "instance_id": queued.instance,
-        "path": queued.path,
-        "round": queued.round,
+        "number": one.mail,
+        "new_state": one.state,
+        "new_detail": one.detail,
+        "new_not_before": one.not_before,
+        "new_sent_at": at if one.state == "sent" else None,
+        "engine": one.engine,
     }
 
 
-def _activity_row(number: int, queued: QueuedMail, at: datetime) -> dict[str, Any]:
-    """A mail that is on its way is done; a draft is still to do."""
-    sender = queued.mail.sender.ref
-    return {
-        "id": number,
-        "type": "email",
-        "subject": queued.mail.subject,
-        "body": queued.mail.text,
-        "status": "planned" if queued.state == "draft" else "done",
-        "priority": "normal",
-        "all_day": False,
-        "timezone": "",
-        "location": "",
-        "owner_id": sender.id if sender and sender.entity == "user" else None,
-        "created_at": at,
-        "modified_at": at,
-        "external": False,
-    }
-
-
-def _envelope(number: int, queued: QueuedMail, *, fresh: bool) -> Envelope:
-    mail = queued.mail
-    return Envelope(
-        id=number,
-        message_id=mail.message_id,
-        sender=mail.sender.address,
-        recipients=_addresses(one.address for _, one in _recipients(mail)),
-        mime=queued.mime,
-        state=queued.state,
-        activity=number,
-        not_before=mail.not_before,
-        on_unknown=mail.on_unknown,
-        instance=queued.instance,
-        path=queued.path,
-        round=queued.round,
-        fresh=fresh,
-    )
-
-
-def _envelope_of(row: Row[Any]) -> Envelope:
-    people = (*row.to, *(row.cc or ()), *(row.bcc or ()))
-    return Envelope(
-        id=row.activity_id,
-        message_id=row.message_id,
-        sender=row.sender,
-        recipients=_addresses(address for address, _ in people),
-        mime=row.mime,
-        state=row.state,
-        activity=row.activity_id,
-        attempts=row.attempts,
-        not_before=row.not_before,
-        on_unknown=row.on_unknown,
-        instance=row.instance_id,
-        path=row.path,
-        round=row.round,
-        error=row.detail,
-        claimed_by=row.claimed_by,
-    )
-
-
-def _addresses(addresses: Iterable[str]) -> tuple[str, ...]:
-    """Each address once, as it was first written."""
-    return tuple({normal("email", address): address for address in addresses}.values())
+def _key(queued: QueuedMail) -> Key:
+    """By what a mail is known: by its step, or if it has none by its Message-ID."""
+    if queued.instance is None:
+        return queued.mail.message_id
+    return queued.instance, queued.path, queued.round, queued.part

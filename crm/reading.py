@@ -9,10 +9,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from email.utils import quote
 from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, FromClause, Select, select
 
 from crm import tables as t
-from crm.mapping import LAYOUTS, LINKED
+from crm.mapping import LAYOUTS, LINKED, TABLES
 from crm.parameters import IDS, portions
 from crm.schema import OPEN_STAGES
 from procession.records import Paths, Record, Ref, ref_of
@@ -30,24 +30,21 @@ _ADDRESSES = (
     .where(t.contact_address.c.contact_id.in_(IDS))
     .order_by(t.contact_address.c.position, t.contact_address.c.id)
 )
-_LINKS = (
-    select(
-        t.activity_link.c.activity_id,
-        t.activity_link.c.contact_id,
-        t.contact.c.name,
-        t.activity_link.c.account_id,
-        t.account.c.name,
-        t.activity_link.c.opportunity_id,
-        t.opportunity.c.name,
-    )
-    .select_from(
-        t.activity_link.outerjoin(t.contact, t.activity_link.c.contact_id == t.contact.c.id)
-        .outerjoin(t.account, t.activity_link.c.account_id == t.account.c.id)
-        .outerjoin(t.opportunity, t.activity_link.c.opportunity_id == t.opportunity.c.id)
-    )
-    .where(t.activity_link.c.activity_id.in_(IDS))
-    .order_by(t.activity_link.c.id)
-)
+
+
+def _links() -> Select[Any]:
+    """Of each link its activity, and the number and name of each kind of record it may lead to."""
+    link = t.activity_link
+    source: FromClause = link
+    columns = [link.c.activity_id]
+    for entity in LINKED:
+        target, number = TABLES[entity], link.c[f"{entity}_id"]
+        source = source.outerjoin(target, number == target.c.id)
+        columns += [number, target.c.name]
+    return select(*columns).select_from(source).where(link.c.activity_id.in_(IDS)).order_by(link.c.id)
+
+
+_LINKS = _links()
 _PARTICIPANTS = (
     select(t.participant.c.activity_id, t.contact.c.id, t.contact.c.name)
     .select_from(t.participant.join(t.contact))

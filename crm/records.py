@@ -38,8 +38,8 @@ class CrmRecords:
         by = (actor, self._clock.now())
         return writing.create(self._connection, entity, rows, connected_to, by)
 
-    def update(self, changes: Sequence[tuple[Ref, Mapping[str, Any]]], actor: Actor) -> None:
-        writing.update_records(self._connection, changes, actor, self._clock.now())
+    def update(self, changes: Sequence[tuple[Ref, Mapping[str, Any]]], actor: Actor) -> list[tuple[str, ...]]:
+        return writing.update_records(self._connection, changes, actor, self._clock.now())
 
     def delete(self, refs: Sequence[Ref], actor: Actor) -> None:
         writing.delete_records(self._connection, refs, actor, self._clock.now())

@@ -24,7 +24,9 @@ def instance_of(row: Row[Any]) -> Instance:
         error=row.error,
         flow_run_id=row.flow_run_id,
         event_at=row.event_at,
-        claim=row.claim,
+        fencing_token=row.fencing_token,
+        deaths=row.deaths,
+        is_of_0_1=row.is_of_0_1,
     )
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, false, func, select, true
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, false, select
 
 from crm import tables as t
-from crm.checks import known_field, normal, of_type
+from crm.checks import known_field, normal, of_type, unknown_entity
 from crm.mapping import LAYOUTS, LINKED, TABLES
 from crm.reading import Fields, load
 from crm.schema import OPEN_STAGES
@@ -22,7 +22,7 @@ def find(
 ) -> list[Record]:
     """See `procession.ports.Records.find`."""
     if entity not in LAYOUTS:
-        raise StoreError(f"There are no records called {entity!r}.")
+        raise unknown_entity(entity)
     query: Select[Any] = LAYOUTS[entity].select
     for name, value in where.items():
         query = query.where(_equals(entity, name, value))
@@ -119,10 +119,17 @@ def _is_open(values: Values) -> Condition:
     return (is_open if True in values else false()) | (~is_open if False in values else false())
 
 
+def _in_category(values: Values) -> Condition:
+    number, names = t.activity.c.category_id, [value for value in values if value]
+    found: Condition = number.in_(select(t.category.c.id).where(t.category.c.name.in_(names)))
+    return found if len(names) == len(values) else found | number.is_(None)
+
+
 def _is_meeting(values: Values) -> Condition:
-    meeting = func.coalesce(t.category.c.is_meeting, false())
-    return (meeting.is_(true()) if True in values else false()) | (
-        meeting.is_(false()) if False in values else false()
+    number = t.activity.c.category_id
+    meetings = select(t.category.c.id).where(t.category.c.is_meeting)
+    return (number.in_(meetings) if True in values else false()) | (
+        number.is_(None) | number.not_in(meetings) if False in values else false()
     )
 
 
@@ -131,6 +138,7 @@ _SPECIAL: Mapping[tuple[str, str], Callable[[Values], Condition]] = {
     ("contact", "phone"): _has_address("phone", primary=True),
     ("contact", "emails"): _has_address("email", primary=False),
     ("opportunity", "is_open"): _is_open,
+    ("activity", "category"): _in_category,
     ("activity", "is_meeting"): _is_meeting,
     ("activity", "participants"): _takes_part,
     **{("activity", entity): _linked(entity) for entity in LINKED},

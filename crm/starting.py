@@ -1,7 +1,7 @@
 """Start instances by `mode`. The unique constraints of `instance` decide: one live instance per key, one start per event."""
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,8 +9,8 @@ from sqlalchemy import bindparam, null, select, text, update
 
 from crm import ids
 from crm import journal as j
-from crm.cancelling import cancel_mails
 from crm.dialects import Upsert
+from crm.outbox import cancel_mails
 from crm.parameters import IDS, NOW, portions
 from crm.part import Part
 from procession.ports import Start
@@ -21,15 +21,19 @@ SUPERSEDED = "superseded"
 _LOCK = text("SELECT pg_advisory_xact_lock(20471105)")
 """Starts on PostgreSQL go one unit after the other: a restart must see the instance it supersedes."""
 
-_INSERT = Upsert(j.instance)
-_EVENTS = select(j.event.c.id, j.event.c.at).where(j.event.c.id.in_(IDS))
+_INSERT = Upsert(j.instance, returning="id")
 _STARTED = select(j.instance.c.process, j.instance.c.trigger_id, j.instance.c.event_id).where(
     j.instance.c.event_id.in_(IDS)
 )
-_BORN = select(j.instance.c.id).where(j.instance.c.id.in_(IDS))
 _LIVE = j.instance.c.live_key.in_(bindparam("keys", expanding=True))
 _HOLDERS = (
-    select(j.instance.c.live_key, j.instance.c.event_id)
+    select(
+        j.instance.c.id,
+        j.instance.c.live_key,
+        j.instance.c.event_id,
+        j.instance.c.state,
+        j.instance.c.after_id,
+    )
     .where(_LIVE)
     .order_by(j.instance.c.id)
     .with_for_update()
@@ -59,11 +63,15 @@ class Starts(Part):
         if self._connection.dialect.name == "postgresql":
             self._connection.execute(_LOCK)
         event_ids = {start.event_id for start in starts if start.event_id is not None}
-        fresh = self._not_outdated(starts, self._not_started(starts, event_ids))
+        fresh = self._not_started(starts, event_ids)
+        holders = self._holders(
+            {key for i in fresh if starts[i].mode == "restart" and (key := _key(starts[i]))}
+        )
+        fresh = [i for i in fresh if not _is_outdated(starts[i], holders)]
         self._supersede({key for i in fresh if starts[i].mode == "restart" and (key := _key(starts[i]))}, now)
         numbers = dict(zip(fresh, ids.take(self._connection, j.instance, len(fresh)), strict=True))
-        self._insert(starts, numbers, self._moments(event_ids), now)
-        born = self._born(numbers.values())
+        before = {key: _predecessor(holder) for key, holder in holders.items()}
+        born = self._insert(starts, numbers, before, now)
         return [numbers[i] if numbers.get(i) in born else None for i in range(len(starts))]
 
     def _not_started(self, starts: Sequence[Start], event_ids: Collection[int]) -> list[int]:
@@ -83,21 +91,13 @@ class Starts(Part):
             fresh.append(i)
         return fresh
 
-    def _not_outdated(self, starts: Sequence[Start], fresh: list[int]) -> list[int]:
-        """Without restarts by an event that is older than what lives: of engines that dispatch side by side,
-        one may come late."""
-        keys = {key for i in fresh if starts[i].mode == "restart" and (key := _key(starts[i]))}
-        newest: dict[str, int] = {
-            row.live_key: row.event_id or 0
+    def _holders(self, keys: Collection[str]) -> dict[str, Any]:
+        """`{key: the live instance that has it}`."""
+        return {
+            row.live_key: row
             for some in portions(keys)
             for row in self._connection.execute(_HOLDERS, {"keys": some})
         }
-
-        def is_outdated(start: Start) -> bool:
-            made_by = newest.get(_key(start) or "", 0)
-            return start.mode == "restart" and start.event_id is not None and start.event_id < made_by
-
-        return [i for i in fresh if not is_outdated(starts[i])]
 
     def _supersede(self, keys: Collection[str], now: datetime) -> None:
         for some in portions(keys):
@@ -105,37 +105,38 @@ class Starts(Part):
             cancelled = self._connection.execute(_CANCEL_WAITING, {"keys": some, "now": now}).scalars()
             cancel_mails(self._connection, cancelled.all(), SUPERSEDED)
 
-    def _moments(self, event_ids: Collection[int]) -> dict[int, datetime]:
-        return {
-            row.id: row.at
-            for some in portions(event_ids)
-            for row in self._connection.execute(_EVENTS, {"ids": some})
-        }
-
     def _insert(
         self,
         starts: Sequence[Start],
         numbers: Mapping[int, int],
-        moments: Mapping[int, datetime],
+        before: Mapping[str, int | None],
         now: datetime,
-    ) -> None:
+    ) -> set[int]:
+        """Returns the numbers of those that no live one was in the way of."""
         last_restart = {_key(starts[i]): i for i in numbers if starts[i].mode == "restart"}
         rows = []
         for i, number in numbers.items():
             start, key = starts[i], _key(starts[i])
-            row = _row(start, number, now) | {"live_key": key, "event_at": moments.get(start.event_id or 0)}
+            row = _row(start, number, now) | {"live_key": key, "after_id": before.get(key or "")}
             if key and i < last_restart.get(key, 0):
                 row |= {"live_key": None, "state": "cancelled", "result": SUPERSEDED, "ended_at": now}
             rows.append(row)
-        if rows:
-            self._connection.execute(_INSERT.on(self._connection), rows)
+        if not rows:
+            return set()
+        return set(self._connection.execute(_INSERT.on(self._connection), rows).scalars())
 
-    def _born(self, numbers: Iterable[int]) -> set[int]:
-        return {
-            number
-            for some in portions(numbers)
-            for number in self._connection.execute(_BORN, {"ids": some}).scalars()
-        }
+
+def _is_outdated(start: Start, holders: Mapping[str, Any]) -> bool:
+    """A restart by an event that is older than what lives: somebody started that by hand meanwhile."""
+    holder = holders.get(_key(start) or "")
+    made_by = (holder.event_id or 0) if holder else 0
+    return start.mode == "restart" and start.event_id is not None and start.event_id < made_by
+
+
+def _predecessor(holder: Any) -> int | None:
+    """Who must have ended before a successor begins: one that runs, or the one that the holder itself waits for."""
+    number: int | None = holder.id if holder.state == "running" else holder.after_id
+    return number
 
 
 def _key(start: Start) -> str | None:
@@ -161,12 +162,15 @@ def _row(start: Start, number: int, now: datetime) -> dict[str, Any]:
         "trigger": start.trigger,
         "trigger_id": _trigger_id(start),
         "event_id": start.event_id,
+        "event_at": start.event_at,
         "error": start.error,
         "started_at": now,
         "due": now,
         "ended_at": None,
         "result": "",
         "flow_run_id": "",
-        "lease_owner": "",
-        "claim": 0,
+        "fencing_token": 0,
+        "deaths": 0,
+        "alone": False,
+        "is_of_0_1": False,
     }

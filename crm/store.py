@@ -14,11 +14,12 @@ from sqlalchemy import Connection, Engine, exc, inspect
 
 from crm import migrate
 from crm.database import BUSY_SECONDS, engine_of
+from crm.engines import identity_of
 from crm.failures import INIT, busy, out_of_date
 from crm.schema import SCHEMA
 from crm.unit import CrmUnit
 from procession.errors import ConfigurationError, TemporaryError
-from procession.ports import Clock
+from procession.ports import Clock, Identity
 from procession.records import Schema
 
 
@@ -55,10 +56,23 @@ class CrmStore:
         self._reading = engine.execution_options(begin="BEGIN")
         self._writing = engine.execution_options(begin="BEGIN IMMEDIATE")
         self._one_writer = threading.Lock() if engine.dialect.name == "sqlite" else None
+        self._identity: Identity | None = None
 
     @property
     def schema(self) -> Schema:
         return SCHEMA
+
+    @property
+    def identity(self) -> Identity:
+        """Made when it is first asked for, in a database that has none."""
+        while self._identity is None:
+            with _connected(self._reading) as connection:
+                self._identity = identity_of(connection)
+            if self._identity is None:
+                with self.unit() as unit:
+                    unit.make_identity()
+                    unit.commit()
+        return self._identity
 
     @contextmanager
     def unit(self, *, write: bool = True) -> Iterator[CrmUnit]:

@@ -32,7 +32,11 @@ class User(Base, table=True):
 
 class Account(Base, table=True):
     __tablename__ = "account"
-    __table_args__ = (index("ix_account_name", "name"), NUMBERED)
+    __table_args__ = (
+        index("ix_account_name", "name"),
+        index("ix_account_owner_id", "owner_id"),
+        NUMBERED,
+    )
 
     id: int | None = primary_key()
     name: str = string()
@@ -48,6 +52,7 @@ class Contact(Base, table=True):
     __table_args__ = (
         index("ix_contact_account_id", "account_id"),
         index("ix_contact_name", "name"),
+        index("ix_contact_owner_id", "owner_id"),
         NUMBERED,
     )
 
@@ -87,7 +92,13 @@ class ContactAddress(Base, table=True):
 
 class Opportunity(Base, table=True):
     __tablename__ = "opportunity"
-    __table_args__ = (index("ix_opportunity_account_id", "account_id"), NUMBERED)
+    __table_args__ = (
+        index("ix_opportunity_account_id", "account_id"),
+        index("ix_opportunity_contact_id", "contact_id"),
+        index("ix_opportunity_name", "name"),
+        index("ix_opportunity_owner_id", "owner_id"),
+        NUMBERED,
+    )
 
     id: int | None = primary_key()
     name: str = string()
@@ -119,6 +130,8 @@ class Activity(Base, table=True):
         CheckConstraint("priority IN ('low', 'normal', 'high')", name="priority"),
         index("ix_activity_start", "start", where=text("start IS NOT NULL")),
         index("ix_activity_due", "due", where=text("due IS NOT NULL")),
+        index("ix_activity_category_id", "category_id", where=text("category_id IS NOT NULL")),
+        index("ix_activity_owner_id_status", "owner_id", "status"),
         NUMBERED,
     )
 
@@ -214,7 +227,15 @@ class EmailMessage(Base, table=True):
         index(
             "ix_email_message_looked_at", "state", where=text("state NOT IN ('queued', 'sending', 'sent')")
         ),
-        index("ix_email_message_instance_id", "instance_id", where=text("instance_id IS NOT NULL")),
+        index(
+            "uq_email_message_of_step",
+            "instance_id",
+            "path",
+            "round",
+            "part",
+            unique=True,
+            where=text("instance_id IS NOT NULL"),
+        ),
     )
 
     activity_id: int = Field(sa_column=_of_activity())
@@ -230,7 +251,7 @@ class EmailMessage(Base, table=True):
     template: str = string()
     language: str = string()
     state: str | None = Field(default=None, sa_type=Text)
-    claimed_by: str = string()
+    claimed_by: int = Field(default=0, sa_type=ID)
     claimed_at: datetime | None = moment()
     not_before: datetime | None = moment()
     attempts: int = 0
@@ -239,6 +260,7 @@ class EmailMessage(Base, table=True):
     instance_id: int | None = reference("instance", on_delete="SET NULL")
     path: str = string()
     round: str = string()
+    part: int = 0
     sent_at: datetime | None = moment()
 
 

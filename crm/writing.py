@@ -1,14 +1,15 @@
 """Create, change and delete records: set-wise, each save with its event."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
 
-from crm import addresses, ids, links
+from crm import addresses, links
 from crm import tables as t
-from crm.checks import accept, accept_new
+from crm.checks import accept, accept_new, unknown_entity
 from crm.columns import Money
 from crm.events import Saved, tell
 from crm.history import keep_for_connected
@@ -28,6 +29,11 @@ _ON_ITS_WAY = (
     .where(_M.activity_id.in_(IDS), _M.state.in_(("queued", "sending", "unknown")))
     .limit(1)
 )
+_INSERTS = {
+    entity: insert(table).returning(table.c.id, sort_by_parameter_order=True)
+    for entity, table in TABLES.items()
+}
+"""They answer the numbers of the new records, in the order of the rows."""
 
 Values = Mapping[str, Any]
 Change = tuple[Ref, Values]
@@ -46,42 +52,49 @@ def create(
     wholes = [accept_new(entity, row) for row in rows]
     connected = _connected(connection, entity, connected_to, len(rows))
     _must_exist(connection, [*_refs_in(wholes), *(ref for refs in connected_to for ref in refs)])
-    numbers = ids.take(connection, TABLES[entity], len(rows))
     if not rows:
         return []
     categories = _categories(connection, wholes)
     extra = {"created_at": now, "modified_at": now, "external": False} if entity == "activity" else {}
-    values = [
-        {"id": number, **_columns(entity, whole, categories), **extra}
-        for number, whole in zip(numbers, wholes, strict=True)
-    ]
-    connection.execute(insert(TABLES[entity]), values)
+    values = [{**_columns(entity, whole, categories), **extra} for whole in wholes]
+    numbers = connection.execute(_INSERTS[entity], values).scalars().all()
     _add_belongings(connection, entity, dict(zip(numbers, wholes, strict=True)), connected)
     refs = [Ref(entity, number) for number in numbers]
     tell(connection, (Saved("added", ref, actor) for ref in refs), now)
     return refs
 
 
-def update_records(connection: Connection, changes: Sequence[Change], actor: Actor, now: datetime) -> None:
+def update_records(
+    connection: Connection, changes: Sequence[Change], actor: Actor, now: datetime
+) -> list[tuple[str, ...]]:
     """See `procession.ports.Records.update`."""
-    by_entity: dict[str, list[Change]] = {}
+    by_entity: dict[str, list[int]] = {}
+    accepted: list[Change] = []
     for ref, values in changes:
         _known_entity(ref.entity)
-        by_entity.setdefault(ref.entity, []).append((ref, accept(ref.entity, values)))
-    for entity, some in by_entity.items():
+        by_entity.setdefault(ref.entity, []).append(len(accepted))
+        accepted.append((ref, accept(ref.entity, values)))
+    answers: list[tuple[str, ...]] = [()] * len(accepted)
+    for entity, places in by_entity.items():
+        some = [accepted[place] for place in places]
         _must_exist(connection, _refs_in(values for _, values in some))
         before = _locked(connection, entity, [ref for ref, _ in some])
+        for place, names in zip(places, _changed_by_each(some, before), strict=True):
+            answers[place] = names
         changed = _differences(some, before)
         _write_changes(connection, entity, changed, now)
         saves = (Saved("modified", ref, actor, tuple(values)) for ref, values in changed.items())
         tell(connection, saves, now)
+    return answers
 
 
 def delete_records(connection: Connection, refs: Sequence[Ref], actor: Actor, now: datetime) -> None:
     """See `procession.ports.Records.delete`."""
     by_entity: dict[str, list[Ref]] = {}
-    for ref in dict.fromkeys(refs):
+    for ref, times in Counter(refs).items():
         _known_entity(ref.entity)
+        if times > 1:
+            raise _gone(ref)  # as the second one would say if they went one after the other
         by_entity.setdefault(ref.entity, []).append(ref)
     for entity, some in by_entity.items():
         last = _locked(connection, entity, some)
@@ -102,7 +115,7 @@ def delete_records(connection: Connection, refs: Sequence[Ref], actor: Actor, no
 
 def _known_entity(entity: str) -> None:
     if entity not in TABLES:
-        raise StoreError(f"There are no records called {entity!r}.", hint=did_you_mean(entity, TABLES))
+        raise unknown_entity(entity)
 
 
 def _connected(
@@ -200,8 +213,24 @@ def _locked(connection: Connection, entity: str, refs: Sequence[Ref]) -> dict[in
     found = load_by_id(connection, entity, numbers)
     for number in numbers:
         if number not in found:
-            raise StoreError(f"{Ref(entity, number)} does not exist any more.")
+            raise _gone(Ref(entity, number))
     return found
+
+
+def _gone(ref: Ref) -> StoreError:
+    return StoreError(f"{ref} does not exist any more.")
+
+
+def _changed_by_each(changes: Iterable[Change], before: Mapping[int, Values]) -> Iterator[tuple[str, ...]]:
+    """The fields that each change changes. One of the same record finds what those before it left."""
+    left: dict[Ref, dict[str, Any]] = {}
+    for ref, values in changes:
+        there = left.setdefault(ref, {})
+        known = before[ref.id]
+        yield tuple(
+            name for name, new in values.items() if not _same(name, there.get(name, known[name]), new)
+        )
+        there.update(values)
 
 
 def _differences(changes: Iterable[Change], before: Mapping[int, Values]) -> dict[Ref, dict[str, Any]]:
@@ -238,9 +267,9 @@ def _write_changes(connection: Connection, entity: str, changed: Mapping[Ref, Va
         if columns:
             row = {f"new_{name}": value for name, value in columns.items()}
             groups.setdefault(tuple(columns), []).append({"number": ref.id, **row})
-        _change_belongings(connection, ref, values)
     for names, rows in groups.items():
         connection.execute(_update(table, names), rows)
+    _change_belongings(connection, entity, changed)
 
 
 def _update(table: Table, names: Sequence[str]) -> Any:
@@ -249,16 +278,12 @@ def _update(table: Table, names: Sequence[str]) -> Any:
     return update(table).where(table.c.id == bindparam("number")).values(new)
 
 
-def _change_belongings(connection: Connection, ref: Ref, values: Values) -> None:
-    match ref.entity:
-        case "contact":
-            for kind in addresses.KINDS:
-                if kind in values:
-                    addresses.make_primary(connection, ref.id, kind, values[kind])
-        case "activity":
-            for entity in LINKED:
-                if entity in values:
-                    links.point(connection, ref.id, entity, values[entity])
+def _change_belongings(connection: Connection, entity: str, changed: Mapping[Ref, Values]) -> None:
+    wishes = [(ref.id, name, value) for ref, values in changed.items() for name, value in values.items()]
+    if entity == "contact":
+        addresses.make_primary(connection, [wish for wish in wishes if wish[1] in addresses.KINDS])
+    if entity == "activity":
+        links.point(connection, [links.Pointer(*wish) for wish in wishes if wish[1] in LINKED])
 
 
 def _nobody_needs(connection: Connection, entity: str, numbers: Collection[int]) -> None:

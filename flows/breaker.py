@@ -7,11 +7,12 @@ background closes it; the longer Prefect keeps failing, the longer the pauses be
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from flows import words
 from flows.client import SIGNALS, UNREACHABLE
+from flows.server import healthy
 from procession.errors import ProcessionError, Unforeseen, foreseen
 
 log = logging.getLogger(__name__)
@@ -20,12 +21,19 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 
 
 class Breaker:
-    """Safe to use from several threads. `url` is that of the API it stands before."""
+    """Safe to use from several threads.
 
-    def __init__(self, url: str) -> None:
+    Args:
+        url: of the API it stands before.
+        answers: whether that API can be asked again; without it, whether something answers at `url`.
+        closed: how it begins.
+    """
+
+    def __init__(self, url: str, answers: Callable[[], bool] | None = None, *, closed: bool = True) -> None:
         self.url = url
+        self.answers = answers or (lambda: healthy(url))
         self._lock = threading.Lock()
-        self._open_until: float | None = None
+        self._open_until: float | None = None if closed else time.monotonic()
         self._pause = FIRST_PAUSE_SECONDS
 
     @property
@@ -63,6 +71,13 @@ class Breaker:
         """Whether the pause is over."""
         until = self._open_until
         return until is not None and time.monotonic() >= until
+
+    def try_now(self) -> None:
+        """The server was started anew: what went wrong before says nothing of it."""
+        with self._lock:
+            self._pause = FIRST_PAUSE_SECONDS
+            if self._open_until is not None:
+                self._open_until = time.monotonic()
 
     def close(self) -> None:
         with self._lock:

@@ -3,7 +3,7 @@
 A flow is made once per version of a process, with one task for each step (named by the step's path). Its body
 does one of two things:
 
-* the lane of a running engine (`flows.lane`) handed it claimed instances: it takes them, and advances them with a
+* the worker of a running engine (`flows.worker`) handed it claimed instances: it takes them, and advances them with a
   task run around each step;
 * nobody did (the "Run" button, a schedule, an automation, a worker, a retry): it starts or resumes an instance
   itself (`flows.starting`) and advances that.
@@ -26,7 +26,7 @@ from prefect.states import Completed
 
 from flows import form, starting, words
 from flows.starting import Host
-from procession.advance import Around, advance
+from procession.advance import Wrap, advance
 from procession.errors import ProcessionError
 from procession.plan import Plan, Step, every_step
 from procession.ports import End, Instance, Ports
@@ -35,7 +35,7 @@ MODULE = "flows.catalog"
 
 
 @dataclass(slots=True)
-class Handed:
+class Job:
     """Claimed instances on their way into a flow body.
 
     The body takes them when it begins. If that lasts too long the engine takes them back and goes on without
@@ -59,8 +59,8 @@ class Handed:
         return first
 
 
-HANDED: ContextVar[Handed | None] = ContextVar("HANDED", default=None)
-"""What the lane hands to the flow body it is about to run."""
+JOB: ContextVar[Job | None] = ContextVar("JOB", default=None)
+"""What the worker hands to the flow body it is about to run."""
 
 
 def flow(plan: Plan, host: Callable[[], Host], results: Path) -> "Flow[..., State[Any]]":
@@ -70,13 +70,13 @@ def flow(plan: Plan, host: Callable[[], Host], results: Path) -> "Flow[..., Stat
         host: gives the world to work on when nobody hands instances over.
         results: a folder for Prefect; nothing is kept there, but without one it asks its server in every run.
     """
-    around = around_of(tasks_of(plan), lambda: host().stopping)
+    wrap = wrap_of(tasks_of(plan), lambda: host().stopping)
 
     def body(**parameters: Any) -> State[Any]:
-        handed = HANDED.get()
-        if handed is None:
-            return starting.start(plan, host(), parameters, around)
-        return _carry_out(handed, around)
+        job = JOB.get()
+        if job is None:
+            return starting.start(plan, host(), parameters, wrap)
+        return _carry_out(job, wrap)
 
     signature = form.signature(plan)
     body.__name__ = body.__qualname__ = plan.process
@@ -118,12 +118,12 @@ def tasks_of(plan: Plan) -> "dict[str, Task[..., State[Any]]]":
     return {step.path: _task(step) for step in every_step(plan)}
 
 
-def around_of(
+def wrap_of(
     tasks: Mapping[str, "Task[..., State[Any]]"], stopping: Callable[[], threading.Event]
-) -> Around[Any]:
+) -> Wrap[Any]:
     """A task run around the work of each step, until the engine is to stop."""
 
-    def around(step: Step, count: int, do: Callable[[], Any]) -> Any:
+    def wrap(step: Step, count: int, do: Callable[[], Any]) -> Any:
         starting.go_on(stopping())
         done: list[Any] = []
 
@@ -134,7 +134,7 @@ def around_of(
         tasks[step.path](count, once)
         return done[0]
 
-    return around
+    return wrap
 
 
 def _task(step: Step) -> "Task[..., State[Any]]":
@@ -156,20 +156,20 @@ def _task(step: Step) -> "Task[..., State[Any]]":
     )
 
 
-def _carry_out(handed: Handed, around: Around[Any]) -> State[Any]:
+def _carry_out(job: Job, wrap: Wrap[Any]) -> State[Any]:
     """Advance what was handed over; who waits for it goes on as soon as that is done, whatever Prefect still does."""
-    if not handed.take():
+    if not job.take():
         return without_prefect()
-    handed.begun.set()
+    job.begun.set()
     try:
-        starting.note_run(handed.instances, handed.ports)
-        handed.ends = advance(handed.plan, handed.instances, handed.ports, around)
+        starting.note_run(job.instances, job.ports)
+        job.ends = advance(job.plan, job.instances, job.ports, wrap)
     except starting.Stopping as stopping:
-        handed.error = stopping
+        job.error = stopping
         return starting.interrupted()
     except ProcessionError as error:  # the store is gone: the engine must know
-        handed.error = error
+        job.error = error
         raise
     finally:
-        handed.over.set()
-    return starting.finish(handed.plan, handed.instances, handed.ends)
+        job.over.set()
+    return starting.finish(job.plan, job.instances, job.ends)

@@ -45,4 +45,4 @@ def _project() -> Application:
 def _host() -> Host:
     project = _project()
     project.publish()
-    return Host(project.ports(), project.plans(), project.pinned)
+    return Host(project.ports(), project.definitions)

@@ -3,21 +3,17 @@
 import socket
 from collections.abc import Iterator
 from email.utils import parseaddr
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from flows.project import Project
 from flows.server import HOST, api_url, healthy, named_server
-from flows.settings import FILE
-from procession.cli.application import Checkup
-from procession.cli.output import count
+from flows.settings import FILE, Settings
+from procession.application import Checkup
 from procession.errors import ConfigurationError, ProcessErrors, ProcessionError, TransportRefused
-
-if TYPE_CHECKING:
-    from flows.settings import Settings
-    from flows.wiring import Application
+from procession.spelling import count
 
 
-def checkups(application: "Application") -> Iterator[Checkup]:
+def checkups(application: Project) -> Iterator[Checkup]:
     """One after the other, so that a slow one does not hold up the words about those before it."""
     yield _settings(application)
     yield _database(application)
@@ -28,7 +24,7 @@ def checkups(application: "Application") -> Iterator[Checkup]:
     yield from _incidents(application)
 
 
-def _settings(application: "Application") -> Checkup:
+def _settings(application: Project) -> Checkup:
     file = application.project / FILE
     found = (
         f"project {application.project}, {f'with {FILE}' if file.exists() else f'without {FILE} (defaults)'}"
@@ -43,7 +39,7 @@ def _settings(application: "Application") -> Checkup:
     return Checkup("settings", "well", found)
 
 
-def _secrets_are_there(settings: "Settings") -> None:
+def _secrets_are_there(settings: Settings) -> None:
     """Raises:
     ConfigurationError: a secret is not where the settings say, or the user or the password of a pair is missing.
     """
@@ -57,7 +53,7 @@ def _secrets_are_there(settings: "Settings") -> None:
         )
 
 
-def _database(application: "Application") -> Checkup:
+def _database(application: Project) -> Checkup:
     shown = application.settings.database
     try:
         with application.store.unit(write=False) as unit:
@@ -67,7 +63,7 @@ def _database(application: "Application") -> Checkup:
     return Checkup("database", "well", f"{shown}, tables up to date, {count(users, 'user')}")
 
 
-def _mail(application: "Application") -> Checkup:
+def _mail(application: Project) -> Checkup:
     from procession.transports.smtp import SmtpMailOut
 
     server = application.mail_out
@@ -84,7 +80,7 @@ def _mail(application: "Application") -> Checkup:
         return Checkup("mail server", "unwell", error.message, error.hint)
 
 
-def _prefect(application: "Application") -> Checkup:
+def _prefect(application: Project) -> Checkup:
     named = named_server(application.settings.prefect.api_url)
     if named:
         if healthy(named, timeout_seconds=application.settings.prefect.patience_seconds):
@@ -97,12 +93,12 @@ def _prefect(application: "Application") -> Checkup:
     if port and healthy(api_url(port)):
         return Checkup("Prefect", "well", f"a server answers at {_ui(api_url(port))}")
     if port and not _is_free(port):
-        mend = "Stop that program, or choose another port with PROCESSION_PREFECT_PORT."
+        mend = "Stop that program, or choose another port with PROCESSION_PREFECT_PORT. Processes run without Prefect."
         return Checkup("Prefect", "unwell", f"port {port} is taken by another program", mend)
     return Checkup("Prefect", "well", f"`procession serve` starts a server on port {port or 'any free one'}")
 
 
-def _templates(application: "Application") -> Checkup:
+def _templates(application: Project) -> Checkup:
     try:
         names = application.templates.names()
     except ProcessionError as error:
@@ -112,7 +108,7 @@ def _templates(application: "Application") -> Checkup:
     )
 
 
-def _processes(application: "Application") -> Checkup:
+def _processes(application: Project) -> Checkup:
     try:
         plans = application.plans()
     except ProcessErrors as error:
@@ -131,7 +127,7 @@ def _processes(application: "Application") -> Checkup:
     )
 
 
-def _incidents(application: "Application") -> Iterator[Checkup]:
+def _incidents(application: Project) -> Iterator[Checkup]:
     try:
         with application.store.unit(write=False) as unit:
             stopped = len(unit.journal.instances(states=["incident"], limit=1000))

@@ -81,7 +81,7 @@ def quiet(file: Path) -> Iterator[None]:
 
     The logs of runs go to the server all the same: these handlers are Prefect's own, further down.
     """
-    handler = logging.FileHandler(file, delay=True, encoding="utf-8")
+    handler = _to_file(file)
     handler.setLevel(logging.WARNING)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     names = ("prefect", "prefect._internal", "httpx", EventsWorker.__name__, APILogWorker.__name__)
@@ -101,6 +101,15 @@ def quiet(file: Path) -> Iterator[None]:
             logger.handlers, logger.propagate = handlers, propagate
         tasks.removeFilter(_is_news)
         handler.close()
+
+
+def _to_file(file: Path) -> logging.Handler:
+    """Opened here: a handler that cannot open its file later raises that in the middle of Prefect's work."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return logging.FileHandler(file, encoding="utf-8")
+    except OSError:
+        return logging.NullHandler()
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -20,7 +20,8 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import LiteralScalarString
 
 from flows import words
-from procession.cli.application import Deployed
+from flows.project import Project
+from procession.application import Deployed
 from procession.errors import ConfigurationError
 from procession.plan import Plan, Trigger
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from prefect.client.schemas.responses import DeploymentResponse
 
     from flows.runs import Runs
-    from flows.wiring import Application
 
 FILE = "prefect.yaml"
 POOL = "procession"
@@ -43,7 +43,7 @@ HEAD = """\
 """
 
 
-def deploy(application: "Application", *, write: bool = True) -> Deployed:
+def deploy(application: Project, *, write: bool = True) -> Deployed:
     """Bring `prefect.yaml` of the project in step with its processes; without `write`, only say what is not.
 
     Raises:

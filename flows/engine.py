@@ -1,18 +1,19 @@
 """The engine as a process that runs for long: it puts the parts of this package together.
 
-    server     Prefect's, unless one is named (`flows.server`); it starts while the rest is imported
-    loop       `procession.dispatch.Engine.tick`, again and again: events, schedules, ready instances, the outbox
-    lane       carries out what the loop claims, as flow runs (`flows.lane`)
+    server     Prefect's, unless one is named (`flows.supervisor`); it starts while the rest is imported
+    loop       `procession.engine.Engine.tick`, again and again: events, schedules, ready instances, the outbox
+    worker       carries out what the loop claims, as flow runs (`flows.worker`)
     watch      what people do in Prefect (`flows.watch`), and what Prefect missed (`flows.reporting`)
-    leases     renewed in the background; another engine takes over from one that died
+    beat       raised in the background; another engine takes over from one that died
 
-Ctrl-C or SIGTERM: the step that is under way is finished, leases are given back. Kill -9: nothing is lost, the
+Ctrl-C or SIGTERM: the step that is under way is finished, what it had claimed is given back. Kill -9: nothing is lost, the
 next engine on this store goes on (architecture.md, section 5).
 """
 
 import logging
 import signal
 import threading
+import time
 from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -20,23 +21,22 @@ from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from flows import server
-from procession.cli.application import FlowRun
-from procession.dispatch import Engine
-from procession.errors import ConfigurationError, ProcessionError, TemporaryError, Unforeseen, foreseen
-from procession.leases import give_back, keep
-from procession.plan import Plan
-from procession.ports import Instance, Ports
+from flows.project import Project
+from flows.server import named_server
+from flows.supervisor import Named, Supervisor
+from procession.application import FlowRun
+from procession.engine import Engine
+from procession.engines import beating
+from procession.errors import ProcessionError, TemporaryError, Unforeseen, foreseen
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun as PrefectRun
 
-    from flows.lane import Lane
+    from flows.breaker import Breaker
     from flows.starting import Host
-    from flows.wiring import Application
 
 log = logging.getLogger(__name__)
 
@@ -45,20 +45,21 @@ LOG_BYTES = 5_000_000
 PAUSE_SECONDS = 2.0
 """After a tick that failed: the store does not answer, or worse."""
 ATTACH_SECONDS = 15.0
-"""How long the start waits for Prefect to know the deployments; after that the engine begins all the same."""
+"""How long the start waits for Prefect to answer and to know the deployments, unless it is found not to; after that
+the engine begins all the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A running engine. Implements `procession.cli.application.Running`."""
+    """A running engine. Implements `procession.application.Running`."""
 
-    url: str
+    prefect: Named | Supervisor
     loop: "Future[None]"
     stopping: threading.Event
 
     @property
     def ui_url(self) -> str:
-        return self.url.removesuffix("/api")
+        return self.prefect.ui_url
 
     def wait(self) -> None:
         """Until the loop ends, or this process is told to stop; told twice, it does not wait for the step under way."""
@@ -86,87 +87,105 @@ class Serving:
         from flows.client import UNREACHABLE, connected
         from flows.reporting import NOT_SHOWN
 
-        known = [UUID(run) for run in ids if run != NOT_SHOWN]
+        known, url = [UUID(run) for run in ids if run != NOT_SHOWN], self.prefect.url
+        if not self.prefect.answers():
+            raise TemporaryError(f"Prefect does not answer at {url}")
         try:
-            with connected(self.url) as client:
+            with connected(url) as client:
                 found = client.read_flow_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=known)))
         except UNREACHABLE as error:
-            raise TemporaryError(f"Prefect does not answer at {self.url}: {error}") from error
+            raise TemporaryError(f"Prefect does not answer at {url}: {error}") from error
         return [self._told(run) for run in found]
 
     def _told(self, run: "PrefectRun") -> FlowRun:
         state = run.state.type.value if run.state else ""
         ended = bool(run.state and run.state.is_final())
-        return FlowRun(str(run.id), run.name, state, ended, f"{self.ui_url}/runs/flow-run/{run.id}")
+        return FlowRun(
+            str(run.id),
+            run.name,
+            state,
+            ended,
+            f"{self.prefect.url.removesuffix('/api')}/runs/flow-run/{run.id}",
+        )
 
 
 @contextmanager
-def serve(application: "Application") -> Iterator[Serving]:
+def serve(application: Project) -> Iterator[Serving]:
     """Run the engine while the block runs.
+
+    A Prefect server that cannot be started, or ends, keeps it from nothing.
 
     Raises:
         ProcessErrors: a definition cannot be used.
-        ConfigurationError: the store or the Prefect server cannot be used.
+        ConfigurationError: the store cannot be used.
     """
-    folder = application.data / "prefect"
-    folder.mkdir(parents=True, exist_ok=True)
     application.plans()
-    prefect = application.settings.prefect
+    settings = application.settings.prefect
     with ExitStack() as stack:
         stack.enter_context(_logged(application.data / "engine.log"))
-        url = server.named_server(prefect.api_url).rstrip("/")
-        started = None if url else stack.enter_context(server.started(folder, prefect.port))
+        folder, url = application.data / "prefect", named_server(settings.api_url).rstrip("/")
+        prefect = Named(url) if url else stack.enter_context(Supervisor(folder, settings.port))
         application.publish()
-        import flows.lane  # noqa: F401  # takes a second or two, as the server does to start
+        import flows.worker  # noqa: F401  # takes a second or two, as the server does to start
 
-        if started:
-            server.wait_until_healthy(started)
-        loop, stopping = stack.enter_context(_working(application, started.url if started else url, folder))
-        yield Serving(started.url if started else url, loop, stopping)
+        loop, stopping = stack.enter_context(_working(application, prefect, folder))
+        yield Serving(prefect, loop, stopping)
 
 
 @contextmanager
 def _working(
-    application: "Application", url: str, folder: Path
+    application: Project, prefect: Named | Supervisor, folder: Path
 ) -> Iterator[tuple["Future[None]", threading.Event]]:
     """All parts but the server, at work while the block runs."""
     from flows import deploy
-    from flows.breaker import Breaker
     from flows.client import drain, quiet
-    from flows.lane import Lane
     from flows.publishing import Publisher
     from flows.reporting import Reporter
     from flows.runs import Runs
     from flows.starting import Host
     from flows.watch import Watch
+    from flows.worker import Worker
 
-    gate = threading.Lock()
-    host = Host(application.ports(), application.plans(), application.pinned, gate)
-    runs, breaker = Runs(host, folder / "results"), Breaker(url)
-    lane, publisher = Lane(runs, breaker, application.settings.prefect.patience_seconds), Publisher()
+    until = time.monotonic() + ATTACH_SECONDS
+    host = Host(application.ports(), application.definitions, is_engine=True)
+    runs, breaker = Runs(host, folder / "results"), _breaker(prefect)
+    worker, publisher = Worker(runs, breaker, application.settings.prefect.patience_seconds), Publisher()
     watch = Watch(
-        runs, Reporter(runs, lane.unsettled), publisher, breaker,
+        runs, Reporter(runs, worker.unsettled), publisher, breaker,
         lambda client: deploy.register(client, host.plans, runs, application.project),
     )  # fmt: skip
-    execute, batch = _ungated(lane, gate), application.settings.batch
-    engine = Engine(host.ports, host.plans, execute, host.pinned, batch, publisher)
-    with quiet(folder / "client.log"), ThreadPoolExecutor(1, "engine") as threads, lane, watch:
-        watch.wait_until_attached(ATTACH_SECONDS)
-        lane.warm_up()
-        log.info("serving %s; Prefect at %s", ", ".join(sorted(host.plans)) or "no process", url)
-        loop = threads.submit(_loop, engine, host, gate)
+    engine = Engine(host.ports, host.definitions, worker, application.settings.batch, publisher)
+    with quiet(folder / "client.log"), ThreadPoolExecutor(1, "engine") as threads, worker, watch:
+        watch.wait_until_attached(until - time.monotonic())
+        worker.warm_up()
+        log.info(
+            "serving %s; Prefect: %s",
+            ", ".join(sorted(host.plans)) or "no process",
+            prefect.ui_url or "not yet",
+        )
+        loop = threads.submit(_loop, engine, host)
         try:
             yield loop, host.stopping
         finally:
             host.stopping.set()
             loop.exception()  # it is over; `wait` raises what it raised
             drain()
-    _give_back(host.ports)
+    log.info("stopped")
+
+
+def _breaker(prefect: Named | Supervisor) -> "Breaker":
+    """Waits for Prefect; without it, work begins as it goes on when Prefect is gone."""
+    from flows.breaker import Breaker
+
+    breaker = Breaker(prefect.url, prefect.answers, closed=prefect.is_there(ATTACH_SECONDS))
+    prefect.when_started(breaker.try_now)
+    return breaker
 
 
 @contextmanager
 def _logged(file: Path) -> Iterator[None]:
     """One line per fact in `file`, whatever the terminal shows."""
+    file.parent.mkdir(parents=True, exist_ok=True)
     handler = RotatingFileHandler(file, maxBytes=LOG_BYTES, backupCount=3, delay=True, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     loggers = [logging.getLogger(name) for name in ("flows", "procession", "crm")]
@@ -181,28 +200,14 @@ def _logged(file: Path) -> Iterator[None]:
         handler.close()
 
 
-def _ungated(lane: "Lane", gate: threading.Lock) -> Any:
-    """A tick holds the gate, so that nobody claims what a run in Prefect has just started for itself; carrying
-    out what was claimed needs it no more."""
-
-    def execute(plan: Plan, instances: list[Instance]) -> None:
-        gate.release()
-        try:
-            lane(plan, instances)
-        finally:
-            gate.acquire()
-
-    return execute
-
-
-def _loop(engine: Engine, host: "Host", gate: threading.Lock) -> None:
+def _loop(engine: Engine, host: "Host") -> None:
     from flows.starting import Stopping
 
     stopping = host.stopping
-    with keep(host.ports):
+    with beating(host.ports.engine):
         while not stopping.is_set():
             try:
-                with gate, foreseen("a tick of the engine"):
+                with foreseen("a tick of the engine"):
                     done = engine.tick()
             except Stopping:
                 return
@@ -213,11 +218,3 @@ def _loop(engine: Engine, host: "Host", gate: threading.Lock) -> None:
                 continue
             if not done:
                 stopping.wait(IDLE_SECONDS)
-
-
-def _give_back(ports: Ports) -> None:
-    try:
-        give_back(ports)
-    except (ConfigurationError, TemporaryError) as error:
-        log.warning("leases run out by themselves: %s", error)
-    log.info("stopped")

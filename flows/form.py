@@ -14,12 +14,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
-from procession.cli.typed import read as read_text
 from procession.errors import InputError
 from procession.plan import Input, Plan
 from procession.ports import Clock
 from procession.records import Record, Ref, Type, ref_of
 from procession.times import spoken
+from procession.typed import read as read_text
 from procession.values import from_json
 
 EVENT = "event"

@@ -26,7 +26,6 @@ from prefect.states import Completed, Crashed, Running, Scheduled
 from flows import build, tables, words
 from flows.runs import Runs
 from flows.starting import OWNER, instance_ids
-from procession.leases import dead_owners
 from procession.plan import Plan, every_step
 from procession.ports import End, Instance, StepRun
 
@@ -45,7 +44,7 @@ LEFT = "The engine was stopped in the middle of this run; another run goes on wi
 
 
 class Reporter:
-    """`unsettled` are final states that Prefect did not take (`flows.lane`)."""
+    """`unsettled` are final states that Prefect did not take (`flows.worker`)."""
 
     def __init__(self, runs: Runs, unsettled: dict[UUID, State[Any]]) -> None:
         self._runs, self._unsettled = runs, unsettled
@@ -90,7 +89,11 @@ class Reporter:
     def _plan(self, process: str, digest: str) -> Plan | None:
         host = self._runs.host
         current = host.plans.get(process)
-        return current if current and current.digest == digest else host.pinned(process, digest) or current
+        return (
+            current
+            if current and current.digest == digest
+            else host.definitions.version(process, digest) or current
+        )
 
     def _show(self, client: SyncPrefectClient, plan: Plan, group: Sequence[Instance]) -> dict[int, str]:
         if len(group) > RUN_OF_ITS_OWN:
@@ -150,12 +153,10 @@ class Reporter:
 
     def _is_left(self, run: FlowRun) -> bool:
         owner = str(run.labels.get(OWNER, ""))
-        if owner == self._runs.host.ports.owner:
-            return False
-        if owner in dead_owners({owner}):
-            return True
         with self._runs.host.ports.store.unit(write=False) as unit:
-            alive = owner in unit.journal.owners()
+            alive = owner in {str(engine.id) for engine in unit.journal.engines()}
+        if owner and not alive:
+            return True
         since = run.state.timestamp if run.state else run.created
         return not alive and since is not None and datetime.now(UTC) - since > GIVEN_UP  # noqa: TID251  # Prefect's clock
 

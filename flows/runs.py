@@ -51,7 +51,7 @@ class Runs:
         Raises:
             UNREACHABLE: see `flows.client`.
         """
-        owner = self.host.ports.owner
+        owner = str(self.host.ports.engine.id)
         shown: dict[str, Any] = {
             "name": words.run_name(plan.title, instances),
             "parameters": form.parameters(plan, instances[0].inputs) if len(instances) == 1 else {},

@@ -3,6 +3,7 @@
 `serve` starts it and waits until it is healthy. The child runs Prefect's own `prefect server start`; before
 that it begins to watch its standard input, a pipe that only the parent holds: when the parent is gone, even by
 kill -9, the pipe closes and the server stops (`PR_SET_PDEATHSIG` would do so when a *thread* of the parent ends).
+The first on a machine also makes the tables, for itself and for later projects (`flows.empty_database`).
 
 The settings are measured ones: batched recorders, since one transaction per event makes SQLite refuse half of the
 requests; the recorder's interval is not below a second, since less is cut to 0 and becomes a busy loop.
@@ -14,7 +15,6 @@ import os
 import runpy
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -24,18 +24,19 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 
+from flows import empty_database
 from procession.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 START_SECONDS = 90
-"""The very first start migrates an empty database where no schema of this Prefect version is at hand."""
+"""The very first start on a machine migrates an empty database."""
 STOP_SECONDS = 10
+LOOK_SECONDS = 0.05
+DATABASE = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
 
 TUNED = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -58,6 +59,10 @@ TUNED = {
 """Settings of the server that differ from Prefect's defaults; what the environment says wins."""
 
 
+class Ended(ConfigurationError):
+    """A server that this process started is gone, and nobody asked it to go."""
+
+
 @dataclass(slots=True)
 class PrefectServer:
     """A server that this process started; `url` is that of its API."""
@@ -76,6 +81,17 @@ class PrefectServer:
 
     def alive(self) -> bool:
         return self.process.poll() is None
+
+    def last_words(self) -> str:
+        """Why it ended."""
+        code = self.process.poll()
+        if code is not None and code < 0:
+            return f"{signal.Signals(-code).name} killed it"
+        return _last_line(self.folder / "server.log")
+
+    def where(self) -> str:
+        """Where to look, as a sentence."""
+        return f"See {self.folder / 'server.log'}."
 
     def stop(self) -> None:
         """Ask it to stop, and make it stop after `STOP_SECONDS`."""
@@ -123,12 +139,14 @@ def start(folder: Path, port: int = 0) -> PrefectServer:
         ConfigurationError: the port is taken.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    port = _usable_port(port)
-    prepare_database(folder / "prefect.sqlite")
+    port = usable_port(port)
+    env = _environment(folder)
+    database = folder / "prefect.sqlite"
+    there = env[DATABASE] != _url(database) or empty_database.begin(database)
     with (folder / "server.log").open("ab") as server_log:
         process = subprocess.Popen(  # noqa: S603  # this Python, our module
-            [sys.executable, "-m", "flows.server", HOST, str(port)],
-            env=_environment(folder),
+            [sys.executable, "-m", "flows.server", HOST, str(port), *([] if there else [str(database)])],
+            env=env,
             stdin=subprocess.PIPE,
             stdout=server_log,
             stderr=subprocess.STDOUT,
@@ -142,18 +160,26 @@ def wait_until_healthy(server: PrefectServer, seconds: float = START_SECONDS) ->
     ConfigurationError: the server ended, or does not answer in time.
     """
     until = time.monotonic() + seconds
-    while not healthy(server.url):
-        if not server.alive():
-            raise ConfigurationError(
-                f"the Prefect server ended while it started: {_last_line(server.folder / 'server.log')}",
-                hint=f"See {server.folder / 'server.log'}.",
-            )
-        if time.monotonic() > until:
-            raise ConfigurationError(
-                f"the Prefect server did not answer at {server.url} within {seconds:.0f} seconds",
-                hint=f"See {server.folder / 'server.log'}.",
-            )
-        time.sleep(0.05)
+    while not is_up(server, until):
+        time.sleep(LOOK_SECONDS)
+
+
+def is_up(server: PrefectServer, until: float) -> bool:
+    """Whether a server that was started answers by now; `until` is the moment (`time.monotonic`) by which it must.
+
+    Raises:
+        Ended: it will not.
+        ConfigurationError: it did not in time.
+    """
+    if healthy(server.url):
+        return True
+    if not server.alive():
+        raise Ended(f"the Prefect server ended while it started: {server.last_words()}", hint=server.where())
+    if time.monotonic() > until:
+        raise ConfigurationError(
+            f"the Prefect server did not answer at {server.url} in time", hint=server.where()
+        )
+    return False
 
 
 def healthy(url: str, timeout_seconds: float = 1) -> bool:
@@ -174,32 +200,18 @@ def named_server(configured: str, environment: Mapping[str, str] = os.environ) -
     return configured or environment.get("PREFECT_API_URL", "")
 
 
-def prepare_database(file: Path) -> None:
-    """Make the tables of a new SQLite database at once (0.02 s) where Prefect's own migrations take 8 s of
-    computing: `prefect_<version>.sql` is what these migrations make. Prefect still checks, and migrates on."""
-    schema = files("flows") / f"prefect_{version('prefect')}.sql"
-    if file.exists() or not schema.is_file():
-        return
-    unfinished = file.with_suffix(".new")
-    unfinished.unlink(missing_ok=True)
-    database = sqlite3.connect(unfinished)
-    database.executescript(schema.read_text(encoding="utf-8"))
-    database.close()
-    unfinished.replace(file)
-
-
 def _environment(folder: Path) -> dict[str, str]:
-    ours = {
-        **TUNED,
-        "PREFECT_HOME": str(folder),
-        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{folder / 'prefect.sqlite'}",
-    }
+    ours = {**TUNED, "PREFECT_HOME": str(folder), DATABASE: _url(folder / "prefect.sqlite")}
     env = {**ours, **os.environ}
     env.pop("PREFECT_API_URL", None)
     return env
 
 
-def _usable_port(port: int) -> int:
+def _url(database: Path) -> str:
+    return f"sqlite+aiosqlite:///{database}"
+
+
+def usable_port(port: int) -> int:
     """`port` if it is free, or a free one for 0.
 
     Raises:
@@ -210,17 +222,22 @@ def _usable_port(port: int) -> int:
         try:
             probe.bind((HOST, port))
         except OSError as error:
-            who = "another Prefect server" if healthy(api_url(port)) else "another program"
-            raise ConfigurationError(
-                f"port {port} is taken by {who}",
-                hint="Stop it, choose another port with PROCESSION_PREFECT_PORT (0 takes a free one), "
-                f"or use that server with PREFECT_API_URL={api_url(port)}.",
-            ) from error
+            hint = (
+                "Stop that program, or choose another port with PROCESSION_PREFECT_PORT (0 takes a free one)."
+            )
+            who = "another program"
+            if healthy(api_url(port)):
+                hint += f" To use that server: PREFECT_API_URL={api_url(port)}"
+                who = "another Prefect server"
+            raise ConfigurationError(f"port {port} is taken by {who}", hint=hint) from error
         return int(probe.getsockname()[1])
 
 
 def _last_line(file: Path) -> str:
-    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    try:
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        return str(error)
     said = (
         line.strip() for line in reversed(lines) if line.strip() and "For further information" not in line
     )
@@ -240,9 +257,33 @@ def _stop_with_parent() -> None:
     threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
-def _child(host: str, port: str) -> None:
+def _child(host: str, port: str, new_database: str = "") -> None:
+    """Run a server in this process.
+
+    Args:
+        new_database: has to be made first. Prefect reads its settings once, so another program then starts the server.
+    """
     _stop_with_parent()
-    sys.argv = ["prefect", "server", "start", "--host", host, "--port", port]
+    if new_database:
+        empty_database.make(Path(new_database), _migrate)
+        os.execv(sys.executable, [sys.executable, "-m", "flows.server", host, port])  # noqa: S606  # ourselves
+    _prefect("server", "start", "--host", host, "--port", port)
+
+
+def _migrate(database: Path) -> None:
+    project = os.environ[DATABASE]
+    os.environ[DATABASE] = _url(database)
+    try:
+        _prefect("server", "database", "upgrade", "--yes")
+    except SystemExit as ended:
+        if ended.code:
+            raise
+    finally:
+        os.environ[DATABASE] = project
+
+
+def _prefect(*args: str) -> None:
+    sys.argv = ["prefect", *args]
     runpy.run_module("prefect", run_name="__main__", alter_sys=True)
 
 

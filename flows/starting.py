@@ -13,8 +13,8 @@ Nothing starts twice, whoever else dispatches: events, moments and flow runs hav
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,13 +26,16 @@ from prefect.states import Completed, Failed
 
 from flows import form, tables, words
 from flows.client import UNREACHABLE
-from procession.advance import Around, advance, direct
-from procession.dispatch import claim, dispatch, start_by_hand
+from procession.advance import Wrap, advance, direct
+from procession.definitions import Definitions
+from procession.dispatch import start_by_hand
+from procession.engine import claim
+from procession.engines import beating
 from procession.errors import InputError, ProcessionError
-from procession.leases import keep
 from procession.plan import Plan
+from procession.planner import Planner
 from procession.ports import Actor, End, Event, Instance, Ports
-from procession.schedules import moments
+from procession.schedules import moment_of, moments
 
 log = logging.getLogger(__name__)
 
@@ -44,14 +47,29 @@ OWNER = "procession.owner"
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """Where a flow run works by itself: ports, definitions, and a gate that keeps an engine in the same process
-    from claiming what was just started here."""
+    """Where a flow run works by itself."""
 
     ports: Ports
-    plans: Mapping[str, Plan]
-    pinned: Callable[[str, str], Plan | None]
-    gate: AbstractContextManager[Any] = field(default_factory=nullcontext)
+    definitions: Definitions
     stopping: threading.Event = field(default_factory=threading.Event)
+    is_engine: bool = False
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Be an engine while the block runs; in the process of a running engine it is one already."""
+        if self.is_engine:
+            yield
+            return
+        with self.ports.store.unit(write=False) as unit:
+            publication = unit.journal.glance(self.ports.clock.now()).publication
+        self.definitions.refresh(publication)
+        with beating(self.ports.engine):
+            yield
+
+    @property
+    def plans(self) -> Mapping[str, Plan]:
+        """The current versions."""
+        return self.definitions.plans
 
 
 class Stopping(ProcessionError):
@@ -73,15 +91,13 @@ def interrupted() -> State[Any]:
     )
 
 
-def start(plan: Plan, host: Host, parameters: Mapping[str, Any], around: Around[Any]) -> State[Any]:
+def start(plan: Plan, host: Host, parameters: Mapping[str, Any], wrap: Wrap[Any]) -> State[Any]:
     """Start or resume what this flow run is about, advance it, and say what became of it."""
     run = current_run()
     ports = host.ports
-    with keep(ports):
+    with host.at_work():
         try:
-            with host.gate:
-                ids = _ids(plan, host, parameters, run)
-                instances = claim(ports, len(ids), ids) if ids else []
+            ids, instances = _claimed(plan, host, parameters, run)
         except InputError as error:
             _rename(run, plan.title)
             return Failed(
@@ -91,10 +107,10 @@ def start(plan: Plan, host: Host, parameters: Mapping[str, Any], around: Around[
             _rename(run, plan.title)
             return Completed(name="Nothing to do", message=_nothing(ids, plan, parameters, run))
         try:
-            with ports.holding(instances):
+            with ports.engine.holding(instances):
                 note_run(instances, ports)
                 _label(run, plan, instances, ports)
-                ends = _advance(plan, host, instances, around)
+                ends = _advance(plan, host, instances, wrap)
         except Stopping:
             return interrupted()
     return finish(plan, instances, ends)
@@ -158,49 +174,52 @@ def instances_named(ids: Sequence[int]) -> str:
     return f"instance {ids[0]}" if len(ids) == 1 else f"{len(ids)} instances"
 
 
-def _ids(plan: Plan, host: Host, parameters: Mapping[str, Any], run: FlowRun) -> list[int]:
-    """Instances for this flow run to carry out, ready to be claimed.
+def _claimed(
+    plan: Plan, host: Host, parameters: Mapping[str, Any], run: FlowRun
+) -> tuple[Sequence[int], Sequence[Instance]]:
+    """The instances that this flow run is about, and those of them that it has claimed for itself.
 
     Raises:
         InputError: a parameter is missing or wrong.
     """
     ports = host.ports
     if about := instance_ids(run):
-        return _resumed(about, ports)
+        return about, _resumed(about, ports)
     if form.event_of(plan, parameters) is not None:
-        dispatch(ports, host.plans, 500)
-        return _ready(plan, ports)
+        return _planned(plan, host)
     if run.auto_scheduled and (events := _moment(plan, run)):
         with ports.store.unit() as unit:
             unit.journal.append(events)
             unit.commit()
-        dispatch(ports, host.plans, 500)
-        return _ready(plan, ports)
+        return _planned(plan, host)
     inputs = form.given(plan, parameters, ports.clock)
     actor = Actor("user", "Prefect")
-    number = start_by_hand(ports, plan, inputs, actor=actor, dedupe_key=f"flow-run:{run.id}")
-    return [number] if number is not None else []
+    started = start_by_hand(ports, plan, inputs, actor=actor, dedupe_key=f"flow-run:{run.id}", at_once=True)
+    mine = [started] if started and started.state == "running" else []
+    return [started.id] if started else [], mine
 
 
-def _resumed(ids: Sequence[int], ports: Ports) -> list[int]:
-    now = ports.clock.now()
+def _planned(plan: Plan, host: Host) -> tuple[Sequence[int], Sequence[Instance]]:
+    """What is ready of this process, after planning: this process plans if no engine does."""
+    ports = host.ports
+    with ports.store.unit(write=False) as unit:
+        glance = unit.journal.glance(ports.clock.now())
+    Planner(ports, host.definitions).plan(glance)
+    with ports.store.unit(write=False) as unit:
+        ready = unit.journal.instances(states=("ready",), process=plan.process, limit=500)
+    ids = [instance.id for instance in ready]
+    return ids, claim(ports, len(ids), ids) if ids else []
+
+
+def _resumed(ids: Sequence[int], ports: Ports) -> Sequence[Instance]:
+    now, engine = ports.clock.now(), ports.engine.id
     with ports.store.unit() as unit:
         for instance in unit.journal.instances(ids=ids, states=("incident",), limit=len(ids)):
             unit.journal.resume(instance.id, now)
-        ready = unit.journal.instances(ids=ids, states=("ready",), limit=len(ids))
-        unit.commit()
-    return [instance.id for instance in ready]
-
-
-def _ready(plan: Plan, ports: Ports) -> list[int]:
-    with ports.store.unit(write=False) as unit:
-        ready = unit.journal.instances(states=("ready",), process=plan.process, limit=500)
-    return [instance.id for instance in ready]
-
-
-def schedule_event(process: str, trigger: str, at: datetime) -> Event:
-    key = f"schedule:{process}:{trigger}:{at.isoformat()}"
-    return Event(0, at, "schedule", process=process, trigger=trigger, origin="schedule", dedupe_key=key)
+        instances = unit.journal.claim(engine, now, len(ids), ids)
+        with ports.engine.holding(instances):
+            unit.commit()
+    return instances
 
 
 def _moment(plan: Plan, run: FlowRun) -> list[Event]:
@@ -213,19 +232,19 @@ def _moment(plan: Plan, run: FlowRun) -> list[Event]:
         for trigger in plan.triggers
         if (trigger.cron or trigger.every) and next(moments(trigger, at - timedelta(seconds=1))) == at
     ]
-    return [schedule_event(plan.process, trigger, at) for trigger in triggers]
+    return [moment_of(plan.process, trigger, at) for trigger in triggers]
 
 
-def _advance(plan: Plan, host: Host, instances: Sequence[Instance], around: Around[Any]) -> list[End]:
+def _advance(plan: Plan, host: Host, instances: Sequence[Instance], wrap: Wrap[Any]) -> list[End]:
     """Each with the version of the process that it started with."""
     groups: dict[str, list[Instance]] = defaultdict(list)
     for instance in instances:
         groups[instance.digest].append(instance)
     ends = []
     for digest, group in groups.items():
-        its = plan if digest == plan.digest else host.pinned(plan.process, digest)
+        its = plan if digest == plan.digest else host.definitions.version(plan.process, digest)
         if its:
-            ends += advance(its, group, host.ports, around if its is plan else direct)
+            ends += advance(its, group, host.ports, wrap if its is plan else direct)
     return ends
 
 
@@ -233,7 +252,7 @@ def _label(run: FlowRun, plan: Plan, instances: Sequence[Instance], ports: Ports
     """Give the run a name people know, and remember what it is about, for "Retry" in the Prefect UI."""
     _rename(run, words.run_name(plan.title, instances))
     get_client(sync_client=True).update_flow_run_labels(
-        run.id, {INSTANCES: instances_label(instances), OWNER: ports.owner}
+        run.id, {INSTANCES: instances_label(instances), OWNER: str(ports.engine.id)}
     )
 
 

@@ -35,7 +35,6 @@ from flows.client import connected
 from flows.publishing import Publisher
 from flows.reporting import NOT_SHOWN, Reporter
 from flows.runs import Runs, carry_out
-from flows.server import healthy
 from procession.plan import Plan
 
 log = logging.getLogger(__name__)
@@ -97,7 +96,7 @@ class Watch:
         if self._breaker.open:
             if not self._breaker.worth_a_try():
                 return
-            if not healthy(self._breaker.url):
+            if not self._breaker.answers():
                 self._breaker.trip("it does not answer")
                 return
             self._attached.clear()
@@ -121,11 +120,11 @@ class Watch:
     def _stop_cancelled(self, client: SyncPrefectClient) -> None:
         ports = self._runs.host.ports
         with ports.store.unit(write=False) as unit:
-            alive = unit.journal.instances(states=("ready", "running"), limit=1000)
+            shown = unit.journal.running_in_prefect()
         by_run: dict[str, list[int]] = {}
-        for instance in alive:
-            if instance.flow_run_id not in ("", NOT_SHOWN):
-                by_run.setdefault(instance.flow_run_id, []).append(instance.id)
+        for number, flow_run in shown.items():
+            if flow_run != NOT_SHOWN:
+                by_run.setdefault(flow_run, []).append(number)
         if not by_run:
             return
         cancelled = client.read_flow_runs(

@@ -10,6 +10,7 @@ application(project)   settings are read; nothing is opened yet
 import functools
 import getpass
 import os
+import socket
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,12 +27,13 @@ from crm.schema import SCHEMA
 from flows.functions import FUNCTIONS
 from flows.settings import FILE, Settings, read
 from procession.effects import Recipient
-from procession.errors import ConfigurationError, InputError, ProcessErrors
+from procession.errors import ConfigurationError, InputError
 from procession.records import Ref, Schema, ref_of
 
 if TYPE_CHECKING:
     from crm.store import CrmStore
-    from procession.cli.application import Checkup, Deployed, Imported, ImportOptions, Running
+    from procession.application import Checkup, Deployed, Imported, ImportOptions, Running
+    from procession.definitions import Published, StoredDefinitions
     from procession.mail import Templates
     from procession.plan import Plan
     from procession.ports import Actor, Clock, Delivery, MailOut, Ports, Renderer, Store
@@ -62,7 +64,7 @@ def _nearest() -> Path:
 
 @dataclass(frozen=True)
 class Application:
-    """Implements `procession.cli.application.Application`. What is opened is opened once."""
+    """Implements `flows.project.Project`. What is opened is opened once."""
 
     settings: Settings
 
@@ -147,13 +149,14 @@ class Application:
         ))  # fmt: skip
 
     def ports(self, *, store: "Store | None" = None, mail_out: "MailOut | None" = None) -> "Ports":
-        from procession.leases import owner_name
+        from procession.engines import Membership
         from procession.ports import Ports
 
         name, address = parseaddr(self.settings.default_sender)
+        store = store or self.store
         return Ports(
-            store=store or self.store, mail_out=mail_out or self.mail_out, clock=self.clock,
-            renderer=renderer, owner=owner_name(), mail_domain=self.settings.mail_domain,
+            store=store, mail_out=mail_out or self.mail_out, clock=self.clock,
+            renderer=renderer, engine=Membership(store), mail_domain=self.settings.mail_domain,
             default_sender=Recipient(address, name), functions=FUNCTIONS,
         )  # fmt: skip
 
@@ -162,27 +165,19 @@ class Application:
             if opened := self.__dict__.pop(name, None):
                 opened.close()
 
-    def publish(self) -> None:
-        """Keep the current version of every process in the store, for the instances that start with it."""
-        from procession.ports import Definition
+    def publish(self, *, back: bool = False) -> "Published":
+        """Make the processes of this folder current where their files changed since this folder published last."""
+        from procession.definitions import publish
 
-        with self.store.unit() as unit:
-            for plan in self.plans().values():
-                unit.journal.publish(Definition(plan.process, plan.digest, files=plan.files))
-            unit.commit()
+        folder = f"{socket.gethostname()}:{self.processes.resolve()}"
+        return publish(self.store, tuple(self.plans().values()), folder, self.clock.now(), back=back)
 
-    def pinned(self, process: str, digest: str) -> "Plan | None":
-        """An older version of a process, as instances that started with it go on with it; None if it cannot be read."""
+    @cached_property
+    def definitions(self) -> "StoredDefinitions":
         from procession.compile import compile_files
+        from procession.definitions import StoredDefinitions
 
-        with self.store.unit(write=False) as unit:
-            definition = unit.journal.definition(process, digest)
-        if definition is None:
-            return None
-        try:
-            return compile_files(definition.files, SCHEMA, FUNCTIONS)
-        except ProcessErrors:
-            return None
+        return StoredDefinitions(self.store, lambda files: compile_files(files, SCHEMA, FUNCTIONS))
 
     def upgrade(self) -> None:
         from crm.migrate import upgrade
@@ -207,7 +202,7 @@ class Application:
 
     def import_csv(self, entity: str, file: Path, actor: "Actor", how: "ImportOptions") -> "Imported":
         from crm.importing import Options, import_csv
-        from procession.cli.application import Imported
+        from procession.application import Imported
 
         options = Options(dry_run=how.dry_run, zone=how.zone, progress=how.progress)
         done = import_csv(self.store, entity, file, actor, options)

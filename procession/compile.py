@@ -65,12 +65,13 @@ def compile_files(files: Mapping[str, str], schema: Schema, functions: Collectio
         ProcessErrors: the language, the records or the functions have changed since.
     """
     name = next(path for path in files if path.endswith(".yaml") and "/" not in path)
-    return compile_text(files[name], name, Templates.of_files(files), schema, functions)
+    world = rules.World(schema, Templates.of_files(files), functions)
+    return _compile(files[name], name, world, pinned=True)
 
 
-def _compile(text: str | bytes, file: str, world: rules.World) -> plan.Plan:
+def _compile(text: str | bytes, file: str, world: rules.World, *, pinned: bool = False) -> plan.Plan:
     draft = model.parse(source.read(text, file))
-    return plan.make(rules.check(draft, world), world)
+    return plan.make(rules.check(draft, world, pinned=pinned), world)
 
 
 def _counted(problems: Collection[ProcessError]) -> str:

@@ -3,22 +3,22 @@
 The order of things for one mail (language.md, section 6):
 
     1. queued     the row, its History and its MIME bytes are committed (`procession.perform`, or a person)
-    2. sending    claimed by compare-and-set, committed
+    2. sending    claimed by compare-and-set, committed; the first ones in the same unit as 1
     3. hand-over  SMTP
     4. sent       or queued again (deferred), failed (refused), unknown (no answer was read), committed
 
-The unit that settles one mail claims the next, so a crash leaves at most one mail per connection in
-doubt. `recover` finds these: a person decides (`hold`), or the definition said `resend`.
+The unit that settles one mail claims the next, so a crash leaves at most one mail per connection in doubt. `recover`
+finds these: a person decides (`hold`), or the definition said `resend`.
 
-A mail that a step sends is claimed only under the lease of its instance: an engine that slept while another
+A mail that a step sends is claimed only under the fencing token of its instance: an engine that slept while another
 took over sends no more than what it had in its hands.
 """
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from procession.errors import (
@@ -31,7 +31,7 @@ from procession.errors import (
     UnknownOutcome,
     foreseen,
 )
-from procession.ports import Delivery, Envelope, MailState, Ports, Unit
+from procession.ports import Delivery, Envelope, MailState, Ports, Settlement, Unit
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +39,8 @@ OUTBOX_ATTEMPTS = 8
 """Tries for a mail that no step looks after (by hand, undo, notify): about two hours in all."""
 
 LONGEST_HAND_OVER = timedelta(minutes=15)
-"""A mail that was claimed longer ago is in nobody's hands any more: its engine died on another machine, or
-broke off. The longest wait of SMTP is ten minutes (RFC 5321, 4.5.3.2.6)."""
+"""A mail that was claimed longer ago is in nobody's hands any more: its engine broke off. The longest wait of SMTP is
+ten minutes (RFC 5321, 4.5.3.2.6)."""
 
 STORE_PAUSES_SECONDS = (0.02, 0.1, 0.5, 1, 2, 4, 8, 15, 30)
 """How often an outcome is written again while the store is away."""
@@ -56,106 +56,113 @@ class Settled:
     error: ProcessionError | None = None
 
 
-Note = Callable[[Unit, Sequence[Settled]], None]
-"""Called in the unit that settles mails: what must be true exactly if the settlement is."""
+OnSettled = Callable[[Unit, Sequence[Settled]], None]
+"""Called in the unit that settles mails: what must be true exactly if the settlement is. It may be called again with
+the same mails, if the store was away at the commit."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Round:
+class _Batch:
     """Mails on their way; `waiting` are those that nobody has in hand yet."""
 
     ports: Ports
-    note: Note
-    leases: Mapping[int, int]
+    engine: int
+    on_settled: OnSettled
+    fencing_tokens: Mapping[int, int]
     waiting: list[Envelope]
 
 
 def deliver(
-    mails: Sequence[Envelope], ports: Ports, note: Note, leases: Mapping[int, int] | None = None
-) -> None:
-    """Hand over `mails`, over as many connections as the mail server is given (`MailOut.connections`).
-    Those that another engine claimed, or that are no longer queued, are passed over.
+    mails: Sequence[Envelope], ports: Ports, on_settled: OnSettled, fencing_tokens: Mapping[int, int] | None = None
+) -> None:  # fmt: skip
+    """Hand over `mails`, over as many connections as the mail server is given (`MailOut.connections`). Those that are
+    `sending` this engine has claimed for this call; those that another one claimed meanwhile are passed over.
 
     Args:
-        leases: `{instance: claim}` of the steps whose mails these are (`Journal.fence`). Mails of an instance
-            whose lease was lost, or that was asked to stop, are passed over and not noted.
+        fencing_tokens: `{instance: fencing token}` of the steps whose mails these are. Mails of an instance that was
+            claimed again since, or that was asked to stop, are passed over and not told of.
 
     Raises:
         TemporaryError, ConfigurationError: the store is gone; what was handed over last stays `sending`.
     """
-    round_ = _Round(ports, note, leases or {}, list(mails))
+    claimed = [mail for mail in mails if mail.state == "sending"]
+    waiting = [mail for mail in mails if mail.state != "sending"]
+    batch = _Batch(ports, ports.engine.id, on_settled, fencing_tokens or {}, waiting)
     hands = min(ports.mail_out.connections, len(mails))
+    if not claimed:
+        claimed = _settle_and_claim(batch, [], hands, ports.clock.now())
     if hands <= 1:
-        claimed = _settle_and_claim(round_, [], hands, ports.clock.now())
         while claimed:
-            claimed = _kept_at(round_, [_hand_over(mail, ports) for mail in claimed], 1)
+            claimed = _kept_at(batch, [_hand_over(mail, ports) for mail in claimed], 1)
         return
     with ThreadPoolExecutor(hands, thread_name_prefix="mail") as pool:
         under_way: set[Future[Settled]] = set()
-        claimed = _settle_and_claim(round_, [], hands, ports.clock.now())
         while claimed or under_way:
             under_way |= {pool.submit(_hand_over, mail, ports) for mail in claimed}
             done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-            claimed = _kept_at(round_, [each.result() for each in done], hands - len(under_way))
+            claimed = _kept_at(batch, [each.result() for each in done], hands - len(under_way))
 
 
-def _kept_at(round_: _Round, settled: Sequence[Settled], free: int) -> list[Envelope]:
+def _kept_at(batch: _Batch, settled: Sequence[Settled], free: int) -> list[Envelope]:
     """`_settle_and_claim`, tried again while the store is away: what is known of a mail must not be forgotten.
     The moment stays the same, so that a try whose commit was not answered is the same try again."""
-    now = round_.ports.clock.now()
+    now = batch.ports.clock.now()
     for pause in STORE_PAUSES_SECONDS:
         try:
-            return _settle_and_claim(round_, settled, free, now)
+            return _settle_and_claim(batch, settled, free, now)
         except (TemporaryError, ConfigurationError) as error:
             log.warning("what became of %d mails is not written yet: %s", len(settled), error)
             time.sleep(pause)
-    return _settle_and_claim(round_, settled, free, now)
+    return _settle_and_claim(batch, settled, free, now)
 
 
-def _settle_and_claim(round_: _Round, settled: Sequence[Settled], free: int, now: datetime) -> list[Envelope]:
+def _settle_and_claim(batch: _Batch, settled: Sequence[Settled], free: int, now: datetime) -> list[Envelope]:
     """One unit: what became of some mails, and the claim of as many others as there are hands `free`."""
-    waiting, ports = round_.waiting, round_.ports
-    with ports.store.unit() as unit:
-        for one in settled:
-            _settle(unit, one, now, ports.owner)
-        wrong = next((one.error for one in settled if isinstance(one.error, ConfigurationError)), None)
-        offered = 0 if wrong else min(free, len(waiting))
-        ours = _ours(unit, round_, [*(one.envelope for one in settled), *waiting[:offered]], now)
+    wrong = next((one.error for one in settled if isinstance(one.error, ConfigurationError)), None)
+    waiting = batch.waiting
+    offered = 0 if wrong else min(free, len(waiting))
+    with batch.ports.store.unit() as unit:
+        unit.outbox.settle_all([_settlement(one, now, batch.engine) for one in settled], now)
+        ours = _ours(unit, batch, [*(one.envelope for one in settled), *waiting[:offered]])
         if settled:
-            round_.note(unit, [one for one in settled if one.envelope.id in ours])
+            batch.on_settled(unit, [one for one in settled if one.envelope.id in ours])
         if wrong:
-            _put_off(unit, round_, wrong, now)
+            _put_off(unit, batch, wrong, now)
             offered = len(waiting)
-        claimed = _claim(unit, ports, [m for m in waiting[:offered] if m.id in ours and not wrong], now)
+        claimed = [] if wrong else _claim(unit, batch, waiting[:offered], ours, now)
         while offered < len(waiting) and len(claimed) < free:
             more = waiting[offered : offered + free - len(claimed)]
             offered += len(more)
-            ours = _ours(unit, round_, more, now)
-            claimed += _claim(unit, ports, [mail for mail in more if mail.id in ours], now)
+            claimed += _claim(unit, batch, more, _ours(unit, batch, more), now)
         unit.commit()
+    batch.ports.engine.in_hand.difference_update(one.envelope.id for one in settled)
     del waiting[:offered]
     return claimed
 
 
-def _ours(unit: Unit, round_: _Round, mails: Sequence[Envelope], now: datetime) -> set[int]:
-    """Numbers of the mails that no lease covers, or whose instance's lease is still ours."""
-    leases = {i: claim for mail in mails if (i := mail.instance) and (claim := round_.leases.get(i))}
-    alive = unit.journal.fence(leases, round_.ports.owner, now + round_.ports.lease) if leases else set()
-    return {mail.id for mail in mails if mail.instance in alive or mail.instance not in leases}
+def _ours(unit: Unit, batch: _Batch, mails: Sequence[Envelope]) -> set[int]:
+    """Numbers of the mails that are of no step, or whose instance is still ours."""
+    tokens = {i: token for mail in mails if (i := mail.instance) and (token := batch.fencing_tokens.get(i))}
+    alive = unit.journal.fence(tokens) if tokens else set()
+    return {mail.id for mail in mails if mail.instance in alive or mail.instance not in tokens}
 
 
-def _claim(unit: Unit, ports: Ports, mails: Sequence[Envelope], now: datetime) -> list[Envelope]:
-    won = set(unit.outbox.claim([mail.id for mail in mails], ports.owner, now)) if mails else set()
+def _claim(
+    unit: Unit, batch: _Batch, mails: Sequence[Envelope], ours: set[int], now: datetime
+) -> list[Envelope]:
+    mine = [mail.id for mail in mails if mail.id in ours]
+    won = set(unit.outbox.claim(mine, batch.engine, now)) if mine else set()
     return [mail for mail in mails if mail.id in won]
 
 
-def _put_off(unit: Unit, round_: _Round, wrong: ConfigurationError, now: datetime) -> None:
+def _put_off(unit: Unit, batch: _Batch, wrong: ConfigurationError, now: datetime) -> None:
     """Wrong credentials will not get better in this batch, and each try counts against the account."""
-    of_steps = [mail for mail in round_.waiting if mail.instance in round_.leases]
-    round_.note(unit, [Settled(mail, "queued", error=wrong) for mail in of_steps])
-    others = [mail for mail in round_.waiting if mail.instance not in round_.leases]
-    for mail in _claim(unit, round_.ports, others, now):
-        _settle(unit, Settled(mail, "queued", error=wrong), now, round_.ports.owner)
+    of_steps = [mail for mail in batch.waiting if mail.instance in batch.fencing_tokens]
+    batch.on_settled(unit, [Settled(mail, "queued", error=wrong) for mail in of_steps])
+    others = [mail for mail in batch.waiting if mail.instance not in batch.fencing_tokens]
+    claimed = _claim(unit, batch, others, {mail.id for mail in others}, now)
+    put_off = [_settlement(Settled(mail, "queued", error=wrong), now, batch.engine) for mail in claimed]
+    unit.outbox.settle_all(put_off, now)
 
 
 def deliver_due(ports: Ports, limit: int = 100) -> int:
@@ -168,30 +175,32 @@ def deliver_due(ports: Ports, limit: int = 100) -> int:
     return len(done)
 
 
-def recover(ports: Ports, dead: Collection[str]) -> list[Envelope]:
-    """Mails that dead engines had in their hands: `unknown`, for a person, or queued again where the
-    definition says `on_unknown: resend`. Returns the held ones."""
+def recover(ports: Ports) -> list[Envelope]:
+    """Mails that engines which are no more had in their hands: `unknown`, for a person, or queued again where the
+    definition says `on_unknown: resend`. Returns them as they are then."""
     with ports.store.unit() as unit:
         now = ports.clock.now()
-        lost = unit.outbox.lost(dead, now - LONGEST_HAND_OVER)
-        held = [mail for mail in lost if take_over(unit, mail, now) == "unknown"]
+        lost = unit.outbox.lost(now - LONGEST_HAND_OVER)
+        taken = [replace(mail, state=take_over(unit, mail, now), claimed_by=0) for mail in lost]
         unit.commit()
-    return held
+    return taken
 
 
 def take_over(unit: Unit, mail: Envelope, now: datetime) -> MailState:
-    """Take a mail out of hands that will not settle it. Should they do it yet, and it was sent, that holds."""
+    """Take a mail from an engine that will not settle it. Should that one settle it yet, and it was sent, that holds."""
     is_sent_again = mail.on_unknown == "resend"
     is_of_a_step = mail.instance is not None and mail.not_before is None
     state: MailState = "queued" if is_sent_again else "unknown"
     detail = "sent again" if is_sent_again else "the engine died before it read the answer"
     again = now if is_sent_again and not is_of_a_step else None
-    unit.outbox.settle(mail.id, state, now, detail=detail, not_before=again, owner=mail.claimed_by)
+    unit.outbox.settle(mail.id, state, now, detail=detail, not_before=again, engine=mail.claimed_by)
     return state
 
 
 def _hand_over(mail: Envelope, ports: Ports) -> Settled:
     try:
+        ports.engine.check()
+        ports.engine.in_hand.add(mail.id)
         with foreseen("the hand-over of a mail"):
             delivery = ports.mail_out.send(mail.sender, mail.recipients, mail.mime)
     except (UnknownOutcome, Unforeseen) as error:  # either way nobody knows whether the server has it
@@ -206,7 +215,7 @@ def _hand_over(mail: Envelope, ports: Ports) -> Settled:
     return Settled(mail, "sent", delivery)
 
 
-def _settle(unit: Unit, settled: Settled, now: datetime, owner: str) -> None:
+def _settlement(settled: Settled, now: datetime, engine: int) -> Settlement:
     mail, state, detail = settled.envelope, settled.state, settled.delivery.answer
     if settled.error:
         detail = settled.error.message
@@ -214,7 +223,7 @@ def _settle(unit: Unit, settled: Settled, now: datetime, owner: str) -> None:
     again = None
     if state == "queued" and mail.not_before is not None:
         state, again = _next_try(mail, now, settled.error)
-    unit.outbox.settle(mail.id, state, now, detail=detail, not_before=again, owner=owner)
+    return Settlement(mail.id, state, detail=detail, not_before=again, engine=engine)
 
 
 def _next_try(

@@ -36,7 +36,8 @@ class DeleteRecord:
 
 @dataclass(frozen=True, slots=True)
 class FindRecords:
-    """Read a snapshot of records whose fields equal `where`; the receipt's output holds `records`, `first`, `count`."""
+    """Read a snapshot of records whose fields equal `where`; the output holds `records`, `first`, `count`, and
+    `more`: whether there are others beyond `limit`."""
 
     entity: str
     where: Mapping[str, Any]

@@ -83,7 +83,13 @@ class ShapeProblem(ProcessError):
 
 
 class ReferenceProblem(ProcessError):
-    """A name leads nowhere, or to something of the wrong type."""
+    """A name leads nowhere, or to something of the wrong type. `missing` is a name that is not there at all."""
+
+    def __init__(
+        self, message: str, *, at: Place | None = None, path: str = "", hint: str = "", missing: str = ""
+    ) -> None:
+        super().__init__(message, at=at, path=path, hint=hint)
+        self.missing = missing
 
 
 class ProcessErrors(ProcessionError):

@@ -94,6 +94,8 @@ class Trigger:
     every: timedelta | None = None
     timezone: str = "UTC"
     reads: Paths = frozenset()
+    title: str = ""
+    """What a person who starts it by hand reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,8 @@ def make(typed: Typed, world: World) -> Plan:
         labels=draft.labels, inputs=tuple(_input(declared, types[declared.name]) for declared in draft.inputs),
         triggers=tuple(_trigger(trigger, typed, world.schema) for trigger in draft.triggers),
         mode=cast("Mode", draft.mode), key=draft.key.value, timezone=draft.timezone.value or "UTC",
-        history_on=draft.history_on.value, steps=_steps(draft.steps, typed, reads), errors=_steps(draft.errors, typed, reads),
+        history_on=draft.history_on.value, steps=_steps(draft.steps, typed, reads, None),
+        errors=_steps(draft.errors, typed, reads, None),
         reads={i.name: frozenset(reads[(i.name,)]) for i in draft.inputs if types[i.name].name == "record"},
         at=draft.place(("process",)), digest=_digest(files), files=files,
         kept=_kept(typed, world),
@@ -211,7 +214,7 @@ def _trigger(trigger: TriggerDraft, typed: Typed, schema: Schema) -> Trigger:
         trigger.id, at, cast("tuple[EventType, ...]", trigger.events), entity=trigger.entity, changed=trigger.changed,
         condition=condition if isinstance(condition, Expression) else None, inputs=inputs, cron=trigger.cron,
         every=parse_duration(trigger.every) if trigger.every else None, timezone=trigger.timezone or "UTC",
-        reads=_trigger_reads(trigger, implied, typed, schema),
+        reads=_trigger_reads(trigger, implied, typed, schema), title=trigger.title,
     )  # fmt: skip
 
 
@@ -221,18 +224,23 @@ def _given(type_: str, filled: Filled) -> Fillable:
     return cast("Fillable", input_value(type_, filled.value)) if written_out else filled.value
 
 
-def _steps(steps: Iterable[StepDraft], typed: Typed, reads: "_Reads") -> tuple[Step, ...]:
-    return tuple(_step(step, step.kind, typed, reads) for step in steps if step.kind)
+def _steps(
+    steps: Iterable[StepDraft], typed: Typed, reads: "_Reads", around: RetryDraft | None
+) -> tuple[Step, ...]:
+    return tuple(_step(step, step.kind, typed, reads, around) for step in steps if step.kind)
 
 
-def _step(step: StepDraft, kind: StepKind, typed: Typed, reads: "_Reads") -> Step:
+def _step(step: StepDraft, kind: StepKind, typed: Typed, reads: "_Reads", around: RetryDraft | None) -> Step:
+    """`around` is the `retry` of the nearest step with one in which this one stands. It is for every step
+    inside by itself; what handles an error of that step stands outside."""
     guard = step.guard.value if step.guard else None
+    retry = step.retry or around or step.default_retry
     return Step(
         step.path, step.id, step.title, kind, typed.draft.place(step.where),
         fields={name: filled.value for name, filled in step.fields.items()},
         guard=guard if isinstance(guard, Expression) else None,
-        slots={slot: _steps(children, typed, reads) for slot, children in step.slots.items()},
-        on_error=_steps(step.on_error, typed, reads), retry=_retry(step.retry), each=step.each,
+        slots={slot: _steps(children, typed, reads, retry) for slot, children in step.slots.items()},
+        on_error=_steps(step.on_error, typed, reads, around), retry=_retry(retry), each=step.each,
         reads=frozenset(reads["outputs", step.id]) if step.named else frozenset(),
     )  # fmt: skip
 
@@ -244,6 +252,8 @@ def _retry(retry: RetryDraft | None) -> Retry:
         return TRANSIENT
     settings = dict(retry.settings)
     interval, longest = (parse_duration(settings.pop(name)) for name in ("interval", "max_interval"))
+    if "max_interval" not in retry.written:
+        longest = max(interval, longest)  # a first pause of two hours is meant
     return Retry(**{**settings, "on": tuple(settings["on"])}, interval=interval, max_interval=longest)
 
 

@@ -35,15 +35,18 @@ class Schedules:
         events: dict[tuple[str, str], Event] = {}
         while self._next and self._next[0][0] <= now:
             at, process, trigger = heapq.heappop(self._next)
-            key = f"schedule:{process}:{trigger}:{at.isoformat()}"
-            events[process, trigger] = Event(
-                0, at, "schedule", process=process, trigger=trigger, origin="schedule", dedupe_key=key
-            )
+            events[process, trigger] = moment_of(process, trigger, at)
             self._push(process, trigger)
         return list(events.values())
 
     def _push(self, process: str, trigger: str) -> None:
         heapq.heappush(self._next, (next(self._moments[process, trigger]), process, trigger))
+
+
+def moment_of(process: str, trigger: str, at: datetime) -> Event:
+    """The event of one moment; whoever tells of it, its key is the same, so that it starts once."""
+    key = f"schedule:{process}:{trigger}:{at.isoformat()}"
+    return Event(0, at, "schedule", process=process, trigger=trigger, origin="schedule", dedupe_key=key)
 
 
 def moments(trigger: Trigger, after: datetime) -> Iterator[datetime]:

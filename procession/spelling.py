@@ -1,4 +1,4 @@
-"""Did you mean …? The one place that guesses which word an author meant."""
+"""How words are written: which one an author meant (the one place that guesses), and how many of a thing."""
 
 from collections.abc import Iterable
 
@@ -29,6 +29,15 @@ def one_of(words: Iterable[str]) -> str:
     """`a, b or c`, as a sentence lists them."""
     *most, last = words
     return f"{', '.join(most)} or {last}" if most else last
+
+
+def count(number: int, noun: str) -> str:
+    """`1 process`, `3 processes`."""
+    if number == 1:
+        return f"1 {noun}"
+    if noun.endswith("y") and noun[-2] not in "aeiou":
+        return f"{number:,} {noun[:-1]}ies"
+    return f"{number:,} {noun}{'es' if noun.endswith(('s', 'x', 'ch', 'sh')) else 's'}"
 
 
 def _plain(word: str) -> str:

@@ -5,27 +5,27 @@ Prints a line when it has begun. Its lease is short, so that whoever sleeps soon
 
 import sys
 import time
-from datetime import timedelta
 
 import knife
 
 from crm.store import SystemClock, open_store
 from procession.advance import advance
-from procession.dispatch import Engine
+from procession.definitions import Definitions
 from procession.effects import Recipient
+from procession.engine import Engine
+from procession.engines import Membership, beating
 from procession.errors import ConfigurationError
-from procession.leases import keep, owner_name
 from procession.mail import Templates
-from procession.ports import Ports
+from procession.ports import Pace, Ports
 from procession.transports.smtp import SmtpMailOut, SmtpSettings
 
 CONNECTIONS = 4
-LEASE = timedelta(seconds=1.5)
+PACE = Pace(beat=0.25, stale=1, dead=1.5)
 BATCH = 40
 """Instances that an engine takes at a time: small enough for two engines to share the work."""
 
 
-def ports_on(url: str, smtp_port: int, owner: str = "") -> Ports:
+def ports_on(url: str, smtp_port: int) -> Ports:
     renderers: dict[str, Templates] = {}
 
     def renderer(digest, files):
@@ -33,33 +33,27 @@ def ports_on(url: str, smtp_port: int, owner: str = "") -> Ports:
             renderers[digest] = Templates.of_files(files)
         return renderers[digest]
 
+    store = open_store(url)
     return Ports(
-        store=open_store(url),
+        store=store,
         mail_out=SmtpMailOut(SmtpSettings("127.0.0.1", smtp_port, security="none", connections=CONNECTIONS)),
         clock=SystemClock(),
         renderer=renderer,
-        owner=owner or owner_name(),
+        engine=Membership(store, pace=PACE),
         mail_domain="us.example",
         default_sender=Recipient("crm@us.example", "CRM"),
-        lease=LEASE,
     )
 
 
 def engine_on(ports: Ports) -> Engine:
     plans = knife.plans()
-    return Engine(
-        ports,
-        plans,
-        lambda plan, group: advance(plan, group, ports),
-        lambda process, _: plans[process],
-        BATCH,
-    )
+    return Engine(ports, Definitions(plans), lambda plan, group: advance(plan, group, ports), BATCH)
 
 
 def main() -> None:
     ports = ports_on(sys.argv[1], int(sys.argv[2]))
     engine = engine_on(ports)
-    with keep(ports):
+    with beating(ports.engine):
         print("begun", flush=True)
         while True:
             try:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from crm.store import open_store
 from procession.effects import Recipient
+from procession.engines import Membership
 from procession.mail import Templates
-from procession.ports import Actor, Delivery, Ports, Store, Unit
+from procession.ports import Actor, Delivery, EngineProcess, Ports, Store, Unit
 from procession.records import Ref
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -68,7 +69,7 @@ class CrashingStore:
 
     def __init__(self, store: Store, fuse: Fuse) -> None:
         self._store, self._fuse = store, fuse
-        self.schema = store.schema
+        self.schema, self.identity = store.schema, store.identity
 
     @contextmanager
     def unit(self, *, write: bool = True) -> Iterator[Unit]:
@@ -109,7 +110,7 @@ class World:
             mail_out=self.postman,
             clock=self.clock,
             renderer=lambda _digest, files: Templates.of_files(files),
-            owner=f"elsewhere:{self.lives}:0",
+            engine=Membership(self.store, EngineProcess(f"life {self.lives}")),
             mail_domain="us.example",
             default_sender=Recipient("crm@us.example", "CRM"),
             functions=functions or {},

@@ -17,9 +17,10 @@ from crm.schema import SCHEMA
 from crm.store import SystemClock, open_store
 from procession.advance import advance
 from procession.compile import load
-from procession.dispatch import Engine
+from procession.definitions import Definitions
 from procession.effects import Recipient
-from procession.leases import owner_name
+from procession.engine import Engine
+from procession.engines import Membership
 from procession.mail import Templates
 from procession.plan import Plan
 from procession.ports import Delivery, Ports
@@ -62,19 +63,20 @@ def plans() -> dict[str, Plan]:
 
 
 def ports_on(database: Path, smtp_port: int, knife: Fuse) -> Ports:
+    store = open_store(f"sqlite:///{database}")
     return Ports(
-        store=CrashingStore(open_store(f"sqlite:///{database}"), knife),
+        store=CrashingStore(store, knife),
         mail_out=Watched(SmtpMailOut(SmtpSettings("127.0.0.1", smtp_port, security="none")), knife),
         clock=SystemClock(),
         renderer=lambda _digest, files: Templates.of_files(files),
-        owner=owner_name(),
+        engine=Membership(store),
         mail_domain="us.example",
         default_sender=Recipient("crm@us.example", "CRM"),
     )
 
 
 def run_until_idle(ports: Ports, known: dict[str, Plan]) -> None:
-    engine = Engine(ports, known, lambda plan, group: advance(plan, group, ports), lambda *_: None)
+    engine = Engine(ports, Definitions(known), lambda plan, group: advance(plan, group, ports))
     while engine.tick():
         pass
 

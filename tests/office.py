@@ -1,6 +1,6 @@
 """An office for engine tests: a real store, a mail server in memory, a clock that is set, processes as text."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from textwrap import dedent
@@ -12,11 +12,13 @@ from crm.schema import SCHEMA
 from crm.store import open_store
 from procession.advance import advance
 from procession.compile import compile_text
-from procession.dispatch import Engine
+from procession.definitions import Definitions
 from procession.effects import Recipient
+from procession.engine import Engine
+from procession.engines import Membership
 from procession.mail import Templates
 from procession.plan import Plan
-from procession.ports import Actor, HistoryRow, Instance, Ports
+from procession.ports import Actor, EngineProcess, HistoryRow, Instance, Ports
 from procession.records import Record, Ref
 from procession.testing.mail_out import MemoryMailOut
 
@@ -42,9 +44,10 @@ class Office:
     plans: dict[str, Plan] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        store = open_store(f"sqlite:///{self.folder / 'office.sqlite'}")
         self.ports = Ports(
-            store=open_store(f"sqlite:///{self.folder / 'office.sqlite'}"), mail_out=self.post, clock=self.clock,
-            renderer=lambda _digest, files: Templates.of_files(files), owner="office:1:0",
+            store=store, mail_out=self.post, clock=self.clock,
+            renderer=lambda _digest, files: Templates.of_files(files), engine=Membership(store),
             mail_domain="us.example", default_sender=Recipient("crm@us.example", "CRM"),
             functions={"double": double, "boom": boom},
         )  # fmt: skip
@@ -85,10 +88,21 @@ class Office:
         self.plans[plan.process] = plan
         return plan
 
+    def elsewhere(self, **changes: Any) -> Ports:
+        """The same world as another engine sees it, on a machine of its own."""
+        engine = Membership(self.ports.store, EngineProcess("elsewhere"))
+        return replace(self.ports, engine=engine, **changes)
+
+    def dead(self, ports: Ports) -> None:
+        """The others find out that this engine is no more."""
+        with self.ports.store.unit() as unit:
+            beats = {row.id: row.beat for row in unit.journal.engines()}
+            unit.journal.bury({ports.engine.id: beats[ports.engine.id]})
+            unit.commit()
+
     def engine(self) -> Engine:
-        return Engine(
-            self.ports, self.plans, lambda plan, group: advance(plan, group, self.ports), lambda *_: None
-        )
+        definitions = Definitions(self.plans)
+        return Engine(self.ports, definitions, lambda plan, group: advance(plan, group, self.ports))
 
     def work(self, *, later: timedelta = timedelta()) -> None:
         self.clock.at += later

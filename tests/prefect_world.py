@@ -25,7 +25,7 @@ from flows.words import flow_name
 from procession.compile import compile_text
 from procession.dispatch import start_by_hand
 from procession.effects import Recipient
-from procession.leases import owner_name
+from procession.engines import Membership
 from procession.mail import Templates
 from procession.plan import Plan
 from procession.ports import Actor, Delivery, Instance, Ports
@@ -65,14 +65,18 @@ class World:
 
     def ports(self, functions: Mapping[str, Callable[..., Any]] | None = None) -> Ports:
         return Ports(
-            store=self.store, mail_out=self.inbox, clock=SystemClock(), owner=owner_name(),
+            store=self.store, mail_out=self.inbox, clock=SystemClock(), engine=Membership(self.store),
             renderer=lambda _digest, files: Templates.of_files(files), mail_domain="us.example",
             default_sender=Recipient("crm@us.example", "CRM"), functions=functions or {},
         )  # fmt: skip
 
     def start(self, ports: Ports, plan: Plan, meetings: Sequence[Ref]) -> list[int]:
         """Ready instances of `plan`, one for each meeting."""
-        return [start_by_hand(ports, plan, {"meeting": ref}, actor=ACTOR) or 0 for ref in meetings]
+        return [
+            started.id
+            for ref in meetings
+            if (started := start_by_hand(ports, plan, {"meeting": ref}, actor=ACTOR))
+        ]
 
     def instance(self, number: int) -> Instance:
         with self.store.unit(write=False) as unit:

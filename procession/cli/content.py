@@ -10,6 +10,7 @@ import typer
 from procession.cli import output
 from procession.cli.session import session
 from procession.errors import ProcessError, ProcessErrors
+from procession.spelling import count
 from procession.times import spoken
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _show(plans: "Mapping[str, Plan]", problems: tuple[ProcessError, ...], files
     if problems:
         output.say("\n\n".join(str(problem) for problem in problems))
         files = len({problem.at.file for problem in problems if problem.at})
-        output.note(f"\n{output.count(len(problems), 'problem')} in {output.count(files, 'file')}.", "red")
+        output.note(f"\n{count(len(problems), 'problem')} in {count(files, 'file')}.", "red")
         return
     rows = [
         (plan.process, plan.title, "; ".join(in_words(trigger) for trigger in plan.triggers))
@@ -84,7 +85,7 @@ def _show(plans: "Mapping[str, Plan]", problems: tuple[ProcessError, ...], files
     ]
     if rows:
         output.table(("process", "title", "starts"), rows)
-    looked_at = output.count(len(plans), "process") if plans else output.count(files_named, "file")
+    looked_at = count(len(plans), "process") if plans else count(files_named, "file")
     output.note(f"{looked_at}, no problem.", "green")
 
 
@@ -95,7 +96,8 @@ def in_words(trigger: "Trigger") -> str:
     if trigger.every:
         return f"every {spoken(trigger.every)}"
     if "manual" in trigger.events:
-        return f"by hand on {trigger.entity}" if trigger.entity else "by hand"
+        by_hand = f"by hand on {trigger.entity}" if trigger.entity else "by hand"
+        return f"{by_hand} ({trigger.title})" if trigger.title else by_hand
     return f"{trigger.entity} {' or '.join(trigger.events)}"
 
 

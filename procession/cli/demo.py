@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from procession.application import Application, FlowRun, Running, load
 from procession.cli import history, mails, output
-from procession.cli.application import Application, FlowRun, Running, load
 from procession.cli.content import Json
 from procession.cli.demo_view import View
 from procession.cli.init import copy_content, write_project
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 PROCESS = "notify_contact_of_meeting"
 LOOK = 0.05
 GOING_ON = ("ready", "running")
-PREFECT_PATIENCE = timedelta(seconds=20)
+PREFECT_PATIENCE = timedelta(seconds=90)
+"""The first Prefect server on a slow machine is longer in starting than the mails are on their way."""
 
 SETTINGS = """\
 mail_domain = "demo.example"

@@ -19,7 +19,7 @@ from procession.ports import StepRun
 from procession.records import Ref, fields_of
 
 if TYPE_CHECKING:
-    from procession.cli.application import Application, Running
+    from procession.application import Application, Running
     from procession.cli.demo import Happened
     from procession.testing.received import Received
 

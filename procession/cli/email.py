@@ -12,15 +12,16 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from procession.cli import mails, output, records, typed
+from procession.cli import mails, output, records
 from procession.cli.by_hand import NO_MAIL, check_reader, person, template_names, with_place
 from procession.cli.content import Json
+from procession.cli.fields import pairs
 from procession.cli.session import Session, session
 from procession.effects import SendMail
 from procession.errors import ExpressionError, InputError, Place
 from procession.ports import Envelope, HistoryRow, QueuedMail
 from procession.records import Ref
-from procession.spelling import did_you_mean, one_of
+from procession.spelling import count, did_you_mean, one_of
 
 app = typer.Typer(help="Mails: write one by hand, see what went out, send a draft.", no_args_is_help=True)
 
@@ -64,7 +65,7 @@ def new(
         raise InputError("a mail needs a --template, or a --subject and a --text")
     if template is not None and (subject is not None or text is not None):
         raise InputError("a mail has a --template, or a --subject and a --text, not both")
-    draft = _keep(now, _written(now, fields, typed.pairs(with_ or (), "--with"), reply_to))
+    draft = _keep(now, _written(now, fields, pairs(with_ or (), "--with"), reply_to))
     if json:
         output.emit(mails.document(draft))
     else:
@@ -104,7 +105,7 @@ def list_(
         output.note("None.")
         return
     output.table(("#", "state", "to", "subject"), [_line(mail) for mail in found])
-    output.note(f"{output.count(len(found), 'mail')}.")
+    output.note(f"{count(len(found), 'mail')}.")
 
 
 @app.command("show")

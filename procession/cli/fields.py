@@ -1,6 +1,6 @@
 """`crm fields`: what can be written and asked, for people at `crm save` and for authors of expressions."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Annotated
 
 import typer
@@ -32,6 +32,23 @@ def fields(
         output.table(
             ("field", "what", "title", "written"), [_line(name, field) for name, field in known.items()]
         )
+
+
+def pairs(written: Iterable[str], option: str) -> dict[str, str]:
+    """`name=value` of an option that may be given many times.
+
+    Raises:
+        InputError: one has another form.
+    """
+    found = {}
+    for text in written:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise InputError(
+                f"{option} {text!r} is not of the form name=value", hint=f"Write {option} name=value"
+            )
+        found[name.strip()] = value
+    return found
 
 
 def options(words: Sequence[str], flags: Collection[str]) -> dict[str, str]:

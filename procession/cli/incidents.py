@@ -11,6 +11,7 @@ from procession.cli.instances import document, tell_error
 from procession.cli.session import session
 from procession.errors import InputError
 from procession.ports import Envelope, Instance
+from procession.spelling import count
 
 app = typer.Typer(help="What a person must look at: stopped instances, and mails nobody knows the fate of.")
 
@@ -44,7 +45,7 @@ def incidents(context: typer.Context, json: Json = False) -> None:
         _tell_mail(mail)
     found = len(stopped) + len(held)
     output.note(
-        "Nothing to look at." if not found else f"{output.count(found, 'incident')}.",
+        "Nothing to look at." if not found else f"{count(found, 'incident')}.",
         "" if found else "green",
     )
 

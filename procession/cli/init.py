@@ -11,10 +11,11 @@ from typing import Annotated
 
 import typer
 
+from procession.application import Application, load
 from procession.cli import output
-from procession.cli.application import Application, load
 from procession.cli.content import schema_text
 from procession.errors import ConfigurationError, InputError
+from procession.spelling import count
 
 SETTINGS = """\
 # Settings of this project; every one of them, with its default: docs/reference/settings.md
@@ -101,6 +102,4 @@ def _sample(application: Application) -> None:
     except InputError:
         output.note("  the database holds data already: no sample data was added")
         return
-    output.note(
-        "  sample data: " + ", ".join(output.count(number, entity) for entity, number in counts.items())
-    )
+    output.note("  sample data: " + ", ".join(count(number, entity) for entity, number in counts.items()))

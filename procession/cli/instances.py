@@ -12,7 +12,8 @@ from procession.cli.content import Json
 from procession.cli.session import Session, session
 from procession.errors import InputError
 from procession.ports import Instance, StepRun
-from procession.spelling import did_you_mean, one_of
+from procession.run import open_steps
+from procession.spelling import count, did_you_mean, one_of
 from procession.values import from_json
 
 app = typer.Typer(help="What runs and what ran: instances of processes and their steps.")
@@ -54,7 +55,7 @@ def instances(
         output.note("None.")
         return
     output.table(("#", "what", "state", "started", "result"), [_line(instance) for instance in found])
-    output.note(f"{output.count(len(found), 'instance')}.")
+    output.note(f"{count(len(found), 'instance')}.")
 
 
 @app.command("show")
@@ -78,8 +79,7 @@ def show(
     output.facts(_facts(instance))
     if steps:
         output.say()
-        stuck = instance.state == "incident"
-        output.table(("step", "state", "when", "output"), [_step_line(step, stuck=stuck) for step in steps])
+        output.table(("step", "state", "when", "output"), [_step_line(step) for step in steps])
     if instance.error:
         output.say()
         tell_error(instance.error)
@@ -122,9 +122,11 @@ def read(now: Session, number: int) -> tuple[Instance, list[StepRun]]:
     with now.application.store.unit(write=False) as unit:
         found = unit.journal.instances(ids=[number])
         steps = unit.journal.steps([number]).get(number, [])
+        stored = unit.journal.positions([number]).get(number)
     if not found:
         raise InputError(f"there is no instance {number}", hint="See: procession instances")
-    return found[0], steps
+    plan = now.application.definitions.version(found[0].process, found[0].digest)
+    return found[0], [*steps, *(open_steps(plan, found[0], stored) if plan else ())]
 
 
 def document(instance: Instance) -> dict[str, Any]:
@@ -186,22 +188,16 @@ def path_of(step: StepRun) -> str:
     return f"{step.path} [{rounds}]" if rounds else step.path
 
 
-def state_of(step: StepRun, *, stuck: bool) -> str:
-    """What has become of a step; one of an instance that is `stuck` at it is tried again by nobody."""
-    return "incident" if stuck and step.state == "retrying" else step.state
-
-
-def _step_line(step: StepRun, *, stuck: bool) -> tuple[str, Text, str, str]:
+def _step_line(step: StepRun) -> tuple[str, Text, str, str]:
     said = brief(from_json(step.output).get("out", {}))
     if step.error:
         said = str(step.error.get("message", ""))
     elif step.branch:
         said = f"→ {step.branch}"
-    state = state_of(step, stuck=stuck)
-    word = f"{state} (try {step.attempts})" if step.attempts > 1 else state
+    word = f"{step.state} (try {step.attempts})" if step.attempts > 1 else step.state
     return (
         path_of(step),
-        Text(word, style=output.STATES.get(state, "")),
+        Text(word, style=output.STATES.get(step.state, "")),
         step.at.astimezone().strftime("%H:%M:%S"),
         said,
     )

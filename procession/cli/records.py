@@ -6,14 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
-from procession.cli import output, typed
-from procession.cli.application import ImportOptions
+from procession import typed
+from procession.application import ImportOptions
+from procession.cli import output
 from procession.cli.content import Json
-from procession.cli.fields import fields, options
+from procession.cli.fields import fields, options, pairs
 from procession.cli.session import Session, entity_of, session
 from procession.errors import InputError
 from procession.records import Field, Record, Ref, fields_of, ref_of
-from procession.spelling import did_you_mean, one_of
+from procession.spelling import count, did_you_mean, one_of
 
 app = typer.Typer(help="Accounts, contacts, opportunities, users and activities.", no_args_is_help=True)
 app.command()(fields)
@@ -33,6 +34,8 @@ LISTED: Mapping[str, Mapping[str, Any]] = {
 """The same, to look activities up."""
 LONGEST_CELL = 80
 
+UNLISTED = 3
+"""So many of its first fields are shown of an entity that has no `COLUMNS`."""
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "account": ("name", "industry", "country"),
     "contact": ("name", "email", "account"),
@@ -59,10 +62,10 @@ def import_(
     ] = "",
     json: Json = False,
 ) -> None:
-    """Import contacts, accounts, opportunities or activities from a CSV file, all rows or none.
+    """Import contacts, accounts, opportunities or activities from a CSV file.
 
-    Everything that is wrong is named with its row and column; exit code 1 then. An imported row is a save like any
-    other: processes that wait for such records start.
+    The whole file is checked first: everything that is wrong is named with its row and column, nothing is saved,
+    and the exit code is 1. An imported row is a save like any other: processes that wait for such records start.
 
     Examples:
 
@@ -82,13 +85,15 @@ def import_(
     else:
         for row, column, text in report.problems:
             output.say(f"{file}, row {row}{f', {column}' if column else ''}: {text}")
-        rows = output.count(report.rows, name)
-        if report.problems:
-            wrong = output.count(len(report.problems), "problem")
-            output.note(f"Nothing was imported: {wrong} in {output.count(report.rows, 'row')}.", "red")
+        rows = count(report.rows, name)
+        if report.saved and report.problems:
+            output.note(f"Imported {count(report.saved, name)} of {report.rows:,}.", "red")
+        elif report.problems:
+            wrong = count(len(report.problems), "problem")
+            output.note(f"Nothing was imported: {wrong} in {count(report.rows, 'row')}.", "red")
         else:
             output.note(
-                f"Imported {rows}." if report.saved else f"Would import {rows}; nothing was saved.", "green"
+                f"Would import {rows}; nothing was saved." if dry_run else f"Imported {rows}.", "green"
             )
     if report.problems:
         raise typer.Exit(1)
@@ -135,24 +140,23 @@ def list_(
     kind = LISTED.get(entity.removesuffix("s"), {})
     name = "activity" if kind else entity_of(entity, application.schema)
     known = application.schema.entity(name).fields
-    wanted = {**kind, **_typed(now, name, typed.pairs(where or (), "--where"), "--where")}
+    wanted = {**kind, **_typed(now, name, pairs(where or (), "--where"), "--where")}
     if order:
         _field(order.removeprefix("-"), known, name)
-    rows = _found(now, name, wanted, order, limit)
+    rows = _found(now, name, wanted, order, limit + 1)
+    more, rows = len(rows) > limit, rows[:limit]
     if json:
         output.emit([_document(record) for record in rows])
         return
     if not rows:
         output.note("None.")
         return
-    columns = COLUMNS[name]
+    columns = COLUMNS.get(name) or tuple(known)[:UNLISTED]
     output.table(
         (name, *columns),
         [(str(ref_of(record)), *(_in_list(record, column) for column in columns)) for record in rows],
     )
-    output.note(
-        f"{output.count(len(rows), name)}{' (there may be more: --limit)' if len(rows) == limit else ''}."
-    )
+    output.note(f"{count(len(rows), name)}{' (there are more: --limit)' if more else ''}.")
 
 
 def _found(now: Session, entity: str, where: Mapping[str, Any], order: str, limit: int) -> list[Record]:
@@ -230,11 +234,11 @@ def save(
     _check_span(now, ref, values)
     if not ref:
         values = {**KINDS.get(what, {}), **values}
-    saved = _save(now, entity, ref, values, [now.ref(text) for text in connected_to or ()])
+    saved, what_came = _save(now, entity, ref, values, [now.ref(text) for text in connected_to or ()])
     if json:
         output.emit(_document(read_record(now, saved)))
     else:
-        output.say(f"{'Changed' if ref else 'Saved'} {saved}: {read_record(now, saved)}")
+        output.say(f"{what_came} {saved}: {read_record(now, saved)}")
 
 
 @app.command("delete")
@@ -296,7 +300,9 @@ def _check_span(now: Session, ref: Ref | None, values: Mapping[str, Any]) -> Non
 
 def _save(
     now: Session, entity: str, ref: Ref | None, values: Mapping[str, Any], connected_to: list[Ref]
-) -> Ref:
+) -> tuple[Ref, str]:
+    """The record, and what came of it, in words."""
+    came = "Saved"
     with now.application.store.unit() as unit:
         if ref is None:
             (saved,) = unit.records.create(entity, [values], now.actor, [connected_to])
@@ -308,9 +314,10 @@ def _save(
             saved = ref
             if ref not in unit.records.fetch([ref], frozenset()):
                 raise InputError(f"there is no {ref}", hint=f"See: procession crm list {entity}")
-            unit.records.update([(ref, values)], now.actor)
+            (changed,) = unit.records.update([(ref, values)], now.actor)
+            came = "Changed" if changed else "Nothing changed in"
         unit.commit()
-    return saved
+    return saved, came
 
 
 def _typed(now: Session, entity: str, written: Mapping[str, str], option: str) -> dict[str, Any]:

@@ -1,14 +1,15 @@
 """A store in which everything happens and nothing stays: one unit that is never committed.
 
-`simulate` hands it to the engine. What the engine believes to be many transactions are one; reading sees what
-was written before, the real records are underneath, and in the end all of it is rolled back.
+`simulate` hands it to the engine. What the engine believes to be transactions are units inside that one: reading
+sees what those before committed, the real records are underneath, what fails or is not committed is undone by
+itself as it would be in earnest, and in the end all of it is rolled back.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from procession.ports import Delivery, History, HistoryRow, Journal, Outbox, Records, Store, Unit
+from procession.ports import Delivery, History, HistoryRow, Identity, Journal, Outbox, Records, Store, Unit
 from procession.records import Ref, Schema
 
 
@@ -20,8 +21,8 @@ class RecordedHistory:
     rows: list[HistoryRow]
 
     def append(self, rows: Sequence[HistoryRow]) -> None:
-        self.rows.extend(rows)
         self.inner.append(rows)
+        self.rows.extend(rows)
 
     def of(self, ref: Ref, limit: int = 1000) -> list[HistoryRow]:
         return self.inner.of(ref, limit)
@@ -29,10 +30,12 @@ class RecordedHistory:
 
 @dataclass(frozen=True, slots=True)
 class Uncommitted:
-    """Implements `procession.ports.Unit` on a unit that somebody else will roll back."""
+    """Implements `procession.ports.Unit` inside a unit that somebody else will roll back. What it wrote into History
+    is among `kept` once it commits."""
 
     inner: Unit
-    rows: list[HistoryRow]
+    kept: list[HistoryRow]
+    rows: list[HistoryRow] = field(default_factory=list)
 
     @property
     def records(self) -> Records:
@@ -50,8 +53,14 @@ class Uncommitted:
     def history(self) -> RecordedHistory:
         return RecordedHistory(self.inner.history, self.rows)
 
+    @contextmanager
+    def nested(self) -> Iterator["Uncommitted"]:
+        with self.inner.nested() as inner:
+            yield Uncommitted(inner, self.rows)
+
     def commit(self) -> None:
-        """Nothing stays."""
+        self.inner.commit()
+        self.kept.extend(self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +69,22 @@ class Rehearsal:
 
     inner: Unit
     schema: Schema
+    identity: Identity
     rows: list[HistoryRow] = field(default_factory=list)
 
     @contextmanager
     def unit(self, *, write: bool = True) -> Iterator[Uncommitted]:
         del write  # one and the same for both
-        yield Uncommitted(self.inner, self.rows)
+        with self.inner.nested() as inner:
+            yield Uncommitted(inner, self.rows)
 
 
 @contextmanager
 def rehearse(store: Store) -> Iterator[Rehearsal]:
     """While the block runs the database's write lock is held; then everything is undone."""
+    identity = store.identity
     with store.unit() as unit:
-        yield Rehearsal(unit, store.schema)
+        yield Rehearsal(unit, store.schema, identity)
 
 
 class NobodyPosts:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from procession.cli import instances, output, typed
+from procession import typed
+from procession.cli import instances, output
 from procession.cli.content import Json
+from procession.cli.fields import pairs
 from procession.cli.session import Session, session
 from procession.errors import InputError
 from procession.ports import Instance, Ports
-from procession.spelling import did_you_mean, one_of
+from procession.spelling import count, did_you_mean, one_of
 
 if TYPE_CHECKING:
     from procession.plan import Input, Plan, Step
@@ -51,15 +53,16 @@ def run(
     from procession.dispatch import start_by_hand
 
     plan = now.plan(process)
-    inputs = read_inputs(now, plan, typed.pairs(given or (), "--input"))
+    inputs = read_inputs(now, plan, pairs(given or (), "--input"))
     ports = now.application.ports()
     now.application.publish()
-    number = start_by_hand(ports, plan, inputs, actor=now.actor)
-    if number is None:
+    started = start_by_hand(ports, plan, inputs, actor=now.actor)
+    if started is None:
         raise InputError(
             f"process {process!r} runs for this already, and it runs once at a time",
             hint="See: procession instances",
         )
+    number = started.id
     if wait:
         _to_its_end(plan, number, ports, quiet=json)
     instance, steps = instances.read(now, number)
@@ -137,7 +140,7 @@ def serve(context: typer.Context) -> None:
     _tell_what_happens()
     output.note("Starting …")
     with application.serve() as engine:
-        output.say(f"Serving {output.count(len(plans), 'process')}: {', '.join(sorted(plans))}")
+        output.say(f"Serving {count(len(plans), 'process')}: {', '.join(sorted(plans))}")
         if engine.ui_url:
             output.say(f"Runs: {engine.ui_url}")
         output.note("Stop with Ctrl-C.")
@@ -179,26 +182,26 @@ def deploy(
         for change in done.changes:
             output.say(change)
         state = "as it was" if not done.changes else "not in step" if check else "written"
-        output.note(f"{done.file} is {state}: {output.count(len(done.processes), 'deployment')}.")
+        output.note(f"{done.file} is {state}: {count(len(done.processes), 'deployment')}.")
     if check and done.changes:
         raise typer.Exit(1)
 
 
 def _to_its_end(plan: "Plan", number: int, ports: Ports, *, quiet: bool) -> None:
     """Run one instance until it is neither ready nor running, here or in an engine that was faster."""
-    from procession import leases
     from procession.advance import advance
-    from procession.dispatch import claim
+    from procession.engine import claim
+    from procession.engines import beating
 
-    def around(step: "Step", _count: int, do: Callable[[], Any]) -> Any:
+    def wrap(step: "Step", _count: int, do: Callable[[], Any]) -> Any:
         if not quiet:
             output.note(f"  {step.path}: {step.title}")
         return do()
 
-    with leases.keep(ports):
+    with beating(ports.engine):
         while (instance := _instance(number, ports)).state in ("ready", "running"):
             if mine := claim(ports, 1, [number]):
-                advance(plan, mine, ports, around)
+                advance(plan, mine, ports, wrap)
             else:
                 _wait(instance, ports)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import typer
 
-from procession.cli.application import Application, load
+from procession.application import Application, load
 from procession.errors import InputError
 from procession.ports import Actor
 from procession.records import Ref, Schema

@@ -4,15 +4,17 @@ The real engine runs in a unit that is never committed (`procession.cli.rehearsa
 its journal, its outbox and its History; for every way not taken the condition is told with the values it saw.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
 
-from procession.cli import email, history, instances, mails, output, typed
+from procession.cli import email, history, instances, mails, output
 from procession.cli.content import Json
+from procession.cli.fields import pairs
 from procession.cli.rehearsal import NobodyPosts, Rehearsal, rehearse
 from procession.cli.running import GIVEN, read_inputs
 from procession.cli.session import Session, session
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 
 MOST_ROUNDS = 25
 """Retries of one simulated instance; each is taken at once."""
+
+
+Seen = dict[str, list[Mapping[str, Any]]]
+"""What each step saw whenever it decided, by its path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +75,12 @@ def simulate(
     """
     now = session(context)
     plan = now.plan(process)
-    inputs = read_inputs(now, plan, typed.pairs(given or (), "--input"))
+    inputs = read_inputs(now, plan, pairs(given or (), "--input"))
     with rehearse(now.application.store) as store:
         ports = now.application.ports(store=store, mail_out=NobodyPosts())
-        done = _simulated(now, plan, inputs, store, ports)
+        seen: Seen = defaultdict(list)
+        tracing = replace(ports, trace=lambda path, names: seen[path].append(names))
+        done = _simulated(now, plan, inputs, store, tracing, seen)
     if json:
         output.emit(_document(done))
     else:
@@ -82,31 +90,34 @@ def simulate(
 
 
 def _simulated(
-    now: Session, plan: "Plan", inputs: Mapping[str, Any], store: Rehearsal, ports: Ports
+    now: Session, plan: "Plan", inputs: Mapping[str, Any], store: Rehearsal, ports: Ports, seen: "Seen"
 ) -> Simulated:
     from procession.advance import advance
     from procession.dispatch import start_by_hand
+    from procession.run import open_steps
 
-    number = start_by_hand(ports, plan, inputs, actor=now.actor)
-    if number is None:
+    engine = ports.engine.id
+    started = start_by_hand(ports, plan, inputs, actor=now.actor)
+    if started is None:
         raise InputError(
             f"process {plan.process!r} runs for this already, and it runs once at a time",
             hint="See: procession instances --state running --state ready",
         )
-    journal, at = store.inner.journal, ports.clock.now()
+    journal, at, number = store.inner.journal, ports.clock.now(), started.id
     for _ in range(MOST_ROUNDS):
         (instance,) = journal.instances(ids=[number])
         if instance.state != "ready":
             break
-        advance(plan, journal.claim(ports.owner, max(at, instance.due), at + ports.lease, 1, [number]), ports)
+        advance(plan, journal.claim(engine, max(at, instance.due), 1, [number]), ports)
     (instance,) = journal.instances(ids=[number])
-    steps = journal.steps([number]).get(number, [])
+    stored = journal.positions([number]).get(number)
+    steps = [*journal.steps([number]).get(number, []), *open_steps(plan, instance, stored)]
     outgoing = store.inner.outbox.in_state(
         ["draft", "queued", "sending", "sent", "failed", "unknown"], 10_000
     )
     return Simulated(
         instance, _in_order(plan, steps), [mail for mail in outgoing if mail.instance == number], store.rows,
-        list(_not_taken(plan, instance, steps, store, ports)),
+        list(_not_taken(plan, steps, seen)),
     )  # fmt: skip
 
 
@@ -117,35 +128,32 @@ def _in_order(plan: "Plan", steps: list[StepRun]) -> list[StepRun]:
     return sorted(steps, key=lambda row: (row.at, row.round, order.get(row.path, 0)))
 
 
-def _not_taken(
-    plan: "Plan", instance: Instance, rows: list[StepRun], store: Rehearsal, ports: Ports
-) -> Iterator[NotTaken]:
+def _not_taken(plan: "Plan", rows: list[StepRun], seen: "Seen") -> Iterator[NotTaken]:
     """The reason for every step and branch that was reached and not taken."""
     from procession.plan import every_step
 
-    names = _names(plan, instance, rows, store, ports)
     by_path: dict[str, list[StepRun]] = {}
     for row in rows:
         by_path.setdefault(row.path, []).append(row)
     for step in every_step(plan):
         reached = by_path.get(step.path, [])
-        if any(row.round for row in reached):
-            yield from _in_rounds(step, reached)
+        if len(seen[step.path]) > 1 or any(row.round for row in reached):
+            yield from _in_rounds(step, reached, seen[step.path])
         elif not reached:
             continue
         elif reached[0].state == "skipped" and step.guard:
-            yield _because(step.path, "if", step.guard, names)
+            yield _because(step.path, "if", step.guard, seen[step.path][-1])
         elif reached[0].state == "done":
-            yield from _branches(step, reached[0], names)
+            yield from _branches(step, reached[0], seen[step.path][-1])
 
 
-def _in_rounds(step: "Step", rows: list[StepRun]) -> Iterator[NotTaken]:
+def _in_rounds(step: "Step", rows: list[StepRun], seen: Sequence[Mapping[str, Any]]) -> Iterator[NotTaken]:
     """In a loop: how often a step or branch was passed by; its values were others in each round."""
-    from procession.expressions import Expression
+    from procession.expressions import Expression, evaluate
 
-    if skipped := [row for row in rows if row.state == "skipped"]:
-        source = " ".join(step.guard.source.split()) if step.guard else ""
-        yield NotTaken(step.path, f"if: {source} ({len(skipped)} of {len(rows)} times)", "")
+    if step.guard and (skipped := [names for names in seen if not evaluate(step.guard, names)]):
+        source = " ".join(step.guard.source.split())
+        yield NotTaken(step.path, f"if: {source} ({len(skipped)} of {len(seen)} times)", "")
     decided = [row for row in rows if row.branch]
     for slot in step.slots:
         passed = [row for row in decided if slot not in row.branch.split()]
@@ -174,10 +182,10 @@ def _branches(step: "Step", row: StepRun, names: Mapping[str, Any]) -> Iterator[
 
 def _condition(step: "Step", slot: str) -> Any:
     """The condition of a branch; None for `else`."""
-    from procession.expressions import Later
+    from procession.expressions import Deferred
 
     found = _kept_condition(step, slot)
-    return found.expression if isinstance(found, Later) else found
+    return found.expression if isinstance(found, Deferred) else found
 
 
 def _kept_condition(step: "Step", slot: str) -> Any:
@@ -212,29 +220,9 @@ def _because(path: str, word: str, condition: "Expression", names: Mapping[str, 
     )
 
 
-def _names(
-    plan: "Plan", instance: Instance, rows: list[StepRun], store: Rehearsal, ports: Ports
-) -> dict[str, Any]:
-    """The scope as it was in the end: inputs, and what every step left."""
-    from procession.plan import every_step
-    from procession.scope import first_names, look_at, read_inputs
-
-    with store.unit(write=False) as unit:
-        given = read_inputs(plan, [instance], {}, unit)[instance.id] or {}
-    names = first_names(plan, instance, ports.clock)
-    look_at(plan, given, names)
-    ids = {step.path: step.id for step in every_step(plan)}
-    for row in rows:
-        kept = from_json(row.output)
-        names["outputs"][ids.get(row.path, row.path)] = kept.get("out", {})
-        names["vars"] |= kept.get("vars", {})
-    return names
-
-
 def _show(done: Simulated) -> None:
     output.say(done.instance.title, "bold")
-    stuck = done.instance.state == "incident"
-    output.table(("step", "state", "output"), [_line(row, stuck=stuck) for row in done.steps])
+    output.table(("step", "state", "output"), [_line(row) for row in done.steps])
     for reason in done.not_taken:
         output.say(Text.assemble(("  not taken: ", "yellow"), (reason.path, "bold"), f": {reason.because}"))
         if reason.saw:
@@ -253,10 +241,10 @@ def _show(done: Simulated) -> None:
     output.note("Nothing was sent or saved.")
 
 
-def _line(row: StepRun, *, stuck: bool) -> tuple[str, Text, str]:
+def _line(row: StepRun) -> tuple[str, Text, str]:
     kept = from_json(row.output)
     said = f"→ {row.branch}" if row.branch else instances.brief(kept.get("out", {}))
-    state = output.state(instances.state_of(row, stuck=stuck))
+    state = output.state(row.state)
     return instances.path_of(row), state, str((row.error or {}).get("message", said))
 
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from procession.cli import output, typed
+from procession.cli import output
 from procession.cli.by_hand import NO_MAIL, check_reader, person, template_names, told_once, with_place
 from procession.cli.content import Json
+from procession.cli.fields import pairs
 from procession.cli.records import read_record
 from procession.cli.session import Session, session
 from procession.errors import ExpressionError, InputError, ProcessErrors
@@ -66,7 +67,7 @@ def preview(
     from procession.steps.recipients import sender as sender_of
 
     check_reader(language, timezone)
-    written = typed.pairs(with_ or (), "--with")
+    written = pairs(with_ or (), "--with")
     _check(now, template, written)
     values = template_names(now, template, written)
     reader = _reader(now, to, values)

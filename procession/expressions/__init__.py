@@ -9,10 +9,10 @@ from procession.expressions.checking import check
 from procession.expressions.outputs import ALL, steps_below, steps_named
 from procession.expressions.parts import (
     Checked,
+    Deferred,
     Expression,
     Fillable,
     Finding,
-    Later,
     Names,
     Scope,
     Span,
@@ -24,10 +24,10 @@ from procession.expressions.running import evaluate, fill, write
 __all__ = [
     "ALL",
     "Checked",
+    "Deferred",
     "Expression",
     "Fillable",
     "Finding",
-    "Later",
     "Names",
     "Scope",
     "Span",

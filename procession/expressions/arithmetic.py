@@ -1,5 +1,5 @@
-"""What `+ - * / // %` and `< <= > >= in` do, and to which types. One table says both: the check reads the
-types, the run calls the function."""
+"""What `+ - * / // %` do, and to which types. One table says both: the check reads the types, the run calls
+the function."""
 
 import operator
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from procession.expressions.budget import Mistake, charge, in_range
 from procession.expressions.kinds import kind_of, said
 from procession.expressions.writing import of_process, zone_of
 from procession.records import TypeName
-from procession.values import BusinessDays
+from procession.values import BusinessDays, own_zone
 
 Run = Callable[[Context, Any, Any], Any]
 
@@ -42,49 +42,7 @@ def negate(sign: str, value: Any) -> Any:
     return BusinessDays(-value.days) if isinstance(value, BusinessDays) else -value
 
 
-def compare(_context: Context, left: Any, *pairs: Any) -> bool:
-    """A chain such as `1 < x <= 5`: `pairs` are signs and values in turn."""
-    for sign, right in zip(pairs[::2], pairs[1::2], strict=True):
-        if not _COMPARISONS[sign](left, right):
-            return False
-        left = right
-    return True
-
-
-def _ordered(sign: str) -> Callable[[Any, Any], bool]:
-    function = getattr(operator, {"lteq": "le", "gteq": "ge"}.get(sign, sign))
-
-    def ordered(left: Any, right: Any) -> bool:
-        kinds = kind_of(left), kind_of(right)
-        if not comparable(*kinds) or isinstance(left, BusinessDays) != isinstance(right, BusinessDays):
-            raise Mistake(f"{said(left)} and {said(right)} cannot be compared")
-        return bool(function(left, right))
-
-    return ordered
-
-
-def comparable(left: str, right: str) -> bool:
-    """Whether `<` fits two types."""
-    return left in ORDERED and (left == right or {left, right} == {"int", "number"})
-
-
-def _contains(left: Any, right: Any) -> bool:
-    kind = kind_of(right)
-    if kind not in ("list", "text") or (kind == "text" and kind_of(left) != "text"):
-        raise Mistake(f"'in' does not fit {said(left)} and {said(right)}")
-    return left in right
-
-
-ORDERED = ("int", "number", "text", "date", "datetime", "duration")
 SIGNED = ("int", "number", "duration")
-
-_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
-    **{sign: _ordered(sign) for sign in ("lt", "lteq", "gt", "gteq")},
-    "eq": lambda left, right: bool(left == right),
-    "ne": lambda left, right: bool(left != right),
-    "in": _contains,
-    "notin": lambda left, right: not _contains(left, right),
-}
 
 
 def _numbers(function: Callable[[Any, Any], Any]) -> Run:
@@ -107,7 +65,8 @@ def later(context: Context, moment: datetime, duration: times.Duration) -> datet
     if moment.tzinfo is None:
         raise Mistake("a moment without a time zone cannot be reckoned with")
     try:
-        return times.add(moment, duration, zone_of(context), calendar_of(context))
+        zone = own_zone(moment) or zone_of(context)
+        return times.add(moment, duration, zone, calendar_of(context))
     except ValueError as error:
         raise Mistake(str(error)) from error
 

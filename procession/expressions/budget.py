@@ -6,6 +6,8 @@ is counted here over the whole evaluation. So both time and memory are bounded b
 clock needs to be watched.
 """
 
+from decimal import Decimal
+from math import isfinite
 from typing import Any, TypeVar
 
 from jinja2.runtime import Context
@@ -49,6 +51,12 @@ def in_range(number: Any) -> Any:
     """Raises:
     Mistake: the number is not finite, or too large.
     """
-    if not -LARGEST <= number <= LARGEST:
+    if not is_writable(number):
         raise Mistake("the number gets too large")
     return number
+
+
+def is_writable(number: Any) -> bool:
+    """Whether it is finite, and not beyond what people read."""
+    finite = number.is_finite() if isinstance(number, Decimal) else isfinite(number)
+    return bool(finite and -LARGEST <= number <= LARGEST)

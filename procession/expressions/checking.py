@@ -28,6 +28,8 @@ from procession.expressions.syntax import (
 from procession.records import ANY, BOOL, INT, NUMBER, TEXT, Type, list_of
 from procession.spelling import did_you_mean, one_of
 
+_GROUPS: Mapping[tuple[str, ...], str] = {("inputs",): "", ("outputs",): "outputs", ("vars",): "vars"}
+"""Groups of names that authors give; an input is a name of the scope as well."""
 _ALWAYS_THERE = ("id", "name")
 """What is known of a referenced record without reading it (`procession.ports.Records.fetch`)."""
 
@@ -71,6 +73,9 @@ class _Walk:
 
     def _wrong(self, message: str, offset: int, hint: str = "") -> None:
         self.findings.append(Finding(message, offset, hint))
+
+    def _missing(self, message: str, offset: int, hint: str, name: str, group: str = "") -> None:
+        self.findings.append(Finding(message, offset, hint, "missing", name, group))
 
     def _known(self, node: nodes.Node) -> Known:
         match node:
@@ -118,7 +123,8 @@ class _Walk:
         found = self._scope.names.get(node.name)
         if found is None:
             if not node.name.startswith("_") and node.name not in JINJAS_OWN:
-                self._wrong(f"there is no {node.name!r} here", node.lineno, self._other_name(node.name))
+                hint = self._other_name(node.name)
+                self._missing(f"there is no {node.name!r} here", node.lineno, hint, node.name)
             return UNKNOWN
         return _below((), node.name, found)
 
@@ -153,7 +159,11 @@ class _Walk:
         if name in names:
             return _below(root, name, names[name])
         known = f"There is {one_of(list(names)[:12])}." if names else "There is nothing in it."
-        self._wrong(f"there is no {name!r} in {'.'.join(root)}", offset, did_you_mean(name, names) or known)
+        message, hint = f"there is no {name!r} in {'.'.join(root)}", did_you_mean(name, names) or known
+        if root in _GROUPS:
+            self._missing(message, offset, hint, name, _GROUPS[root])
+        else:
+            self._wrong(message, offset, hint)
         return UNKNOWN
 
     def _field_of_record(self, owner: Known, name: str, offset: int) -> Known:
@@ -256,7 +266,8 @@ class _Walk:
     def _operand(self, left: Known, node: nodes.Expr) -> Known:
         """The right side; a choice without its quotes is told from an unknown name."""
         if isinstance(node, nodes.Name) and node.name in left.options and node.name not in self._scope.names:
-            self._wrong(f"there is no {node.name!r} here", node.lineno, f"Put it into quotes: {node.name!r}.")
+            message, hint = f"there is no {node.name!r} here", f"Put it into quotes: {node.name!r}."
+            self._missing(message, node.lineno, hint, node.name)
             return UNKNOWN
         return self.value(node)
 

@@ -1,6 +1,6 @@
 """Moments, dates and durations: reading them, and writing them for people (Unicode CLDR through babel)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -8,10 +8,12 @@ from jinja2.runtime import Context
 
 from procession import times
 from procession.expressions.budget import Mistake, built
+from procession.expressions.comparing import key
+from procession.expressions.kinds import said
 from procession.expressions.known import gives
 from procession.expressions.operation import Operation
-from procession.expressions.writing import zone_called, zone_of
-from procession.records import BOOL, DATE, DATETIME, DURATION, NUMBER, TEXT, TypeName
+from procession.expressions.writing import local, zone_called, zone_of
+from procession.records import BOOL, DATE, DATETIME, DURATION, NUMBER, TEXT, Record, TypeName
 from procession.values import BusinessDays
 
 T = TypeVar("T")
@@ -44,6 +46,8 @@ def _day_function(_context: Context, _nothing: None, text: Any) -> date:
 
 
 def _reading(read: Callable[[Any], T], value: Any) -> T:
+    if isinstance(value, list | tuple | Mapping | Record):
+        raise Mistake(f"it cannot be read from {said(value)}")
     try:
         return read(value if not isinstance(value, str) else value[:100])
     except (ValueError, OverflowError) as error:
@@ -69,9 +73,7 @@ def _day(context: Context, value: Any, zone: Any = None) -> date:
 def _local(context: Context, value: Any, zone: Any) -> datetime:
     """In the zone named, else in its own if it was put into one, else in the zone of the process."""
     moment = _moment(value)
-    if zone:
-        return moment.astimezone(zone_called(zone))
-    return moment if getattr(moment.tzinfo, "key", "UTC") != "UTC" else moment.astimezone(zone_of(context))
+    return moment.astimezone(zone_called(zone)) if zone else local(context, moment)
 
 
 def _in_zone(_context: Context, value: Any, zone: Any) -> datetime:
@@ -91,8 +93,8 @@ def _write_time(
 ) -> str:
     from babel.dates import format_time
 
-    local = _local(context, value, zone)
-    return _plain(context, format_time(local, _width(width), local.tzinfo, locale=_locale(language)))
+    at = _local(context, value, zone)
+    return _plain(context, format_time(at, _width(width), at.tzinfo, locale=_locale(language)))
 
 
 def _write_datetime(
@@ -151,14 +153,14 @@ def _amount(unit: timedelta) -> Callable[[Context, Any], float]:
 def _is_past(context: Context, value: Any) -> bool:
     now = _now(context, None)
     if isinstance(value, datetime):
-        return _moment(value) < now
+        return bool(key(_moment(value)) < key(now))
     return _day(context, value) < now.astimezone(zone_of(context)).date()
 
 
 def _is_future(context: Context, value: Any) -> bool:
     now = _now(context, None)
     if isinstance(value, datetime):
-        return _moment(value) > now
+        return bool(key(_moment(value)) > key(now))
     return _day(context, value) > now.astimezone(zone_of(context)).date()
 
 
@@ -186,12 +188,12 @@ DATE_FILTERS = (
         ("zone", "language"), wants=_SHOWN, readers=_READERS,
     ),
     Operation(
-        "in_zone", _in_zone, gives(DATETIME), "The same moment in another time zone.",
+        "in_zone", _in_zone, gives(DATETIME), "The same moment in another time zone, in which every later filter and text shows it.",
         "meeting.start | in_zone('Europe/Berlin')", ("datetime",), ("zone",), ("zone",),
         wants=_SHOWN, readers=_READERS,
     ),
     Operation(
-        "day", _day, gives(DATE), "The date of a moment, in the zone of the process.",
+        "day", _day, gives(DATE), "The date of a moment, in its own zone or that of the process.",
         "meeting.start | day == today()", _WHEN, ("zone",), wants=_SHOWN, readers=_READERS,
     ),
     Operation(

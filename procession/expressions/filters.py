@@ -10,6 +10,7 @@ from typing import Any
 from jinja2.runtime import Context, Undefined
 
 from procession.expressions.budget import LARGEST, MOST_BUILT, MOST_ITEMS, Mistake, built, charge, in_range
+from procession.expressions.comparing import equal, key
 from procession.expressions.kinds import kind_of, said
 from procession.expressions.known import UNKNOWN, Known, either, gives, item, same
 from procession.expressions.operation import Operation, TextLike
@@ -145,24 +146,27 @@ def _where(context: Context, value: Any, /, **fields: Any) -> list[Any]:
     return [
         one
         for one in _list(context, value)
-        if all(read_field(one, name) == want for name, want in fields.items())
+        if all(equal(read_field(one, name), want) for name, want in fields.items())
     ]
 
 
 def _sort(context: Context, value: Any, attribute: Any = None, reverse: Any = False) -> list[Any]:  # noqa: FBT002
     """Empty values come last either way."""
-    keyed = [(_along(one, attribute) if attribute else one, one) for one in _list(context, value)]
-    filled = [pair for pair in keyed if pair[0] is not None]
+    placed = [(_along(one, attribute) if attribute else one, one) for one in _list(context, value)]
+    filled = [pair for pair in placed if pair[0] is not None]
     try:
-        filled.sort(key=lambda pair: pair[0], reverse=bool(reverse))
+        filled.sort(key=lambda pair: key(pair[0]), reverse=bool(reverse))
     except TypeError:
         raise Mistake("the values of the list have no order among each other") from None
-    return [one for _, one in filled] + [one for key, one in keyed if key is None]
+    return [one for _, one in filled] + [one for by, one in placed if by is None]
 
 
 def _unique(context: Context, value: Any) -> list[Any]:
     try:
-        return list(dict.fromkeys(_list(context, value)))
+        found: dict[Any, Any] = {}
+        for one in _list(context, value):
+            found.setdefault(key(one), one)
+        return list(found.values())
     except TypeError:
         raise Mistake("the values of the list cannot be compared") from None
 
@@ -184,7 +188,7 @@ def _filled(context: Context, value: Any) -> Iterator[Any]:
 def _extreme(choose: Callable[..., Any]) -> Callable[[Context, Any], Any]:
     def run(context: Context, value: Any) -> Any:
         try:
-            return choose(_filled(context, value), default=None)
+            return choose(_filled(context, value), key=key, default=None)
         except TypeError:
             raise Mistake("the values of the list have no order among each other") from None
 

@@ -3,7 +3,8 @@
 from jinja2 import nodes
 
 from procession import times
-from procession.expressions.arithmetic import SIGNS, comparable
+from procession.expressions.arithmetic import SIGNS
+from procession.expressions.comparing import comparable
 from procession.expressions.kinds import ARTICLES
 from procession.expressions.known import Known, NotLiteral
 from procession.records import ANY, Type, list_of

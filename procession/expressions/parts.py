@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Literal
 
 from procession.errors import Place
 from procession.records import Schema, Type
@@ -30,7 +31,7 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Later:
+class Deferred:
     """An expression that `fill` hands to the step as it is: the conditions of a `choose`, which are worked
     out in turn, since one branch may guard the next."""
 
@@ -38,7 +39,7 @@ class Later:
 
 
 Fillable = (
-    None | bool | int | float | str | date | datetime | timedelta | BusinessDays | Expression | Text | Later
+    None | bool | int | float | str | date | datetime | timedelta | BusinessDays | Expression | Text | Deferred
     | Mapping[str, "Fillable"] | tuple["Fillable", ...]
 )  # fmt: skip
 """A value of a step's field before its expressions are worked out."""
@@ -55,13 +56,23 @@ class Scope:
     schema: Schema
 
 
+FindingKind = Literal["mistake", "missing"]
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One mistake: what is wrong, at which character of the source (from 0), and what to do about it."""
+    """One mistake: what is wrong, at which character of the source (from 0), and what to do about it.
+
+    One that is `missing` is a `name` that is not there: in its `group` (`outputs`, `vars`), or among the names
+    of the scope, inputs included, if that is empty.
+    """
 
     message: str
     offset: int
     hint: str = ""
+    kind: FindingKind = "mistake"
+    name: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)

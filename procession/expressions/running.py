@@ -18,11 +18,12 @@ from jinja2.visitor import NodeTransformer
 from typing_extensions import override
 
 from procession.errors import ExpressionError
-from procession.expressions.arithmetic import compare, compute, negate
+from procession.expressions.arithmetic import compute, negate
 from procession.expressions.budget import Ledger, Mistake, charge
+from procession.expressions.comparing import compare
 from procession.expressions.kinds import kind_of, said
 from procession.expressions.operations import FILTERS, FUNCTIONS, TESTS
-from procession.expressions.parts import Expression, Fillable, Later, Text
+from procession.expressions.parts import Deferred, Expression, Fillable, Text
 from procession.expressions.seen import seen
 from procession.expressions.syntax import read
 from procession.expressions.writing import as_text
@@ -53,7 +54,7 @@ def evaluate(expression: Expression, names: Mapping[str, Any]) -> Any:
 
 def fill(value: Fillable, names: Mapping[str, Any]) -> Any:
     """A field's value with its expressions worked out: an `Expression` gives its value, a `Text` text
-    (see `writing` for how each type reads), mappings and tuples are gone through; a `Later` gives its expression.
+    (see `writing` for how each type reads), mappings and tuples are gone through; a `Deferred` gives its expression.
 
     Raises:
         ExpressionError: one of the expressions failed.
@@ -62,7 +63,7 @@ def fill(value: Fillable, names: Mapping[str, Any]) -> Any:
         return evaluate(value, names)
     if isinstance(value, Text):
         return "".join(part if isinstance(part, str) else _written(part, names) for part in value.parts)
-    if isinstance(value, Later):
+    if isinstance(value, Deferred):
         return value.expression
     if isinstance(value, Mapping):
         return {name: fill(item, names) for name, item in value.items()}
@@ -170,8 +171,6 @@ class _Lower(NodeTransformer):
 
     def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802
         self.generic_visit(node)
-        if all(operand.op in ("eq", "ne") for operand in node.ops):
-            return node
         pairs = [part for operand in node.ops for part in (nodes.Const(operand.op), operand.expr)]
         return _operation("<", node.expr, pairs, [])
 

@@ -5,8 +5,8 @@
     moment        2026-03-06 10:00      duration  2 days 3 hours
     date          2026-03-06            number    12.5, without needless zeros
 
-A moment is shown in the zone of the process and in a form that every language reads alike; the filters
-`date`, `time` and `datetime` write it for people of one language.
+A moment is shown in the zone it was put into (`in_zone`), else in that of the process, and in a form that
+every language reads alike; the filters `date`, `time` and `datetime` write it for people of one language.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,10 +18,10 @@ from zoneinfo import ZoneInfo
 from jinja2.runtime import Context, Undefined
 
 from procession import times
-from procession.expressions.budget import LARGEST, Mistake, charge
+from procession.expressions.budget import Mistake, charge, is_writable
 from procession.expressions.kinds import said
 from procession.records import Record, Ref
-from procession.values import BusinessDays
+from procession.values import BusinessDays, own_zone
 
 
 def as_text(value: Any, context: Context) -> str:
@@ -54,13 +54,18 @@ def zone_called(name: Any) -> ZoneInfo:
         raise Mistake(str(error)) from error
 
 
+def local(context: Context, moment: datetime) -> datetime:
+    """In its own zone if it was put into one, else in the zone of the process."""
+    return moment if own_zone(moment) else moment.astimezone(zone_of(context))
+
+
 def of_process(context: Context, name: str) -> Any:
     process = context.parent.get("process")
     return process.get(name) if isinstance(process, Mapping) else None
 
 
 def _number(value: Any, _context: Context) -> str:
-    if not -LARGEST <= value <= LARGEST:
+    if not is_writable(value):
         raise Mistake("the number is too large to be written")
     if value == int(value):
         return str(int(value))
@@ -71,7 +76,7 @@ def _number(value: Any, _context: Context) -> str:
 def _moment(value: datetime, context: Context) -> str:
     if value.tzinfo is None:
         raise Mistake("a moment without a time zone cannot be written")
-    return value.astimezone(zone_of(context)).strftime("%Y-%m-%d %H:%M")
+    return local(context, value).strftime("%Y-%m-%d %H:%M")
 
 
 def _items(value: list[Any] | tuple[Any, ...], context: Context) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from jinja2 import TemplateSyntaxError, nodes
 
-from procession.errors import ProcessError, ReferenceProblem, ShapeProblem, SyntaxProblem
+from procession.errors import Place, ProcessError, ReferenceProblem, ShapeProblem, SyntaxProblem
 from procession.expressions import Scope
 from procession.expressions.known import UNKNOWN, Known, Origin, either
 from procession.mail.complaints import of_syntax
@@ -228,7 +228,7 @@ class Walk:
         if node.name not in self._library.sandbox.globals and node.name not in (*JINJA_NAMES, "now"):
             known = [*local, *(self._scope.names if self._context else ()), *MAIL_NAMES]
             hint = self._library.how_to_import(node.name) or did_you_mean(node.name, known)
-            self._wrong(f"there is no {node.name!r} here", node, node.name, hint)
+            self._wrong(f"there is no {node.name!r} here", node, node.name, hint, missing=node.name)
         return UNKNOWN
 
     def _attribute(self, node: nodes.Getattr, local: Locals) -> Local:
@@ -247,9 +247,8 @@ class Walk:
             ((root, _),) = owner.origins
             if name in owner.names:
                 return _at((*root, name) if root != ("inputs",) else (name,), owner.names[name])
-            self._wrong(
-                f"there is no {name!r} in {'.'.join(root)}", node, name, did_you_mean(name, owner.names)
-            )
+            message, hint = f"there is no {name!r} in {'.'.join(root)}", did_you_mean(name, owner.names)
+            self._wrong(message, node, name, hint, missing=name if root == ("inputs",) else "")
             return UNKNOWN
         if name not in ALWAYS_READ:
             self._follow(owner)
@@ -332,13 +331,8 @@ class Walk:
 
     def _known_word(self, node: nodes.Node, word: str, kind: str, known: Iterable[str]) -> None:
         if word not in known:
-            self._wrong(
-                f"there is no {kind} {word!r} in mail templates",
-                node,
-                word,
-                did_you_mean(word, known),
-                ShapeProblem,
-            )
+            message, hint = f"there is no {kind} {word!r} in mail templates", did_you_mean(word, known)
+            self._found.problems.append(ShapeProblem(message, at=self._at(node, word), hint=hint))
 
     def _wrong(
         self,
@@ -346,9 +340,14 @@ class Walk:
         node: nodes.Node,
         word: str,
         hint: str,
-        kind: type[ProcessError] = ReferenceProblem,
+        *,
+        missing: str = "",
     ) -> None:
         """Point at the word in its line; Jinja's tree knows lines only."""
+        at = self._at(node, word)
+        self._found.problems.append(ReferenceProblem(message, at=at, hint=hint, missing=missing))
+
+    def _at(self, node: nodes.Node, word: str) -> Place:
         owner = (
             node.node.name if isinstance(node, nodes.Getattr) and isinstance(node.node, nodes.Name) else ""
         )
@@ -363,9 +362,7 @@ class Walk:
             for pattern in patterns[0 if owner else 1 if isinstance(node, nodes.Getattr) else 2 :]
         )
         column = next((match.start(1) for match in matches if match), len(text) - len(text.lstrip()))
-        self._found.problems.append(
-            kind(message, at=self._library.place(self._path, node.lineno, column + 1), hint=hint)
-        )
+        return self._library.place(self._path, node.lineno, column + 1)
 
 
 _CONSTANTS = {bool: BOOL, int: INT, float: NUMBER, str: TEXT_TYPE}

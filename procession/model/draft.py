@@ -43,16 +43,18 @@ class Filled:
 
 @dataclass(frozen=True, slots=True)
 class RetryDraft:
-    """`retry` as written: a word, or these settings by name."""
+    """`retry` as written: a word, or these settings by name, of which the author gave those `written`."""
 
     word: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    written: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class StepDraft:
     """`path` is the plan's (`no_address/then/ask`), `where` the file's. `kind` is None if the step is opaque;
-    `hidden` are the ids found below an opaque step. `shape` is None if its fields have problems."""
+    `hidden` are the ids found below an opaque step. `shape` is None if its fields have problems.
+    `default_retry` is what `defaults` say for steps of its kind."""
 
     path: str
     where: YamlPath
@@ -67,6 +69,7 @@ class StepDraft:
     slots: Mapping[str, tuple["StepDraft", ...]] = field(default_factory=dict)
     on_error: tuple["StepDraft", ...] = ()
     retry: RetryDraft | None = None
+    default_retry: RetryDraft | None = None
     each: str = ""
     hidden: tuple[str, ...] = ()
 
@@ -110,6 +113,7 @@ class TriggerDraft:
     cron: str = ""
     every: str = ""
     timezone: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from procession.expressions import Expression, Fillable, Later, Span, Text, split
+from procession.expressions import Deferred, Expression, Fillable, Span, Text, split
 from procession.model.draft import Filled, Leaf, YamlPath
 from procession.model.problems import Locate, Problems, model_below
 from procession.steps.fields import Wants
@@ -102,7 +102,7 @@ def _entries(field: Field, given: list[Any], path: YamlPath, problems: Problems,
 
 def _in_turn(value: Fillable) -> Fillable:
     """The step works the conditions of its entries out by itself, one after another."""
-    return Later(value) if isinstance(value, Expression) else value
+    return Deferred(value) if isinstance(value, Expression) else value
 
 
 def _join(base: YamlPath, path: YamlPath) -> YamlPath:
@@ -128,7 +128,7 @@ def value(given: Any, path: YamlPath, problems: Problems, wants: Wants | None = 
             leaf = _text(given, path, problems, wants)
             return Filled(leaf.value, (leaf,))
         case list():
-            each = Wants(tuple(t for t in wants.types if t != "list"), wants.of) if wants else None
+            each = _of_items(wants)
             items = [value(item, (*path, number), problems, each) for number, item in enumerate(given)]
             own = Leaf(path, tuple(item.value for item in items), wants=wants)
             return Filled(own.value, (own, *(leaf for item in items for leaf in item.leaves)))
@@ -140,6 +140,12 @@ def value(given: Any, path: YamlPath, problems: Problems, wants: Wants | None = 
                 (Leaf(path, filled, wants=wants), *(leaf for item in named.values() for leaf in item.leaves)),
             )
     return Filled(given, (Leaf(path, given, wants=wants),))
+
+
+def _of_items(wants: Wants | None) -> Wants | None:
+    """What the items of a list may be, where the field wants one of these or a list of them."""
+    kinds = tuple(kind for kind in wants.types if kind != "list") if wants else ()
+    return Wants(kinds, wants.of) if wants and kinds else None
 
 
 def _text(given: str, path: YamlPath, problems: Problems, wants: Wants | None) -> Leaf:

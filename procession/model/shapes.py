@@ -92,7 +92,7 @@ class ManualTrigger(Shape):
 
     id: Name = Field("", title="Id")
     manual: Manual = Field(title="By hand", description="`{on: opportunity}`, or `{}`.")
-    title: Word = Field("", title="Title", description="What the button says.")
+    title: Word = Field("", title="Title", description="What starting it by hand does; lists show it.")
 
 
 class HistoryShape(Shape):
@@ -123,7 +123,11 @@ Retry = Annotated[
 class StepFrame(Shape):
     """What every step may have beside the word that says what it does."""
 
-    id: Name = Field("", title="Id", description="Later steps read what it gives as `outputs.<id>`.")
+    id: Name = Field(
+        "",
+        title="Id",
+        description="What messages and the journal call it; later steps read what it gives as `outputs.<id>`.",
+    )
     name: Word = Field("", title="Name", description="What people see.")
     if_: Condition = Field("", alias="if", title="If", description="The step is left out unless this holds.")
     retry: Retry = None

@@ -141,7 +141,7 @@ class Steps:
             )
             return None
         read = check_shape(RetryShape, given, "'retry'", lambda path: (*where, *path), self.problems)
-        return RetryDraft(settings=read.model_dump()) if read else None
+        return RetryDraft(settings=read.model_dump(), written=tuple(given)) if read else None
 
     # --- what its kind has
 
@@ -169,7 +169,7 @@ class Steps:
         each = merged.get("as", "item") if "items" in keys_of(kind.shape) else ""
         return replace(
             step, kind=kind, shape=shape, fields=filled, slots=children, each=str(each),
-            guard=None if kind.word == "if" else step.guard, retry=step.retry or self._default_retry(kind),
+            guard=None if kind.word == "if" else step.guard, default_retry=self._default_retry(kind),
         )  # fmt: skip
 
     def _default_retry(self, kind: StepKind) -> RetryDraft | None:

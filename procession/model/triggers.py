@@ -87,5 +87,5 @@ def _draft(read: BaseModel, trigger: TriggerDraft) -> TriggerDraft:
         case ScheduleTrigger():
             return replace(trigger, events=("schedule",), cron=str(read.schedule), timezone=read.timezone)
         case ManualTrigger():
-            return replace(trigger, events=("manual",), entity=read.manual.on)
+            return replace(trigger, events=("manual",), entity=read.manual.on, title=read.title)
     return trigger

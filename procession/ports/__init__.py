@@ -2,45 +2,59 @@
 
 Terms. A *unit* is one transaction: everything done through it is committed together or not at all.
 An *event* is one saved change, written in the transaction of the change. An *instance* is one run of a
-process; a *step run* is the journal row of one step in one round. A *lease* says which engine works on
-an instance; an engine writes nothing for an instance whose lease it lost (`Journal.fence`).
+process. Its *position* says where it is; a *step run* is the evidence of one step in one round. An *engine*
+is a process that works on this store; each claim of an instance makes a new *fencing token*, and an engine writes
+nothing for an instance that was claimed again since (`Journal.fence`). One engine at a time is the *planner*.
 Moments are aware datetimes in UTC. Everything takes many at a time; one is the case N = 1.
 """
 
 from procession.ports.entries import (
     LIVE,
     Actor,
+    Checkpoint,
     Definition,
     Delivery,
     End,
+    EngineProcess,
+    EngineRow,
     Envelope,
     Event,
     EventType,
+    Glance,
     HistoryRow,
+    Identity,
     Instance,
     InstanceState,
     MailState,
     Mode,
+    Pace,
     QueuedMail,
+    Released,
+    Settlement,
     Start,
     StepRun,
     StepState,
 )
 from procession.ports.store import History, Journal, Outbox, Records, Store, Unit
-from procession.ports.world import Clock, MailOut, Ports, Rendered, Renderer
+from procession.ports.world import Clock, MailOut, Ports, Rendered, Renderer, ThisEngine
 
 __all__ = [
     "LIVE",
     "Actor",
+    "Checkpoint",
     "Clock",
     "Definition",
     "Delivery",
     "End",
+    "EngineProcess",
+    "EngineRow",
     "Envelope",
     "Event",
     "EventType",
+    "Glance",
     "History",
     "HistoryRow",
+    "Identity",
     "Instance",
     "InstanceState",
     "Journal",
@@ -48,14 +62,18 @@ __all__ = [
     "MailState",
     "Mode",
     "Outbox",
+    "Pace",
     "Ports",
     "QueuedMail",
     "Records",
+    "Released",
     "Rendered",
     "Renderer",
+    "Settlement",
     "Start",
     "StepRun",
     "StepState",
     "Store",
+    "ThisEngine",
     "Unit",
 ]

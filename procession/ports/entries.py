@@ -10,7 +10,8 @@ from procession.records import Ref
 
 EventType = Literal["added", "modified", "deleted", "schedule", "manual"]
 InstanceState = Literal["ready", "running", "completed", "stopped", "failed", "cancelled", "incident"]
-StepState = Literal["done", "skipped", "sending", "retrying", "failed"]
+StepState = Literal["done", "skipped", "failed", "retrying", "incident"]
+"""The last two are of steps that are not over: they are no rows, but told of a position."""
 MailState = Literal["draft", "queued", "sending", "sent", "failed", "unknown", "cancelled"]
 Mode = Literal["single", "restart", "parallel"]
 
@@ -74,14 +75,19 @@ class Start:
     inputs: Mapping[str, Any]
     trigger: Mapping[str, Any]
     event_id: int | None = None
+    event_at: datetime | None = None
     error: Mapping[str, Any] | None = None
     """The trigger itself failed: the instance is born as an incident."""
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One run of a process. `error` is `{message, class, place, path, hint}` of an incident or failure;
-    `claim` the number of the lease under which it was claimed (`Journal.fence`)."""
+    """One run of a process. `error` is `{message, class, place, path, hint}` of an incident or failure.
+
+    `fencing_token` is the number of the claim under which an engine has it (`Journal.fence`); `deaths` counts the
+    engines that died with it since it last got a step further. `is_of_0_1` is one that version 0.1 began: its
+    journal rows say where it is, until it has a position.
+    """
 
     id: int
     process: str
@@ -98,14 +104,17 @@ class Instance:
     error: Mapping[str, Any] | None = None
     flow_run_id: str = ""
     event_at: datetime | None = None
-    claim: int = 0
+    fencing_token: int = 0
+    deaths: int = 0
+    is_of_0_1: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class StepRun:
-    """The journal row of one step in one round: unique by (instance, path, round).
+    """The journal row of one step in one round, written once it is over: unique by (instance, path, round).
 
-    `branch` is the way a flow step took; `output` what later steps read; `attempts` counts tries.
+    It is evidence for people, for reruns and migrations; nothing that goes on reads it. `branch` is the way a flow
+    step took; `attempts` counts tries.
     """
 
     instance: int
@@ -129,6 +138,87 @@ class End:
     result: str = ""
     error: Mapping[str, Any] | None = None
     due: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Where an instance is, written in the unit of what brought it there.
+
+    `position` is JSON (`procession.position`, and the small values that later steps read). `kept` are values of a
+    row each, by name: those that changed, None for those that are not needed any more.
+    """
+
+    instance: int
+    position: Mapping[str, Any]
+    kept: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which database this is. `installation` is made with it and stays; `incarnation` is made anew when it is
+    restored or copied, so that numbers which are given a second time name something else in the world outside."""
+
+    installation: str
+    incarnation: str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineProcess:
+    """What tells one process from all others, on any machine and in any container: the boot of the kernel, the
+    namespace its number is of, the number, and the tick of that boot at which it began. Empty where the system does
+    not say; then only its beat tells that it lives."""
+
+    host: str
+    boot: str = ""
+    pid_namespace: str = ""
+    pid: int = 0
+    began: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds: how often an engine raises its beat and looks at the others, how long after its last beat it does
+    nothing more, and how long an unchanged beat makes it dead."""
+
+    beat: float = 5.0
+    stale: float = 20.0
+    dead: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class EngineRow:
+    """An engine that works on this database; it raises `beat` every few seconds."""
+
+    id: int
+    process: EngineProcess
+    beat: int
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What there is to do, asked in one statement many times a second.
+
+    `pending` events wait to be dispatched; `ready` instances are due, `suspect` ones run alone since engines died with
+    them; `mail` of no step is due; `orphans` were left by engines that are no more. `planner` is the engine that plans,
+    0 if none that lives does, in this `epoch`. `publication` is the number of the last change of a definition.
+    """
+
+    pending: bool = False
+    ready: bool = False
+    suspect: bool = False
+    mail: bool = False
+    orphans: bool = False
+    planner: int = 0
+    epoch: int = 0
+    publication: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """Instances that engines which are no more had left: those that are ready again, and those that are held."""
+
+    ready: tuple[int, ...] = ()
+    held: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +247,8 @@ class QueuedMail:
     instance: int | None = None
     path: str = ""
     round: str = ""
+    part: int = 0
+    """Which of the mails of its step it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +269,21 @@ class Envelope:
     path: str = ""
     round: str = ""
     error: str = ""
-    claimed_by: str = ""
+    claimed_by: int = 0
+    """The engine that has it in hand; 0: none."""
     fresh: bool = False
     """True in the answer of `Outbox.queue` if this call inserted the row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The outcome of a hand-over, as `Outbox.settle` takes it."""
+
+    mail: int
+    state: MailState
+    detail: str = ""
+    not_before: datetime | None = None
+    engine: int = 0
 
 
 @dataclass(frozen=True, slots=True)

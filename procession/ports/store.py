@@ -7,14 +7,21 @@ from typing import Any, Protocol
 
 from procession.ports.entries import (
     Actor,
+    Checkpoint,
     Definition,
     End,
+    EngineProcess,
+    EngineRow,
     Envelope,
     Event,
+    Glance,
     HistoryRow,
+    Identity,
     Instance,
     MailState,
     QueuedMail,
+    Released,
+    Settlement,
     Start,
     StepRun,
 )
@@ -33,7 +40,8 @@ class Records(Protocol):
     def find(
         self, entity: str, where: Mapping[str, Any], *, order: str = "", limit: int = 100
     ) -> list[Record]:
-        """Records whose fields equal `where` (a tuple means "one of"); `order` is a field, `-field` descending.
+        """At most `limit` records whose fields equal `where` (a tuple means "one of"); `order` is a field, `-field`
+        descending. Whoever must know whether there are more asks for one more than they take.
 
         Raises:
             StoreError: a field that cannot be searched.
@@ -51,8 +59,9 @@ class Records(Protocol):
         """
         ...
 
-    def update(self, changes: Sequence[tuple[Ref, Mapping[str, Any]]], actor: Actor) -> None:
-        """Change fields. Values that are equal already are no change and make no event.
+    def update(self, changes: Sequence[tuple[Ref, Mapping[str, Any]]], actor: Actor) -> list[tuple[str, ...]]:
+        """Change fields. Answers for each of `changes` the names of the fields that it really changed, as if
+        they were made one after the other: values that are equal already are no change and make no event.
 
         Raises:
             StoreError: the record is gone, or as for `create`.
@@ -76,12 +85,8 @@ class Journal(Protocol):
         one whose `dedupe_key` was there before. Order kept."""
         ...
 
-    def any_pending(self) -> bool:
-        """Whether there is an undispatched event: the cheapest question, asked many times a second."""
-        ...
-
-    def any_ready(self, now: datetime) -> bool:
-        """Whether an instance is ready and due."""
+    def glance(self, now: datetime) -> Glance:
+        """What there is to do; the cheapest question, one statement."""
         ...
 
     def pending(self, limit: int) -> list[Event]:
@@ -96,45 +101,85 @@ class Journal(Protocol):
 
     def definition(self, process: str, digest: str) -> Definition | None: ...
 
+    def current(self) -> dict[str, str]:
+        """`{process: digest}` of the current versions; without those that are retired."""
+        ...
+
+    def published_by(self, folder: str) -> dict[str, str]:
+        """`{process: digest}` of what this folder made current last."""
+        ...
+
+    def was_current(self) -> Mapping[str, set[str]]:
+        """`{process: digests}` of all that are or ever were current."""
+        ...
+
+    def make_current(self, process: str, digest: str, folder: str, at: datetime) -> None:
+        """Append to the log of publications; an empty digest retires the process."""
+        ...
+
     def start(self, starts: Sequence[Start], now: datetime) -> list[int | None]:
         """Create ready instances by `mode`; None where a live one kept its key (`single`), or where
-        this event already started this process by this trigger. `restart` cancels the live one."""
+        this event already started this process by this trigger. `restart` cancels the live one; one that runs is
+        asked to stop, and the new one begins when it has ended."""
         ...
+
+    # --- engines
+
+    def register(self, process: EngineProcess) -> int:
+        """A new engine; its number is never used again."""
+        ...
+
+    def beat(self, engine: int) -> bool:
+        """Raise its beat; False if the others took it for dead, so that it is no engine of this database any more."""
+        ...
+
+    def engines(self) -> list[EngineRow]: ...
+
+    def bury(self, engines: Mapping[int, int]) -> set[int]:
+        """Delete those of `{engine: beat}` whose beat is still that one; returns them."""
+        ...
+
+    def lead(self, engine: int) -> int | None:
+        """Become the planner if nobody alive is; returns the epoch, a number that is never given again."""
+        ...
+
+    def leads(self, engine: int, epoch: int) -> bool:
+        """Whether it is still the planner of that epoch; until the unit ends nobody else can become it."""
+        ...
+
+    # --- claims
 
     def claim(
-        self, owner: str, now: datetime, until: datetime, limit: int, ids: Collection[int] = ()
-    ) -> list[Instance]:
-        """Lease due, ready instances (those in `ids`, if given), oldest first, and set them `running`."""
+        self, engine: int, now: datetime, limit: int, ids: Collection[int] = (), *,
+        alone: bool = False, not_of: Collection[str] = (),
+    ) -> list[Instance]:  # fmt: skip
+        """Give due, ready instances to this engine, oldest first, and set them `running`; each claim raises the
+        instance's fencing token. One whose predecessor (`mode: restart`) still runs is not due.
+
+        Args:
+            ids: only these.
+            alone: only one, of those with which engines died again and again; otherwise none of these.
+            not_of: digests of versions that this engine cannot run.
+        """
         ...
 
-    def fence(self, instances: Mapping[int, int], owner: str, until: datetime) -> set[int]:
-        """Those of `{instance: claim}` that still run under the lease of this number of this owner and are not
-        asked to stop; their lease is renewed. The rows stay locked until the unit ends, so nobody else can take
-        or cancel them meanwhile. The number tells apart two threads of one owner, the first of which lost the
-        lease that the second one got."""
+    def fence(self, fencing_tokens: Mapping[int, int]) -> set[int]:
+        """Those of `{instance: fencing token}` that still run under that token and are not asked to stop. The rows
+        stay locked until the unit ends, so nobody else can take or cancel them meanwhile. One that is asked to stop
+        ends here, `cancelled`, between two of its steps."""
         ...
 
-    def renew(self, owner: str, until: datetime) -> int:
-        """Renew every lease of this owner; returns how many."""
+    def give_back(self, fencing_tokens: Mapping[int, int]) -> int:
+        """Make `ready` again, as they were, those that `fence` would answer; returns how many."""
         ...
 
-    def release(self, dead: Collection[str], now: datetime) -> int:
-        """Make `ready` again what expired leases, and these owners, left running; returns how many."""
+    def release(self, now: datetime) -> Released:
+        """Take back what engines that are no more left running: `ready` again, one death more; one that an engine
+        died with while it ran alone becomes an incident."""
         ...
 
-    def owners(self) -> set[str]:
-        """Owners of leases in force."""
-        ...
-
-    def steps(self, instances: Collection[int]) -> dict[int, list[StepRun]]: ...
-
-    def record(self, rows: Sequence[StepRun]) -> None:
-        """Insert or replace journal rows by (instance, path, round)."""
-        ...
-
-    def end(self, ends: Sequence[End], owner: str, now: datetime) -> None:
-        """Close segments of instances under this owner's lease: set state, give up the lease. One that
-        was asked to stop ends `cancelled`, whatever `ends` says; one whose lease was lost is left alone."""
+    def end(self, ends: Sequence[End], now: datetime) -> None:
+        """Close segments: set state, give the instance up. Only after `fence` in the same unit."""
         ...
 
     def ask_to_stop(self, instances: Collection[int], reason: str, now: datetime) -> int:
@@ -145,10 +190,34 @@ class Journal(Protocol):
         """Make an incident `ready` again; False if it is none."""
         ...
 
+    # --- positions, and the evidence
+
+    def positions(self, instances: Collection[int]) -> dict[int, Checkpoint]:
+        """Those that have one; an instance that is at its beginning has none."""
+        ...
+
+    def save_positions(self, checkpoints: Sequence[Checkpoint]) -> None:
+        """Only after `fence` in the same unit. `deaths` are forgotten: it got a step further."""
+        ...
+
+    def forget_positions(self, instances: Collection[int]) -> None:
+        """Of those that are over."""
+        ...
+
+    def steps(self, instances: Collection[int]) -> dict[int, list[StepRun]]: ...
+
+    def record(self, rows: Sequence[StepRun]) -> None:
+        """Insert or replace journal rows by (instance, path, round)."""
+        ...
+
     def instances(
         self, *, ids: Collection[int] = (), states: Collection[str] = (), process: str = "",
         limit: int = 100,
     ) -> list[Instance]: ...  # fmt: skip
+
+    def running_in_prefect(self) -> dict[int, str]:
+        """`{instance: flow run}` of those that a flow run shows and that are not over or held."""
+        ...
 
     def seen_in_prefect(self, flow_runs: Mapping[int, str]) -> None:
         """Note the flow run of each instance (`{instance: flow run id}`)."""
@@ -160,26 +229,37 @@ class Journal(Protocol):
 
 
 class Outbox(Protocol):
-    """Outgoing mail: an Activity of type e-mail and its message, from draft to sent."""
+    """Outgoing mail: an Activity of type e-mail and its message, from draft to sent.
 
-    def queue(self, mails: Sequence[QueuedMail], at: datetime) -> list[Envelope]:
-        """Insert activity, message, participants and links; order kept. A Message-ID that is there
-        already is not inserted again: its row is returned as it stands, except that one that never
-        left (`failed`, `cancelled`) takes the new content and is `queued` again."""
+    The mail of a step is known by (instance, path, round, part), any other by its Message-ID. A Message-ID is made
+    once, stored, and never computed anew.
+    """
+
+    def queue(
+        self, mails: Sequence[QueuedMail], at: datetime, *, engine: int = 0, hands: int = 0
+    ) -> list[Envelope]:
+        """Insert activity, message, participants and links; order kept. A mail that is there already is not
+        inserted again: its row is returned as it stands, with the Message-ID that it got first, except that one that
+        never left (`failed`, `cancelled`) takes the new content and is `queued` again. The first `hands` of the
+        new ones that may go at once are claimed for `engine` in the same breath."""
         ...
 
-    def claim(self, ids: Collection[int], owner: str, now: datetime) -> list[int]:
-        """`queued` and due → `sending`, by compare-and-set; returns those won, and those that this owner won at
+    def claim(self, ids: Collection[int], engine: int, now: datetime) -> list[int]:
+        """`queued` and due → `sending`, by compare-and-set; returns those won, and those that this engine won at
         this very moment: the same call may be made again by one that did not see whether it was committed."""
         ...
 
     def settle(
         self, mail: int, state: MailState, at: datetime, *, detail: str = "",
-        not_before: datetime | None = None, owner: str = "",
+        not_before: datetime | None = None, engine: int = 0,
     ) -> bool:  # fmt: skip
         """The outcome of a hand-over, with the server's words in `detail`, or what a person decided; False if
-        that changes nothing. A mail that is `sending` is settled by its `owner` (`Envelope.claimed_by`), others
+        that changes nothing. A mail that is `sending` is settled by its engine (`Envelope.claimed_by`), others
         without one; but that it was sent is true whoever says it, and stays so."""
+        ...
+
+    def settle_all(self, settlements: Sequence[Settlement], at: datetime) -> None:
+        """As `settle`, for many."""
         ...
 
     def envelopes(
@@ -191,9 +271,9 @@ class Outbox(Protocol):
         it, which sends it itself.)"""
         ...
 
-    def lost(self, dead: Collection[str], before: datetime) -> list[Envelope]:
-        """Mails that these owners had claimed and did not settle, or that anybody claimed before that moment;
-        locked for this unit where the database can."""
+    def lost(self, before: datetime) -> list[Envelope]:
+        """Mails that engines which are no more had claimed and did not settle, or that anybody claimed before that
+        moment; locked for this unit where the database can."""
         ...
 
     def in_state(self, states: Collection[MailState], limit: int = 100) -> list[Envelope]: ...
@@ -219,6 +299,11 @@ class Unit(Protocol):
     @property
     def history(self) -> History: ...
 
+    def nested(self) -> AbstractContextManager["Unit"]:
+        """A unit inside this one. It is rolled back by itself unless it commits; what it committed is committed
+        or rolled back with this one."""
+        ...
+
     def commit(self) -> None:
         """Raises:
         StoreError: a constraint does not hold; nothing was written."""
@@ -230,6 +315,11 @@ class Store(Protocol):
 
     @property
     def schema(self) -> Schema: ...
+
+    @property
+    def identity(self) -> Identity:
+        """Which database this is. Read once."""
+        ...
 
     def unit(self, *, write: bool = True) -> AbstractContextManager[Unit]:
         """Begin a transaction; `write=False` takes no write lock.

@@ -1,14 +1,13 @@
 """The rest of the world: the mail server, mail templates, the clock; and all ports together."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from queue import SimpleQueue
+from datetime import datetime
 from typing import Any, Protocol
 
 from procession.effects import Attachment, Recipient
-from procession.ports.entries import Delivery, Instance
+from procession.ports.entries import Delivery, Instance, Pace
 from procession.ports.store import Store
 from procession.records import Record
 
@@ -69,32 +68,84 @@ class Clock(Protocol):
         ...
 
 
+class ThisEngine(Protocol):
+    """This process as one of the engines on the store; implemented by `procession.engines.Membership`."""
+
+    @property
+    def id(self) -> int:
+        """Its number; it becomes an engine when this is first asked.
+
+        Raises:
+            ConfigurationError, TemporaryError: the store does not answer.
+        """
+        ...
+
+    @property
+    def pace(self) -> Pace:
+        """How often it beats, in seconds."""
+        ...
+
+    @property
+    def in_hand(self) -> set[int]:
+        """Mails that this process has handed over, or is about to, and has not settled yet."""
+        ...
+
+    def check(self) -> None:
+        """Raises:
+        TemporaryError: it could not raise its beat for so long that others may take it for dead. Then it begins no
+            step and hands over no mail.
+        """
+        ...
+
+    def holding(self, instances: Iterable[Instance]) -> AbstractContextManager[None]:
+        """While the block runs, claimed instances are worked on. If it breaks off they are given back: they would
+        be claimed for as long as this process lives, and nobody would work on them."""
+        ...
+
+    def beat(self) -> None:
+        """Show that it lives. One that was taken for dead becomes a new engine, and what it had is not its own any more.
+
+        Raises:
+            ConfigurationError, TemporaryError: the store does not answer.
+        """
+        ...
+
+    def leave(self) -> None:
+        """It is no engine any more; the others need not wait to find that out.
+
+        Raises:
+            ConfigurationError, TemporaryError: the store does not answer.
+        """
+        ...
+
+    def give_back(self) -> int:
+        """Make ready again what segments that broke off left claimed; returns how many there were.
+
+        Raises:
+            ConfigurationError, TemporaryError: the store does not answer; they are kept for the next call.
+        """
+        ...
+
+    def bury_the_dead(self) -> set[int]:
+        """Look at the other engines, if it is time to, and delete those that are dead; returns them.
+
+        Raises:
+            ConfigurationError, TemporaryError: the store does not answer.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The world as the engine is handed it. `owner` names this engine in leases (`procession.leases`);
-    `renderer` gives the templates of a version: (digest, `{path: text}`) → `Renderer`, cached."""
+    """The world as the engine is handed it. `renderer` gives the templates of a version: (digest, `{path: text}`)
+    → `Renderer`, cached. `trace` hears what a step sees when it decides: (path, names), for a simulation."""
 
     store: Store
     mail_out: MailOut
     clock: Clock
     renderer: Callable[[str, Mapping[str, str]], Renderer]
-    owner: str
+    engine: ThisEngine
     mail_domain: str
     default_sender: Recipient
     functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
-    lease: timedelta = timedelta(seconds=30)
-    dropped: "SimpleQueue[Instance]" = field(default_factory=SimpleQueue, compare=False)
-    """Claimed instances whose segment broke off, on their way back (`procession.leases.give_back`)."""
-
-    @contextmanager
-    def holding(self, instances: Iterable[Instance]) -> Iterator[None]:
-        """While the block runs, claimed instances are worked on. If it breaks off they are given back: their
-        lease would be renewed for as long as this process lives, and nobody would work on them."""
-        is_over = False
-        try:
-            yield
-            is_over = True
-        finally:
-            if not is_over:
-                for instance in instances:
-                    self.dropped.put(instance)
+    trace: Callable[[str, Mapping[str, Any]], None] = field(default=lambda _path, _names: None)

@@ -8,6 +8,7 @@ way       a position while it is moved; on it stand the constructs, a file each:
           sequence, loop, repeat, fork, children, events, errors
 """
 
+from procession.position.frame import Frame, frame
 from procession.position.moving import (
     Turn,
     begin,
@@ -19,7 +20,6 @@ from procession.position.moving import (
     wake,
     woken,
 )
-from procession.position.names import Seen, seen
 from procession.position.outcomes import (
     Done,
     End,
@@ -42,6 +42,7 @@ __all__ = [
     "Enter",
     "Failed",
     "Fork",
+    "Frame",
     "Held",
     "Loop",
     "Outcome",
@@ -49,7 +50,6 @@ __all__ = [
     "Position",
     "Repeat",
     "Scope",
-    "Seen",
     "Spawn",
     "Token",
     "TryAgain",
@@ -57,10 +57,10 @@ __all__ = [
     "Wait",
     "begin",
     "child_ended",
+    "frame",
     "from_json",
     "proceed",
     "resume",
-    "seen",
     "start_event",
     "to_json",
     "turns",

@@ -7,8 +7,9 @@ from procession.position.way import Way
 
 
 def enter(way: Way, scope: int, path: str, outcome: Spawn) -> None:
-    if outcome.needed:
-        way.hold("children", scope, path, count=outcome.needed)
+    needed = min(outcome.needed, outcome.count)
+    if needed:
+        way.hold("children", scope, path, count=needed)
     else:
         way.go_on(scope, path)
 

@@ -22,7 +22,6 @@ def fail(way: Way, scope: int, path: str, error: Mapping[str, Any]) -> bool:
     while True:
         if way.plan.located[path].step.on_error:
             way.cancel_inside(at, path)
-            way.tokens.pop(at, None)
             way.open("on_error", at, path, "on_error", names={"error": error})
             return True
         around = way.scopes[at]
@@ -37,7 +36,7 @@ def _process_fails(way: Way, outermost: Scope, error: Mapping[str, Any]) -> bool
     if outermost.kind == "errors" or not way.plan.errors:
         return False
     names = {"error": error, "vars": outermost.names["vars"]}
-    way.scopes, way.tokens, way.ended = {}, {}, []
+    way.cancel(outermost.id)
     way.open("errors", 0, "", "errors", names=names)
     return True
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from procession.position.outcomes import Loop
 from procession.position.tree import Scope
-from procession.position.way import Way
+from procession.position.way import Way, round_of
 
 
 def enter(way: Way, scope: int, path: str, outcome: Loop) -> None:
@@ -21,8 +21,3 @@ def left(way: Way, scope: Scope) -> None:
         way.start(replace(scope, number=number, round=round_of(way.scopes[scope.parent].round, number)))
     else:
         way.go_on(scope.parent, scope.path)
-
-
-def round_of(around: str, number: int) -> str:
-    """`2.0`: the first pass of a loop in the third pass of the loop around it."""
-    return f"{around}.{number}".lstrip(".")

@@ -58,10 +58,10 @@ def turns(plan: Plan, position: Position) -> tuple[Turn, ...]:
 
 def proceed(plan: Plan, position: Position, turn: Turn, outcome: o.Outcome) -> Position:
     """Raises:
-    KeyError: the scope of the turn is not open (any more).
+    KeyError: no token stands where the turn is (any more).
     """
     way, scope, path = Way(plan, position), turn.scope, turn.step.path
-    token = way.tokens[scope]
+    token = _token(way, turn)
     match outcome:
         case o.Done():
             way.set_vars(scope, outcome.set_vars)
@@ -88,23 +88,17 @@ def proceed(plan: Plan, position: Position, turn: Turn, outcome: o.Outcome) -> P
 
 
 def wake(position: Position, scope: int) -> Position:
-    """One that is not open any more is no error: its scope ended before it was woken."""
-    return _with_tokens(
-        position, lambda token: replace(token, state="ready") if token.scope == scope else token
-    )
+    """One that is not open any more is no error: its scope ended before it was woken. An incident stays one."""
+    return _ready(position, lambda token: token.scope == scope and token.state in ("waiting", "retrying"))
 
 
 def woken(position: Position) -> Position:
     """All tokens that are to be tried again are ready: their time has come."""
-    return _with_tokens(
-        position, lambda token: replace(token, state="ready") if token.state == "retrying" else token
-    )
+    return _ready(position, lambda token: token.state == "retrying")
 
 
 def resume(position: Position) -> Position:
-    return _with_tokens(
-        position, lambda token: Token(token.scope, token.path) if token.state == "incident" else token
-    )
+    return _ready(position, lambda token: token.state == "incident", attempts=0, error=None)
 
 
 def child_ended(plan: Plan, position: Position, scope: int) -> Position:
@@ -116,12 +110,22 @@ def child_ended(plan: Plan, position: Position, scope: int) -> Position:
 def start_event(
     plan: Plan, position: Position, owner: int, slot: str, names: Mapping[str, Any], *, interrupting: bool
 ) -> Position:
-    """Raises:
-    ValueError: an event sub-process of this owner is going on.
+    """`names` are those that its steps see beside what is seen in the owner.
+
+    Raises:
+        KeyError: the owner is not open (any more).
+        ValueError: it has no event sub-processes, or one is going on that this one does not interrupt.
     """
     way = Way(plan, position)
     events.enter(way, owner, slot, names, interrupting=interrupting)
     return _settled(way)
+
+
+def _token(way: Way, turn: Turn) -> Token:
+    token = way.tokens[turn.scope]
+    if (token.path, way.scopes[turn.scope].round) != (turn.step.path, turn.round):
+        raise KeyError(f"scope {turn.scope} is not at '{turn.step.path}' in round '{turn.round}'")
+    return token
 
 
 def _break_off(way: Way, turn: Turn, outcome: o.End | o.Failed | o.Held) -> None:
@@ -141,5 +145,9 @@ def _settled(way: Way) -> Position:
     return way.position()
 
 
-def _with_tokens(position: Position, change: Callable[[Token], Token]) -> Position:
-    return replace(position, tokens={number: change(token) for number, token in position.tokens.items()})
+def _ready(position: Position, which: Callable[[Token], bool], **more: Any) -> Position:
+    tokens = {
+        number: replace(token, state="ready", **more) if which(token) else token
+        for number, token in position.tokens.items()
+    }
+    return replace(position, tokens=tokens)

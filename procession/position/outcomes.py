@@ -37,8 +37,8 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True)
 class Fork:
-    """Go through these slots side by side, each with `vars` of its own, until `needed` of them are over; then cancel
-    the others, or let them go on by themselves."""
+    """Go through these slots side by side, each with `vars` of its own, until `needed` of them are over (all, if there
+    are fewer); then cancel the others, or let them go on by themselves."""
 
     slots: tuple[str, ...]
     needed: int
@@ -47,7 +47,7 @@ class Fork:
 
 @dataclass(frozen=True, slots=True)
 class Spawn:
-    """Wait until `needed` of `count` instances of their own are over (`child_ended`)."""
+    """Wait until `needed` of `count` instances of their own are over (`child_ended`); all, if there are fewer."""
 
     count: int
     needed: int

@@ -2,10 +2,9 @@
 
 from dataclasses import replace
 
-from procession.position.loop import round_of
 from procession.position.outcomes import Repeat
 from procession.position.tree import Scope, Token
-from procession.position.way import Way
+from procession.position.way import Way, round_of
 
 
 def enter(way: Way, scope: int, path: str, _outcome: Repeat) -> None:

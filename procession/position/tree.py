@@ -29,9 +29,12 @@ class Scope:
 
     `id` is never used again in this instance; `parent` is 0 for the outermost. `path` is that of the step that
     opened it (`""`: the process), `slot` the list of that step's children it goes through, `round` the passes of
-    the loops around it (`""`, `2`, `2.0`). `rest` are slots to enter after this one. `number` and `count` are the
-    item it is at and how many there are, or how many inside it are over and how many must be. `names` are those
-    that belong to it: `error`, and `vars` where it has its own.
+    the loops, and the events, around it (`""`, `2`, `2.0`). `rest` are slots to enter after this one; of a fork,
+    `continue` if that is what the other branches do. `number` and `count` are the item it is at and how many there
+    are, or how many inside it are over and how many must be; of an owner of event sub-processes, `number` is how many
+    it has had. `names` are those that belong to it: `error`, what an event brought, and `vars` where it has its own;
+    `set` is what was set in a branch, or in those of a fork that are over; `items` are the loop variables that a
+    branch took along when it outlived its join.
     """
 
     id: int
@@ -69,7 +72,8 @@ class Over:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """`scopes` by number, outermost first; at most one of `tokens` for each; `over` once nothing is open."""
+    """`scopes` by number, in that order, so outer ones first; at most one of `tokens` for each, in the same order; `over`
+    once nothing is open."""
 
     scopes: Mapping[int, Scope]
     tokens: Mapping[int, Token]
@@ -93,7 +97,7 @@ def to_json(position: Position) -> dict[str, Any]:
             "path": token.path,
             **({"state": token.state} if token.state != "ready" else {}),
             **({"attempts": token.attempts} if token.attempts else {}),
-            **({"error": dict(token.error)} if token.error is not None else {}),
+            **({"error": json_of(token.error)} if token.error is not None else {}),
         }
         for token in position.tokens.values()
     ]
@@ -102,11 +106,12 @@ def to_json(position: Position) -> dict[str, Any]:
 
 def from_json(value: Mapping[str, Any]) -> Position:
     """The position of an instance that goes on; one that is over is not kept."""
+    nothing: dict[str, Any] = {"parent": 0, "path": "", "slot": "", "rest": (), "names": {}}
     scopes = (
-        Scope(**{**scope, "rest": tuple(scope.get("rest", ())), "names": value_of(scope.get("names", {}))})
-        for scope in ({"parent": 0, "path": "", **each} for each in value["scopes"])
+        Scope(**{**scope, "rest": tuple(scope["rest"]), "names": value_of(scope["names"])})
+        for scope in ({**nothing, **each} for each in value["scopes"])
     )
-    tokens = (Token(**token) for token in value["tokens"])
+    tokens = (Token(**{**token, "error": value_of(token.get("error"))}) for token in value["tokens"])
     return Position(
         {scope.id: scope for scope in scopes}, {token.scope: token for token in tokens}, value["last_id"]
     )

@@ -25,12 +25,13 @@ class Way:
     def position(self) -> Position:
         if self.over is not None:
             return Position({}, {}, self.last_id, self.over)
-        return Position(self.scopes, self.tokens, self.last_id)
+        scopes, tokens = dict(sorted(self.scopes.items())), dict(sorted(self.tokens.items()))
+        return Position(scopes, tokens, self.last_id)
 
     def steps(self, path: str, slot: str) -> tuple[Step, ...]:
         """The list of steps `slot` of the step at `path`; of the process itself, if that is empty."""
         if not path:
-            return self.plan.steps if slot == "steps" else self.plan.errors
+            return {"steps": self.plan.steps, "errors": self.plan.errors}[slot]
         step = self.plan.located[path].step
         return step.on_error if slot == "on_error" else step.slots.get(slot, ())
 
@@ -122,3 +123,8 @@ class Way:
             at = self.scopes[at.parent]
         found: Mapping[str, Any] = at.names["vars"]
         return found
+
+
+def round_of(around: str, number: int) -> str:
+    """`2.0`: the first pass of a loop in the third pass of the loop around it."""
+    return f"{around}.{number}".lstrip(".")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from procession.errors import ProcessError, ProcessErrors
 from procession.model import Draft
 from procession.rules.braces import texts_are_no_forgotten_expressions
+from procession.rules.effect import keys_have_an_effect
 from procession.rules.expressions import expressions_make_sense
 from procession.rules.functions import functions_are_registered
 from procession.rules.ids import ids_are_unique, steps_have_ids_where_needed
@@ -59,17 +60,23 @@ RULES: tuple[Rule, ...] = (
     functions_are_registered,
     mode_has_a_key,
     every_step_can_be_reached,
+    keys_have_an_effect,
 )
 
 
-def check(draft: Draft, world: World) -> Typed:
-    """The draft, proved: whatever it names is there.
+LATER_THAN_0_1 = (keys_have_an_effect,)
+"""Rules that a version which was published before them need not keep: it goes on as it did."""
+
+
+def check(draft: Draft, world: World, *, pinned: bool = False) -> Typed:
+    """The draft, proved: whatever it names is there. `pinned`: it was proved when it was published.
 
     Raises:
         ProcessErrors: every problem at once, those of its shape too; each place has one for each mistake.
     """
     typed = type_draft(draft, world)
-    found = [*draft.problems, *(problem for rule in RULES for problem in rule(typed, world))]
+    rules = [rule for rule in RULES if not pinned or rule not in LATER_THAN_0_1]
+    found = [*draft.problems, *(problem for rule in rules for problem in rule(typed, world))]
     if found:
         once = {(str(problem.at), problem.message): problem for problem in reversed(found)}
         raise ProcessErrors(f"{draft.document.file} has mistakes", problems=tuple(once.values()))

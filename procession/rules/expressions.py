@@ -1,7 +1,7 @@
 """Every expression can be worked out: its names are there, its fields exist, its parts go together."""
 
-import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from procession.errors import ReferenceProblem
 from procession.expressions import Finding
@@ -9,7 +9,6 @@ from procession.model import StepDraft
 from procession.rules.missing import Slip, told_once
 from procession.rules.typed import Typed, TypedLeaf, World
 
-_OUTPUT = re.compile(r"outputs\s*\.\s*$")
 _ELSEWHERE = {
     "error": "It is there in 'on_error' and 'errors'.",
     "record": "It is there in triggers; steps see the inputs.",
@@ -24,23 +23,22 @@ _ELSEWHERE = {
 def expressions_make_sense(typed: Typed, _world: World) -> Iterable[ReferenceProblem]:
     slips = []
     for found in typed.leaves:
-        for (expression, offset), checked in zip(found.leaf.spans, found.checks, strict=True):
+        for (_, offset), checked in zip(found.leaf.spans, found.checks, strict=True):
             for finding in checked.findings:
-                told = _in_context(typed, found, expression.source, finding)
-                slips.append(Slip(found, told.message, told.hint, offset + finding.offset))
+                told = _in_context(typed, found, finding)
+                slips.append(Slip(found, told, offset + finding.offset))
     yield from told_once(typed, slips)
 
 
-def _in_context(typed: Typed, found: TypedLeaf, source: str, finding: Finding) -> Finding:
+def _in_context(typed: Typed, found: TypedLeaf, finding: Finding) -> Finding:
     """For a name or a step that is there but cannot be read here, why not."""
-    word = re.match(r"\w+", source[finding.offset :])
-    if word and finding.message == f"there is no {word.group()!r} here" and word.group() in _ELSEWHERE:
-        return Finding(finding.message, finding.offset, _ELSEWHERE[word.group()])
-    if not word or not _OUTPUT.search(source[: finding.offset]):
+    if finding.kind == "missing" and not finding.group and finding.name in _ELSEWHERE:
+        return replace(finding, hint=_ELSEWHERE[finding.name])
+    if finding.kind != "missing" or finding.group != "outputs":
         return finding
     steps = list(typed.draft.every_step())
     order = {step.path: number for number, step in enumerate(steps)}
-    step = next((step for step in steps if step.id == word.group()), None)
+    step = next((step for step in steps if step.id == finding.name), None)
     if step is None:
         return finding
     if not step.named:

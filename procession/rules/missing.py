@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from procession.errors import ReferenceProblem
+from procession.expressions import Finding
 from procession.model import YamlPath
 from procession.rules.typed import Typed, TypedLeaf, problem
 from procession.spelling import closest
 
-_MISSING = re.compile(r"there is no '(\w+)' (?:here|in (inputs|outputs|vars))")
 _SHOWN = 5
 _SEVERAL = 2
 
@@ -22,29 +22,22 @@ class Slip:
     """One finding of an expression, as it will be told."""
 
     found: TypedLeaf
-    message: str
-    hint: str
+    finding: Finding
     offset: int
-
-    @property
-    def missing(self) -> tuple[str, str]:
-        """(group, name) of a name that is not there; the group is empty, `outputs` or `vars`."""
-        return _missing(self.message)
-
-
-def _missing(message: str) -> tuple[str, str]:
-    match = _MISSING.fullmatch(message)
-    return ((match[2] or "").replace("inputs", ""), match[1]) if match else ("", "")
+    """In the leaf."""
 
 
 def told_once(typed: Typed, slips: Iterable[Slip]) -> Iterator[ReferenceProblem]:
     """The problems of these slips, one for each name that is missing."""
     by_name: dict[tuple[str, str], list[Slip]] = {}
     for slip in slips:
-        if slip.missing[1]:
-            by_name.setdefault(slip.missing, []).append(slip)
+        finding = slip.finding
+        if finding.kind == "missing":
+            by_name.setdefault((finding.group, finding.name), []).append(slip)
         else:
-            yield problem(typed.draft, slip.message, slip.found.leaf.path, slip.hint, offset=slip.offset)
+            yield problem(
+                typed.draft, finding.message, slip.found.leaf.path, finding.hint, offset=slip.offset
+            )
     for (group, name), same in by_name.items():
         yield misspelt_declaration(typed, name, group) or _first_of(typed, same)
 
@@ -56,7 +49,8 @@ def _first_of(typed: Typed, same: list[Slip]) -> ReferenceProblem:
     first = same[places[0][1]]
     others = list(dict.fromkeys(str(line) for line, _ in places[1:] if line != places[0][0]))
     where = f" (nor in line {', '.join(others[:_SHOWN])}{' …' * (len(others) > _SHOWN)})" if others else ""
-    return problem(typed.draft, first.message + where, first.found.leaf.path, first.hint, offset=first.offset)
+    message, hint = first.finding.message + where, first.finding.hint
+    return problem(typed.draft, message, first.found.leaf.path, hint, offset=first.offset)
 
 
 def misspelt_declaration(typed: Typed, name: str, group: str = "") -> ReferenceProblem | None:
@@ -99,13 +93,20 @@ def _is_used(typed: Typed, name: str, group: str) -> bool:
 
 def _uses(typed: Typed, name: str, group: str) -> int:
     """How often a missing name is used: in expressions, by triggers, in mail templates."""
-    findings = [finding.message for found in typed.leaves for one in found.checks for finding in one.findings]
-    problems = [] if group else [found.message for mail in typed.mails for found in mail.problems]
-    given = 0 if group else sum(name in trigger.inputs for trigger in typed.draft.triggers)
-    return given + sum(_missing(message) == (group, name) for message in (*findings, *problems))
+    uses = sum((finding.group, finding.name) == (group, name) for finding in _missing(typed))
+    if group:
+        return uses
+    mails = (found for mail in typed.mails for found in mail.problems if isinstance(found, ReferenceProblem))
+    given = sum(name in trigger.inputs for trigger in typed.draft.triggers)
+    return uses + given + sum(found.missing == name for found in mails)
 
 
 def missing_names(typed: Typed) -> set[str]:
     """The names that expressions of the process use and that are not there."""
-    findings = (finding.message for found in typed.leaves for one in found.checks for finding in one.findings)
-    return {name for group, name in map(_missing, findings) if name and not group}
+    return {finding.name for finding in _missing(typed) if not finding.group}
+
+
+def _missing(typed: Typed) -> Iterator[Finding]:
+    for found in typed.leaves:
+        for checked in found.checks:
+            yield from (finding for finding in checked.findings if finding.kind == "missing")

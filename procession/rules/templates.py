@@ -1,6 +1,5 @@
 """Mail templates are there, and everything they name can be seen where they are used."""
 
-import re
 from collections.abc import Iterable
 
 from procession.errors import ProcessError, ReferenceProblem
@@ -30,8 +29,7 @@ def templates_fit_where_they_are_used(typed: Typed, _world: World) -> Iterable[P
         used = f"{typed.draft.process}/{path_in_words(typed.draft.document, mail.step.where)}"
         told = set(known_missing)
         for found in mail.problems:
-            missing = re.fullmatch(r"there is no '(\w+)' here", found.message)
-            name = missing[1] if missing else ""
+            name = found.missing if isinstance(found, ReferenceProblem) else ""
             if name in told:
                 continue
             told.add(name or str(found.at))

@@ -24,4 +24,4 @@ def outputs(_shape: Call, _schema: Schema) -> Mapping[str, Type]:
     return {"value": ANY}
 
 
-CALL = StepKind("call", "other", "Call a function of the application", Call, decide, outputs)
+CALL = StepKind("call", "other", "Call a function of the application", Call, decide, outputs, asks="outside")

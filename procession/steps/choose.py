@@ -25,7 +25,7 @@ class Choose(Shape):
 
 
 def decide(fields: Mapping[str, Any], context: Context) -> Outcome:
-    """Conditions that `fill` left alone (`Later`) are worked out in turn, so that one may rely on those before it."""
+    """Conditions that `fill` left alone (`Deferred`) are worked out in turn, so that one may rely on those before it."""
     taken: list[str] = []
     for number, branch in enumerate(fields["branches"], start=1):
         if _holds(branch["when"], context):
@@ -43,4 +43,4 @@ def _holds(when: Any, context: Context) -> bool:
     return bool(evaluate(when, context.names) if isinstance(when, Expression) else when)
 
 
-CHOOSE = StepKind("choose", "flow", "Choose between branches", Choose, decide)
+CHOOSE = StepKind("choose", "flow", "Choose between branches", Choose, decide, asks="nothing")

@@ -39,4 +39,6 @@ def decide(fields: Mapping[str, Any], _context: Context) -> Outcome:
     return Outcome(items=tuple(items))
 
 
-FOR_EACH = StepKind("for_each", "flow", "Repeat steps for every item", ForEach, decide)
+FOR_EACH = StepKind(
+    "for_each", "flow", "Repeat steps for every item", ForEach, decide, asks="nothing", quiet=True
+)

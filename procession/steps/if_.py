@@ -20,4 +20,4 @@ def decide(fields: Mapping[str, Any], _context: Context) -> Outcome:
     return Outcome(branches=("then",) if fields["if"] else ("else",))
 
 
-IF = StepKind("if", "flow", "Do steps on a condition", If, decide)
+IF = StepKind("if", "flow", "Do steps on a condition", If, decide, asks="nothing")

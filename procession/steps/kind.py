@@ -94,7 +94,7 @@ class Context:
 Decide = Callable[[Mapping[str, Any], Context], Outcome]
 """(filled fields by their word in YAML, context) → outcome. Touches nothing outside. What the author left
 out is absent, an expression that gave nothing is None; a condition may still be an expression
-(`procession.expressions.Later`).
+(`procession.expressions.Deferred`).
 
 Raises:
     PermanentError: these values allow no outcome.
@@ -109,6 +109,9 @@ def no_outputs(_shape: Any, _schema: Schema) -> Mapping[str, Type]:
 
 
 Group = Literal["data", "comm", "flow", "other"]
+Asks = Literal["nothing", "store", "outside"]
+"""What a step depends on: nothing (it fails if an expression of its own does), the store (for good: the engine
+itself tries again while a database is busy), or something outside, which may not answer for a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +125,11 @@ class StepKind:
     shape: type[BaseModel]
     decide: Decide
     outputs: OutputTypes = no_outputs
+    asks: Asks = "store"
     needs_id: bool = False
     changes_records: bool = False
+    quiet: bool = False
+    """It has no effect and takes no decision: in a loop it leaves no row in the journal."""
     shorthand: str = ""
     """The field that a bare scalar or list means: `log_history: text` is `log_history: {text: text}`."""
 

@@ -1,4 +1,4 @@
-"""`read`: look records up by their fields. What it finds is a snapshot."""
+"""`read`: look records up by their fields. What it finds is a snapshot, and says whether there is more."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from procession.effects import FindRecords
-from procession.records import INT, Schema, Type, list_of, record_of
+from procession.records import BOOL, INT, Schema, Type, list_of, record_of
 from procession.steps.fields import EntityName, Word
 from procession.steps.kind import Context, LiteralMark, Outcome, Shape, StepKind
 from procession.steps.storing import for_store
@@ -23,7 +23,11 @@ class Read(Shape):
         "", title="Order", description="The field to sort by; `-field` puts the largest first."
     )
     limit: Annotated[int, LiteralMark()] = Field(
-        100, ge=1, le=1000, title="Limit", description="How many records at most."
+        100,
+        ge=1,
+        le=1000,
+        title="Limit",
+        description="How many records at most; `outputs.<id>.more` says whether there are others.",
     )
 
 
@@ -37,7 +41,7 @@ def decide(fields: Mapping[str, Any], context: Context) -> Outcome:
 
 def outputs(shape: Read, _schema: Schema) -> Mapping[str, Type]:
     found = record_of(shape.entity)
-    return {"records": list_of(found), "first": found, "count": INT}
+    return {"records": list_of(found), "first": found, "count": INT, "more": BOOL}
 
 
-READ = StepKind("read", "data", "Look records up", Read, decide, outputs)
+READ = StepKind("read", "data", "Look records up", Read, decide, outputs, quiet=True)

@@ -172,4 +172,6 @@ def outputs(_shape: SendEmail, _schema: Schema) -> Mapping[str, Type]:
     return {"message_id": TEXT, "record": record_of("activity"), "state": TEXT}
 
 
-SEND_EMAIL = StepKind("send_email", "comm", "Send an e-mail", SendEmail, decide, outputs, needs_id=True)
+SEND_EMAIL = StepKind(
+    "send_email", "comm", "Send an e-mail", SendEmail, decide, outputs, asks="outside", needs_id=True
+)

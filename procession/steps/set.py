@@ -25,4 +25,4 @@ def decide(fields: Mapping[str, Any], _context: Context) -> Outcome:
     return Outcome(set_vars=dict(fields))
 
 
-SET = StepKind("set", "data", "Give a value a name", Set, decide)
+SET = StepKind("set", "data", "Give a value a name", Set, decide, asks="nothing", quiet=True)

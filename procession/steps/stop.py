@@ -26,4 +26,4 @@ def decide(fields: Mapping[str, Any], context: Context) -> Outcome:
     return Outcome(stop=Stop(error=error) if error else Stop(result=written(fields.get("result"), context)))
 
 
-STOP = StepKind("stop", "flow", "End the process", StopShape, decide, shorthand="result")
+STOP = StepKind("stop", "flow", "End the process", StopShape, decide, asks="nothing", shorthand="result")

@@ -12,7 +12,7 @@ from procession.expressions import write
 from procession.expressions.kinds import said
 from procession.records import Record, Ref, ref_of
 from procession.steps.kind import Context
-from procession.values import BusinessDays
+from procession.values import BusinessDays, own_zone
 
 GUARD = "Guard the step with an 'if'."
 
@@ -101,7 +101,7 @@ def _for_field(entity: str, name: str, value: Any, context: Context) -> Any:
 
 def _day(value: Any, name: str, context: Context) -> date:
     if isinstance(value, datetime):
-        return value.astimezone(zone_of(context)).date()
+        return value.astimezone(own_zone(value) or zone_of(context)).date()
     try:
         return times.parse_day(value)
     except ValueError as error:

@@ -154,7 +154,8 @@ def save_meetings(url: str, count: int) -> None:
 def is_over(store: Store) -> bool:
     with store.unit(write=False) as unit:
         return not (
-            unit.journal.any_pending() or unit.journal.instances(states=["ready", "running"], limit=1)
+            unit.journal.glance(datetime.now(UTC)).pending
+            or unit.journal.instances(states=["ready", "running"], limit=1)
         )
 
 

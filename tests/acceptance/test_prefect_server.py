@@ -2,18 +2,17 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
-from importlib.metadata import version
-from importlib.resources import files
+from contextlib import closing
 from pathlib import Path
 
 import psutil
 import pytest
-from prefect_schema import migrated
 from prefect_world import eventually
 
-from flows import server
+from flows import empty_database, server
 from procession.errors import ConfigurationError
 
 pytestmark = pytest.mark.acceptance
@@ -68,17 +67,50 @@ def test_what_the_environment_says_wins_over_the_tuned_settings(
     assert "PREFECT_API_URL" not in environment
 
 
-def test_the_tables_at_hand_are_those_of_prefects_own_migrations() -> None:
-    at_hand = (files("flows") / f"prefect_{version('prefect')}.sql").read_text(encoding="utf-8")
+def test_a_damaged_copy_is_made_anew_and_the_next_project_begins_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    copy = empty_database.kept()
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(b"damaged")
 
-    assert unordered(migrated()) == unordered(at_hand), (
-        f"write them anew: {sys.executable} {Path(__file__).parents[1] / 'prefect_schema.py'}"
-    )
+    with server.serve(tmp_path / "first") as first:
+        flows_of_the_first = rows(first, "flow")
+    with server.started(tmp_path / "second") as second:
+        tables_before_it_answers = tables(second)
+        server.wait_until_healthy(second)
+        tables_then = tables(second)
+        made = " ".join(second.process.args)
+
+    assert empty_database.begin(tmp_path / "third.sqlite")
+    assert tables_before_it_answers == tables_then
+    assert {"flow", "flow_run", "task_run", "deployment", "automation"} <= tables_then
+    assert flows_of_the_first == 0
+    assert "prefect.sqlite" not in made
 
 
-def unordered(schema: str) -> list[str]:
-    """Constraints of a table and indexes come in any order."""
-    return sorted(line.strip().rstrip(",") for line in schema.splitlines())
+def test_two_first_starts_at_once_are_both_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    with server.started(tmp_path / "one") as one, server.started(tmp_path / "other") as other:
+        server.wait_until_healthy(one)
+        server.wait_until_healthy(other)
+
+    assert empty_database.begin(tmp_path / "third.sqlite")
+    assert [file.name for file in (tmp_path / "cache" / "procession").iterdir()] == [
+        empty_database.kept().name
+    ]
+
+
+def tables(started: server.PrefectServer) -> set[str]:
+    with closing(sqlite3.connect(started.folder / "prefect.sqlite")) as database:
+        return {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def rows(started: server.PrefectServer, table: str) -> int:
+    with closing(sqlite3.connect(started.folder / "prefect.sqlite")) as database:
+        return int(database.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
 
 
 def test_importing_the_prefect_edge_asks_prefect_not_to_report() -> None:

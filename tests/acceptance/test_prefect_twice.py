@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from importlib.metadata import version
 from pathlib import Path
 from uuid import UUID
 
@@ -52,21 +51,16 @@ def running(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             yield there
 
 
-@pytest.mark.skipif(
-    not version("sqlalchemy").startswith("2.0."),
-    reason="the scheduler of Prefect 3.8.8 fails with SQLAlchemy 2.1",
-)
 def test_a_schedule_that_is_switched_on_in_prefect_too_starts_nothing_twice(
     running: World, prefect: Prefect
 ) -> None:
     deployment = prefect.deployment("often")
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
     schedule = IntervalSchedule(interval=timedelta(seconds=3), anchor_date=epoch)
-    prefect.client.create_deployment_schedules(deployment, [(schedule, True)])
+    (created,) = prefect.client.create_deployment_schedules(deployment, [(schedule, True)])
 
     runs = eventually(lambda: prefects_own(prefect, deployment), 90)
 
-    (created,) = prefect.client.read_deployment_schedules(deployment)
     prefect.client.delete_deployment_schedule(deployment, created.id)
     moments = [run.expected_start_time for run in runs]
     started = [i for i in running.instances() if i.process == "often"]

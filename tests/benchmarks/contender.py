@@ -94,7 +94,8 @@ def compiled_beside_by_hand(app: Application, mails: Sink, count: int) -> Measur
     from prefect_flows import by_hand_in_one_task
 
     from flows import server
-    from flows.build import HANDED, Handed
+    from flows.build import JOB
+    from flows.build import Job as FlowJob
     from flows.client import connected
     from flows.runs import Runs, carry_out
     from flows.starting import Host
@@ -108,13 +109,13 @@ def compiled_beside_by_hand(app: Application, mails: Sink, count: int) -> Measur
         for _ in range(count + 3):
             numbers, _ = office.save(app, 1)
             dispatch(ports, app.plans(), 10)
-            handed = Handed(plan, claim(ports, 10), ports)
+            job = FlowJob(plan, claim(ports, 10), ports)
             started = time.perf_counter()
             by_hand(numbers[0])
             middle = time.perf_counter()
-            token = HANDED.set(handed)
-            carry_out(runs.flow(plan), runs.create(client, plan, handed.instances))
-            HANDED.reset(token)
+            token = JOB.set(job)
+            carry_out(runs.flow(plan), runs.create(client, plan, job.instances))
+            JOB.reset(token)
             ratios.append((time.perf_counter() - middle) / (middle - started))
     return {"ratio": statistics.median(ratios[3:]), "pairs": count}
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import Inspector, inspect, text
 from sqlalchemy.exc import StatementError
 
 from crm import migrate
@@ -83,18 +84,60 @@ def set_version(url: str, version: str) -> None:
     engine.dispose()
 
 
-def test_tables_of_an_older_version_are_refused(
-    empty_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tables_of_an_older_version_are_refused(empty_database: Path, tmp_path: Path) -> None:
     path = tmp_path / "old.sqlite"
     shutil.copy(empty_database, path)
-    monkeypatch.setattr(migrate, "HEAD", "0002")
+    set_version(f"sqlite:///{path}", "0001")
 
     with pytest.raises(
-        ConfigurationError, match="they are of version 0001, this program needs 0002"
+        ConfigurationError, match=f"they are of version 0001, this program needs {migrate.HEAD}"
     ) as refused:
         open_store(f"sqlite:///{path}")
     assert refused.value.hint == "Run `procession init`."
+
+
+def test_records_of_an_older_version_are_there_after_the_upgrade(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'old.sqlite'}"
+    engine = engine_of(url)
+    with engine.begin() as connection:
+        config = migrate._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        columns = "name, website, phone, industry, country"
+        connection.execute(text(f"INSERT INTO account ({columns}) VALUES ('Acme', '', '', '', '')"))
+    engine.dispose()
+
+    migrate.upgrade(url)
+
+    store = open_store(url)
+    with store.unit(write=False) as unit:
+        assert [str(one) for one in unit.records.find("account", {})] == ["Acme"]
+    store.close()
+
+
+def test_every_reference_has_an_index(url: str) -> None:
+    """Or whatever is deleted would be looked for in all of the other table, by the database itself."""
+    engine = engine_of(url)
+
+    with engine.connect() as connection:
+        known = inspect(connection)
+        without = [
+            f"{table}.{key['constrained_columns'][0]}"
+            for table in known.get_table_names()
+            for key in known.get_foreign_keys(table)
+            if key["constrained_columns"][0] not in first_columns(known, table)
+        ]
+
+    engine.dispose()
+    assert without == []
+
+
+def first_columns(known: Inspector, table: str) -> set[str | None]:
+    """The columns that indexes, unique constraints and the primary key begin with."""
+    keys = [index["column_names"] for index in known.get_indexes(table)]
+    keys += [unique["column_names"] for unique in known.get_unique_constraints(table)]
+    keys += [known.get_pk_constraint(table)["constrained_columns"]]
+    return {columns[0] for columns in keys if columns}
 
 
 @pytest.mark.parametrize("take", [open_store, migrate.upgrade])

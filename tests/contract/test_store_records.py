@@ -8,6 +8,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import insert, text
 from sqlalchemy.pool import QueuePool
@@ -286,7 +288,7 @@ def test_a_search_that_cannot_be_done_says_why(
 
 
 def test_created_records_come_back_in_the_order_of_the_rows(store: CrmStore) -> None:
-    rows = [{"name": f"Contact {number}", "email": f"c{number}@x.example"} for number in range(300)]
+    rows = [{"name": f"Contact {number}", "email": f"c{number}@x.example"} for number in range(2_300)]
 
     with store.unit() as unit:
         made = unit.records.create("contact", rows, ANNA)
@@ -413,6 +415,55 @@ def test_values_that_are_equal_already_are_no_change(store: CrmStore, refs: dict
     assert fetch(store, refs["press_meeting"]).modified_at == before.modified_at
 
 
+VALUES: dict[tuple[str, str], list[Any]] = {
+    ("contact", "email"): ["ann.becker@acme.example", "Ann.Becker@acme.example", " ann.becker@acme.example ", "a@x.example"],
+    ("contact", "phone"): ["+49 89 1", "+49891", " +49 89 1"],
+    ("contact", "name"): ["Ann Becker", "Ann Becker ", "Ann\0 Becker", "Else"],
+    ("contact", "opt_out"): [True, False],
+    ("contact", "account"): ["acme", "kiwi", None],
+    ("opportunity", "amount"): [1, 1.004, 1.006, None],
+    ("opportunity", "close_date"): ["2026-06-30", date(2026, 6, 30), date(2026, 7, 1), None],
+    ("opportunity", "contact"): ["ann", "tom", None],
+    ("activity", "category"): ["meeting", "Meeting", "call", ""],
+    ("activity", "start"): ["2026-03-06T10:00+01:00", datetime(2026, 3, 6, 9, tzinfo=UTC), "2026-03-06T10:00Z", None],
+    ("activity", "contact"): ["ann", "tom", None],
+    ("activity", "opportunity"): ["press_line", None],
+}  # fmt: skip
+"""Different ways to write the same, and others, of fields of every kind; a text of a reference is a nickname."""
+
+
+@st.composite
+def some_changes(draw: st.DrawFn) -> list[tuple[str, dict[str, Any]]]:
+    """Changes of a few records, `(nickname, values)`, some of the same record and field."""
+    changes = []
+    for entity in draw(st.lists(st.sampled_from(["contact", "opportunity", "activity"]), max_size=5)):
+        fields = {name: st.sampled_from(values) for (of, name), values in VALUES.items() if of == entity}
+        changes.append((NICKNAMES[entity], draw(st.fixed_dictionaries({}, optional=fields))))
+    return changes
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None)  # fmt: skip
+@given(changes=some_changes())
+def test_the_answer_names_exactly_the_fields_that_read_differently_afterwards(
+    store: CrmStore, refs: dict[str, Ref], changes: list[tuple[str, dict[str, Any]]]
+) -> None:
+    meant = [(refs[name], {k: refs.get(v, v) if isinstance(v, str) else v for k, v in values.items()})
+             for name, values in changes]  # fmt: skip
+    seen, one_by_one = [], []
+
+    with store.unit() as unit:  # not committed
+        at_once = unit.records.update(meant, ANNA)
+    with store.unit() as unit:  # not committed
+        for ref, values in meant:
+            before = fields_of(unit.records.fetch([ref], NO_PATHS)[ref])
+            one_by_one += unit.records.update([(ref, values)], ANNA)
+            after = fields_of(unit.records.fetch([ref], NO_PATHS)[ref])
+            seen.append({name for name in values if before[name] != after[name]})
+
+    assert at_once == one_by_one
+    assert [set(names) for names in at_once] == seen
+
+
 def test_the_event_of_a_change_names_what_changed_and_who_did_it(
     store: CrmStore, refs: dict[str, Ref], clock: Any
 ) -> None:
@@ -526,6 +577,32 @@ def test_a_record_that_is_gone_cannot_be_changed_or_deleted(store: CrmStore) -> 
         update(store, Ref("contact", 404), {"name": "A"})
     with pytest.raises(StoreError, match="contact:404 does not exist any more"):
         delete(store, Ref("contact", 404))
+
+
+def test_a_record_cannot_be_deleted_twice_not_even_at_once(store: CrmStore, refs: dict[str, Ref]) -> None:
+    with pytest.raises(StoreError, match=r"activity:\d+ does not exist any more"):
+        delete(store, refs["clean_up"], refs["call_tom"], refs["clean_up"])
+
+    assert fetch(store, refs["clean_up"]).subject
+
+
+@pytest.mark.parametrize("entity", SCHEMA.entities)
+def test_records_of_every_kind_have_a_history(store: CrmStore, refs: dict[str, Ref], entity: str) -> None:
+    ref = refs[NICKNAMES[entity]]
+
+    with store.unit() as unit:
+        unit.history.append([HistoryRow(ref, NOW, ANNA, "note", "Called")])
+        assert [row.text for row in unit.history.of(ref)] == ["Called"]
+
+
+def test_the_history_of_what_is_no_record_is_refused(store: CrmStore) -> None:
+    with (
+        store.unit(write=False) as unit,
+        pytest.raises(StoreError, match="no records called 'contcat'") as no,
+    ):
+        unit.history.of(Ref("contcat", 1))
+
+    assert no.value.hint == "Did you mean 'contact'?"
 
 
 # --- delete
@@ -674,6 +751,32 @@ def test_a_unit_that_fails_leaves_nothing(store: CrmStore, refs: dict[str, Ref])
 
     assert fetch(store, refs["ann"]).job_title == "Head of Purchasing"
     assert new_events(store, after=last) == []
+
+
+def test_a_unit_inside_a_unit_is_rolled_back_by_itself(store: CrmStore, refs: dict[str, Ref]) -> None:
+    with store.unit() as unit:
+        unit.records.update([(refs["ann"], {"job_title": "Boss"})], ANNA)
+        with unit.nested() as kept:
+            kept.records.update([(refs["luc"], {"job_title": "Chef"})], ANNA)
+            kept.commit()
+        with unit.nested() as not_committed:
+            not_committed.records.update([(refs["luc"], {"job_title": "Nobody"})], ANNA)
+        with pytest.raises(StoreError, match="Another user has the same email"), unit.nested() as failed:
+            failed.records.create("user", [{"name": "A", "email": "anna.berg@us.example"}], ANNA)
+        unit.records.update([(refs["nora"], {"job_title": "Last"})], ANNA)
+        unit.commit()
+
+    assert [fetch(store, refs[name]).job_title for name in ("ann", "luc", "nora")] == ["Boss", "Chef", "Last"]
+
+
+def test_what_a_unit_inside_a_unit_committed_goes_with_the_outer_one(
+    store: CrmStore, refs: dict[str, Ref]
+) -> None:
+    with store.unit() as unit, unit.nested() as inner:
+        inner.records.update([(refs["ann"], {"job_title": "Boss"})], ANNA)
+        inner.commit()
+
+    assert fetch(store, refs["ann"]).job_title == "Head of Purchasing"
 
 
 def test_a_reading_unit_stops_nobody_from_writing(store: CrmStore, refs: dict[str, Ref]) -> None:

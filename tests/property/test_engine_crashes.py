@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from crm.schema import SCHEMA
 from procession.advance import advance
 from procession.compile import compile_text
-from procession.deliver import recover
-from procession.dispatch import Engine, start_by_hand
+from procession.definitions import Definitions
+from procession.dispatch import start_by_hand
+from procession.engine import Engine
 from procession.errors import ConfigurationError, TemporaryError
 from procession.mail import Templates
 from procession.plan import Plan
@@ -95,7 +96,8 @@ def engine(world: World, plan: Plan, fuse: Fuse) -> Engine:
         return "ok"
 
     ports = world.ports(fuse, {"boom": boom, "flaky": flaky})
-    return Engine(ports, {plan.process: plan}, lambda p, group: advance(p, group, ports), lambda *_: None)
+    definitions = Definitions({plan.process: plan})
+    return Engine(ports, definitions, lambda p, group: advance(p, group, ports))
 
 
 def live(world: World, plan: Plan, deal: Ref, deaths: list[int]) -> int:
@@ -157,13 +159,9 @@ def run_dry(engine: Engine, world: World) -> None:
 
 
 def take_over(world: World) -> None:
-    """What `leases.reclaim` does for owners that are known to be dead."""
-    ports = world.ports(Fuse())
-    with ports.store.unit(write=False) as unit:
-        dead = unit.journal.owners()
-    recover(ports, dead)
-    with ports.store.unit() as unit:
-        unit.journal.release(dead, world.clock.now())
+    """The others find out that every engine so far is dead; the next one's planner takes back what they had."""
+    with world.store.unit() as unit:
+        unit.journal.bury({row.id: row.beat for row in unit.journal.engines()})
         unit.commit()
 
 

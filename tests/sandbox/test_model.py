@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from sandbox.actors import ANNA, BEN, PASSWORD, SetClock
@@ -16,7 +17,7 @@ from procession.sandbox.mailbox.items import Draft
 from procession.sandbox.mailbox.recurrence import days
 from procession.sandbox.mailbox.words import Body, Pattern, PropertyName, Recurrence, Refused
 from procession.sandbox.mailbox.world import World
-from procession.sandbox.mailbox.zones import WINDOWS, rules, zone
+from procession.sandbox.mailbox.zones import rules, windows, zone
 from procession.sandbox.server import Listening, Sandbox
 
 
@@ -84,9 +85,27 @@ def test_a_series_ends_on_its_last_day_included() -> None:
 
 
 def test_every_windows_zone_is_known_and_an_unknown_one_is_refused() -> None:
-    assert all(zone(name) for name in WINDOWS)
+    assert all(zone(name) for name in windows())
     with pytest.raises(Refused, match="The time zone 'Mars' is not known"):
         zone("Mars")
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("Central Standard Time (Mexico)", "America/Mexico_City"),
+        ("Central Asia Standard Time", "Asia/Bishkek"),
+        ("Qyzylorda Standard Time", "Asia/Qyzylorda"),
+        ("AUS Central Standard Time", "Australia/Darwin"),
+        ("W. Europe Standard Time", "Europe/Berlin"),
+    ],
+)
+def test_a_zone_of_outlook_is_the_one_of_its_place(name: str, place: str) -> None:
+    assert zone(name) == ZoneInfo(place)
+
+
+def test_every_windows_zone_has_rules() -> None:
+    assert all(-13 <= rules(name, 2026).standard / timedelta(hours=1) <= 14 for name in windows())
 
 
 @pytest.mark.parametrize(
@@ -95,6 +114,7 @@ def test_every_windows_zone_is_known_and_an_unknown_one_is_refused() -> None:
         ("W. Europe Standard Time", [3, 10]),
         ("New Zealand Standard Time", [4, 9]),
         ("India Standard Time", []),
+        ("Lord Howe Standard Time", [4, 10]),
     ],
 )
 def test_the_rules_of_a_zone(name: str, months: list[int]) -> None:

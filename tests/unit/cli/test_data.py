@@ -1,6 +1,6 @@
 """Records, History and mail from the command line, on a real store."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -41,6 +41,8 @@ def test_a_moment_may_be_counted_from_now(project: Path, call: Call) -> None:
 
 def test_a_record_is_changed_and_deleted(project: Path, call: Call) -> None:
     assert call("crm", "save", "opportunity:2", "--stage", "won").out.startswith("Changed opportunity:2: ")
+    again = call("crm", "save", "opportunity:2", "--stage", "won")
+    assert again.out.startswith("Nothing changed in opportunity:2: ")
     assert call("crm", "show", "opportunity:2", "--json").json["stage"] == "won"
     assert call("crm", "save", "opportunity:2", "--amount", "").code == 0
     assert call("crm", "show", "opportunity:2", "--json").json["amount"] is None
@@ -57,11 +59,17 @@ def test_lists_are_filtered_and_sorted(project: Path, call: Call) -> None:
     assert {row["stage"] for row in rows} == {"proposal"}
 
 
+def test_a_list_says_whether_there_are_more(project: Path, call: Call) -> None:
+    assert call("crm", "list", "users", "--limit", "3").err.endswith("3 users (there are more: --limit).\n")
+    assert call("crm", "list", "users", "--limit", "4").err.endswith("4 users.\n")
+    assert len(call("crm", "list", "users", "--limit", "3", "--json").json) == 3
+
+
 def test_sample_data_starts_no_process(project: Path) -> None:
     from flows.wiring import application
 
     with application(project).store.unit(write=False) as unit:
-        assert not unit.journal.any_pending()
+        assert not unit.journal.glance(datetime.now(UTC)).pending
 
 
 def test_sample_data_is_never_added_to_data_of_ones_own(
@@ -320,7 +328,7 @@ def test_a_file_is_imported_all_or_nothing(project: Path, call: Call) -> None:
     )
     assert len(call("crm", "list", "contacts", "--json").json) == 14
     assert call("crm", "import", "contacts.csv", "--json").json == {
-        "entity": "contact", "rows": 2, "saved": True, "problems": [],
+        "entity": "contact", "rows": 2, "saved": 2, "problems": [],
     }  # fmt: skip
     assert len(call("crm", "list", "contacts", "--json").json) == 16
 

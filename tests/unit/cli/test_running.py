@@ -228,11 +228,11 @@ def tick(project: Path) -> None:
     """What a running engine does, until there is nothing left to do."""
     from flows.wiring import application
     from procession.advance import advance
-    from procession.dispatch import Engine
+    from procession.engine import Engine
 
     app = application(project)
     ports = app.ports()
-    engine = Engine(ports, app.plans(), lambda plan, found: advance(plan, found, ports), app.pinned)
+    engine = Engine(ports, app.definitions, lambda plan, found: advance(plan, found, ports))
     while engine.tick():
         pass
     app.close()

@@ -49,7 +49,7 @@ def test_contacts_are_imported_with_the_account_and_the_owner_they_name(store: C
     report = run("contact", CONTACTS)
 
     eva, kim = named(store, "contact", "Eva Stein"), named(store, "contact", "Kim, Lee")
-    assert (report.rows, report.problems, report.saved) == (2, (), True)
+    assert (report.rows, report.problems, report.saved) == (2, (), 2)
     assert (eva.email, str(eva.account), str(eva.owner), eva.opt_out) == (
         "eva@stein.example", "Acme GmbH", "Anna Berg", False,
     )  # fmt: skip
@@ -69,7 +69,7 @@ def test_imported_records_have_their_events(store: CrmStore, run: Import) -> Non
 def test_a_dry_run_saves_nothing(store: CrmStore, run: Import) -> None:
     report = run("contact", CONTACTS, Options(dry_run=True))
 
-    assert (report.rows, report.problems, report.saved) == (2, (), False)
+    assert (report.rows, report.problems, report.saved) == (2, (), 0)
     with store.unit(write=False) as unit:
         assert unit.records.find("contact", {"name": "Eva Stein"}) == []
 
@@ -243,7 +243,7 @@ def test_a_file_that_is_not_there_is_refused(store: CrmStore, tmp_path: Path) ->
 
 
 def test_users_are_not_imported(run: Import) -> None:
-    with pytest.raises(InputError, match="only contact, account, opportunity or activity"):
+    with pytest.raises(InputError, match="only account, contact, opportunity or activity"):
         run("user", "Name\n")
 
 
@@ -255,6 +255,79 @@ def test_progress_goes_up_to_the_end(run: Import) -> None:
 
     assert [done for done, _ in told] == sorted(done for done, _ in told)
     assert told[-1] == (5000, 5000)
+
+
+def accounts_of(count: int) -> str:
+    return "Name,Industry\n" + "".join(f"Account {number},Tests\n" for number in range(count))
+
+
+def imported(store: CrmStore) -> int:
+    with store.unit(write=False) as unit:
+        return len(unit.records.find("account", {"industry": "Tests"}, limit=10_000))
+
+
+def test_others_can_write_while_a_file_is_checked_and_between_its_slices(
+    store: CrmStore, run: Import
+) -> None:
+    told: list[int] = []
+
+    def write(done: int, _of: int) -> None:
+        told.append(done)
+        with store.unit() as unit:
+            unit.records.create("account", [{"name": f"Meanwhile {done}"}], ANNA)
+            unit.commit()
+
+    report = run("account", accounts_of(2500), Options(progress=write))
+
+    assert told == [1000, 2000, 2500, 3500, 4500, 5000]
+    assert (report.problems, report.saved, imported(store)) == ((), 2500, 2500)
+
+
+def test_if_a_later_slice_fails_it_is_told_which_rows_were_saved(store: CrmStore, run: Import) -> None:
+    with store.unit() as unit:
+        (account,) = unit.records.create("account", [{"name": "Soon gone"}], ANNA)
+        unit.commit()
+
+    def delete(done: int, _of: int) -> None:
+        if done == 2500 + 1000:
+            with store.unit() as unit:
+                unit.records.delete([account], ANNA)
+                unit.commit()
+
+    text = "Name,Account\n" + "\n" + "Deal,\n" * 2000 + f"Last,{account}\n" + "Deal,\n" * 499
+
+    report = run("opportunity", text, Options(progress=delete))
+
+    assert problems(report) == [
+        f"2003 {account} does not exist. Rows 3 to 2,002 were saved, those from row 2,003 on were not."
+    ]
+    assert (report.rows, report.saved) == (2500, 2000)
+    with store.unit(write=False) as unit:
+        assert len(unit.records.find("opportunity", {"name": ("Deal", "Last")}, limit=10_000)) == 2000
+
+
+def test_an_import_that_is_interrupted_tells_which_rows_were_saved(store: CrmStore, run: Import) -> None:
+    def interrupt(done: int, _of: int) -> None:
+        if done == 2500 + 1000:
+            raise KeyboardInterrupt
+
+    report = run("account", accounts_of(2500), Options(progress=interrupt))
+
+    assert problems(report) == [
+        "1002 It was interrupted. Rows 2 to 1,001 were saved, those from row 1,002 on were not."
+    ]
+    assert (report.saved, imported(store)) == (1000, 1000)
+
+
+def test_a_file_of_which_nothing_was_saved_fails_as_a_whole(store: CrmStore, run: Import) -> None:
+    def interrupt(done: int, of: int) -> None:
+        if done == of // 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run("account", accounts_of(10), Options(progress=interrupt))
+
+    assert imported(store) == 0
 
 
 def test_a_meeting_may_be_called_one(store: CrmStore, run: Import) -> None:

@@ -1,7 +1,7 @@
 """What is asked often goes by an index, however many records there are (SQLite says how it will look)."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import event, text
@@ -13,30 +13,32 @@ from procession.ports import Start
 from procession.records import Ref
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
-LATER = NOW + timedelta(minutes=1)
 MEETING, CONTACT, OPPORTUNITY = Ref("activity", 1), Ref("contact", 1), Ref("opportunity", 1)
 PATHS = frozenset({("contact", "account"), ("opportunity", "account"), ("owner",), ("participants",)})
 RESTART = Start("notify", "d", "Notify", "1", "restart", {}, {"id": "saved"}, event_id=1)
 
 QUESTIONS: dict[str, Callable[[CrmUnit], object]] = {
-    "any_pending": lambda unit: unit.journal.any_pending(),
-    "any_ready": lambda unit: unit.journal.any_ready(NOW),
+    "glance": lambda unit: unit.journal.glance(NOW),
     "pending": lambda unit: unit.journal.pending(10),
     "dispatched": lambda unit: unit.journal.dispatched([1, 2], NOW),
     "start": lambda unit: unit.journal.start([RESTART, RESTART], NOW),
-    "claim": lambda unit: unit.journal.claim("me", NOW, LATER, 10),
-    "claim these": lambda unit: unit.journal.claim("me", NOW, LATER, 10, [1, 2]),
-    "fence": lambda unit: unit.journal.fence({1: 1, 2: 1}, "me", LATER),
-    "release": lambda unit: unit.journal.release(["me"], NOW),
-    "renew": lambda unit: unit.journal.renew("me", NOW),
-    "owners": lambda unit: unit.journal.owners(),
+    "claim": lambda unit: unit.journal.claim(1, NOW, 10),
+    "claim these": lambda unit: unit.journal.claim(1, NOW, 10, [1, 2]),
+    "claim one that engines died with": lambda unit: unit.journal.claim(1, NOW, 10, alone=True),
+    "fence": lambda unit: unit.journal.fence({1: 1, 2: 1}),
+    "release": lambda unit: unit.journal.release(NOW),
+    "running in Prefect": lambda unit: unit.journal.running_in_prefect(),
+    "live instances": lambda unit: unit.journal.instances(states=["ready", "running"]),
+    "ready instances": lambda unit: unit.journal.instances(states=["ready"], process="notify"),
+    "positions": lambda unit: unit.journal.positions([1, 2]),
+    "current versions": lambda unit: unit.journal.current(),
     "steps": lambda unit: unit.journal.steps([1, 2]),
     "unseen": lambda unit: unit.journal.unseen_in_prefect(10),
     "incidents": lambda unit: unit.journal.instances(states=["incident"]),
     "due mails": lambda unit: unit.outbox.due(NOW, 10),
-    "claimed mails": lambda unit: unit.outbox.claim([1, 2], "me", NOW),
+    "claimed mails": lambda unit: unit.outbox.claim([1, 2], 1, NOW),
     "settled mails": lambda unit: unit.outbox.settle(1, "queued", NOW),
-    "lost mails": lambda unit: unit.outbox.lost({"me"}, NOW),
+    "lost mails": lambda unit: unit.outbox.lost(NOW),
     "held mails": lambda unit: unit.outbox.in_state(["unknown", "failed"]),
     "mails by Message-ID": lambda unit: unit.outbox.envelopes(message_ids=["<1@us.example>"]),
     "fetch": lambda unit: unit.records.fetch([MEETING], PATHS),

@@ -255,7 +255,7 @@ def test_references_of_a_record_that_a_step_found_or_made_can_be_followed(office
 
 def test_an_instance_asked_to_stop_does_not_take_its_next_step(office):
     plan = office.deploy(HEAD + MAIL + MAIL.replace("hello", "second").replace("Hello", "Second"))
-    number = start_by_hand(office.ports, plan, {"deal": office.known["deal"]}, actor=ANNA)
+    number = start_by_hand(office.ports, plan, {"deal": office.known["deal"]}, actor=ANNA).id
     send = office.post.send
 
     def send_and_stop(*mail):

@@ -11,10 +11,13 @@ from engine_world import NOON
 from office import ANNA
 from sqlalchemy import event, text
 
-from procession import leases
 from procession.advance import advance
-from procession.dispatch import Engine, claim, start_by_hand
+from procession.definitions import Definitions
+from procession.dispatch import start_by_hand
+from procession.engine import Engine, claim
+from procession.engines import Membership
 from procession.errors import ConfigurationError
+from procession.ports import Glance
 
 ON_DEAL = """
     process: p
@@ -110,7 +113,7 @@ def test_an_instance_that_cannot_be_read_does_not_hold_up_the_others(office, dam
     deals(office, "one", "bad", "two", "three")
     office.nothing_new()
     numbers = {
-        name: start_by_hand(office.ports, plan, {"deal": office.known[name]}, actor=ANNA)
+        name: start_by_hand(office.ports, plan, {"deal": office.known[name]}, actor=ANNA).id
         for name in ("one", "bad", "two", "three")
     }
     execute(office, damage, **({"deal": office.known["bad"].id} if ":deal" in damage else {"instance": numbers["bad"]}))  # fmt: skip
@@ -166,22 +169,22 @@ def test_an_event_that_cannot_be_dispatched_is_an_incident_and_lets_the_others_p
     assert incident.error["message"].startswith(message)
     assert incident.error["place"].startswith("p.yaml:")
     with office.ports.store.unit(write=False) as unit:
-        assert not unit.journal.any_pending()
+        assert not unit.journal.glance(office.clock.now()).pending
 
 
-def test_an_older_version_that_cannot_be_read_is_an_incident(office):
+def test_instances_of_a_version_that_cannot_be_run_here_wait_for_an_engine_that_can(office):
     plan = office.deploy(ON_DEAL)
-    office.plans.clear()
-    office.plans["q"] = plan
     start_by_hand(office.ports, plan, {"deal": office.known["deal"]}, actor=ANNA)
+    older = office.engine()
+    older.definitions = Definitions({})
+    newer = replace(office.ports, engine=Membership(office.ports.store))
 
-    def pinned(_process, _digest):
-        raise KeyError("digest")
+    while older.tick():
+        pass
+    assert office.states() == ["ready"]
+    Engine(newer, Definitions({"p": plan}), lambda p, group: advance(p, group, newer)).tick()
 
-    Engine(office.ports, {}, lambda *_: None, pinned).tick()
-
-    (instance,) = office.instances()
-    assert instance.error["message"] == "this version of the process cannot be read any more"
+    assert office.states() == ["completed"]
 
 
 # --- while the database is away
@@ -262,16 +265,16 @@ def test_a_flow_run_that_breaks_off_gives_its_instances_back(office):
 
     with pytest.raises(OSError, match="flow runs"):
         advance(plan, claim(office.ports, 1), office.ports, around)
-    assert leases.give_back(office.ports) == 1
+    assert office.ports.engine.give_back() == 1
 
     assert office.states() == ["ready"]
 
 
-# --- leases
+# --- fencing tokens
 
 
-def test_a_thread_that_slept_through_its_lease_writes_nothing_for_the_one_that_went_on(office):
-    """One engine, one owner: its first thread sleeps between two steps, the second one claims the instance again."""
+def test_a_thread_that_slept_writes_nothing_for_the_one_that_went_on(office):
+    """One engine: its first thread sleeps between two steps, the second one claims the instance again."""
     plan = office.deploy(ON_DEAL + """
       - {id: last, log_history: "last"}
     """)  # fmt: skip
@@ -279,8 +282,9 @@ def test_a_thread_that_slept_through_its_lease_writes_nothing_for_the_one_that_w
 
     def sleep_before_last(step, _count, do):
         if step.id == "last":
-            office.clock.sleep(2 * office.ports.lease)
-            leases.reclaim(office.ports)
+            office.dead(office.ports)
+            office.ports.engine.beat()
+            office.engine().planner.plan(Glance(orphans=True))
             (again,) = claim(office.ports, 1)
             ends.extend(advance(plan, [again], office.ports))
         return do()

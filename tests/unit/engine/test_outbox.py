@@ -7,10 +7,11 @@ from datetime import timedelta
 import pytest
 from office import ANNA
 
-from procession import leases
 from procession.advance import advance
 from procession.deliver import LONGEST_HAND_OVER, deliver, deliver_due, recover
-from procession.dispatch import claim, start_by_hand
+from procession.dispatch import start_by_hand
+from procession.engine import claim
+from procession.engines import Membership, this_process
 from procession.errors import ConfigurationError
 
 HEAD = """
@@ -51,10 +52,10 @@ def settle(office, state, **options):
     return changed
 
 
-def take(office, owner):
+def take(office, engine):
     """Somebody takes the mails in hand, and is not heard of again."""
     with office.ports.store.unit() as unit:
-        taken = unit.outbox.claim([mail.id for mail in mails(office)], owner, office.clock.now())
+        taken = unit.outbox.claim([mail.id for mail in mails(office)], engine, office.clock.now())
         unit.commit()
     return taken
 
@@ -220,20 +221,21 @@ def test_a_bug_during_a_hand_over_leaves_its_outcome_to_a_person(office):
 
 
 @pytest.mark.parametrize(("on_unknown", "state", "sent"), [("hold", "unknown", 0), ("resend", "sent", 1)])
-def test_a_mail_of_a_step_whose_engine_lost_its_lease_is_held_or_sent_again(office, on_unknown, state, sent):
-    """An engine on another machine: nobody sees that it is dead, but its lease runs out."""
+def test_a_mail_of_a_step_whose_engine_died_is_held_or_sent_again(office, on_unknown, state, sent):
+    """An engine on another machine: its beat stands still, and then the others find out."""
     plan = start(office, f", on_unknown: {on_unknown}")
 
     def die():
         raise KeyboardInterrupt
 
-    elsewhere = replace(office.ports, owner="elsewhere:1:0", mail_out=Slow(office.post, die))
+    elsewhere = office.elsewhere(mail_out=Slow(office.post, die))
     with pytest.raises(KeyboardInterrupt):
         advance(plan, claim(elsewhere, 1), elsewhere)
     office.work()
     assert (states(office), office.states()) == (["sending"], ["running"])
 
-    office.work(later=2 * office.ports.lease)
+    office.dead(elsewhere)
+    office.work()
 
     assert (states(office), len(office.post.mails)) == ([state], sent)
     assert office.states() == ["completed" if sent else "incident"]
@@ -242,12 +244,12 @@ def test_a_mail_of_a_step_whose_engine_lost_its_lease_is_held_or_sent_again(offi
 def test_what_a_slow_engine_says_last_is_believed_if_the_mail_was_sent(office):
     plan = start(office)
 
-    def lose_the_lease():
-        office.clock.sleep(2 * office.ports.lease)
+    def be_taken_for_dead():
+        office.dead(slow)
         office.work()
         assert (states(office), office.states()) == (["unknown"], ["incident"])
 
-    slow = replace(office.ports, owner="elsewhere:1:0", mail_out=Slow(office.post, lose_the_lease))
+    slow = office.elsewhere(mail_out=Slow(office.post, be_taken_for_dead))
     advance(plan, claim(slow, 1), slow)
     assert (states(office), office.states()) == (["sent"], ["incident"])
 
@@ -264,18 +266,20 @@ def test_what_a_slow_engine_says_last_does_not_take_a_mail_out_of_other_hands(of
     office.work()
     office.clock.sleep(timedelta(minutes=1))
 
+    another = office.elsewhere().engine.id
+
     def be_lost():
         office.clock.sleep(2 * LONGEST_HAND_OVER)
-        recover(office.ports, set())
-        assert take(office, "another") == [mail.id]
+        recover(office.ports)
+        assert take(office, another) == [mail.id]
         office.post.refuse_next("451 later")
 
     (mail,) = mails(office)
-    slow = replace(office.ports, owner="slow", mail_out=Slow(office.post, be_lost))
+    slow = office.elsewhere(mail_out=Slow(office.post, be_lost))
     deliver([mail], slow, lambda *_: None)
 
     (mail,) = mails(office)
-    assert (mail.state, mail.claimed_by) == ("sending", "another")
+    assert (mail.state, mail.claimed_by) == ("sending", another)
 
 
 @pytest.mark.parametrize(("more", "state"), [("", "unknown"), (", on_unknown: resend", "sent")])
@@ -283,7 +287,7 @@ def test_a_mail_that_nobody_looks_after_is_not_lost_with_an_engine_on_another_ma
     start(office, ", undo: 1 minute" + more)
     office.work()
     office.clock.sleep(timedelta(minutes=1))
-    assert take(office, "elsewhere:1:0")
+    assert take(office, office.elsewhere().engine.id)
 
     office.work(later=LONGEST_HAND_OVER / 2)
     assert states(office) == ["sending"]
@@ -298,12 +302,12 @@ def test_a_notice_to_colleagues_is_held_when_its_engine_dies(office):
     )
     start_by_hand(office.ports, plan, {"deal": office.known["deal"]}, actor=ANNA)
     advance(plan, claim(office.ports, 1), office.ports)
-    assert take(office, "dead")
+    assert take(office, 77)
 
-    (held,) = recover(office.ports, {"dead"})
+    (held,) = recover(office.ports)
     office.work()
 
-    assert (held.state, states(office), office.states()) == ("sending", ["unknown"], ["completed"])
+    assert (held.state, states(office), office.states()) == ("unknown", ["unknown"], ["completed"])
     assert settle(office, "queued", not_before=office.clock.now())
     office.work()
     assert states(office) == ["sent"]
@@ -313,8 +317,8 @@ def test_a_draft_is_nobodys_loss(office):
     start(office, ", send: draft")
     office.work()
 
-    assert take(office, "dead") == []
-    assert recover(office.ports, {"dead"}) == []
+    assert take(office, 77) == []
+    assert recover(office.ports) == []
     assert settle(office, "queued", not_before=office.clock.now())
     office.work()
 
@@ -330,13 +334,13 @@ def test_two_engines_send_what_is_due_once(office):
     office.clock.sleep(timedelta(minutes=1))
     together = threading.Barrier(2)
 
-    def send(owner):
-        ports = replace(office.ports, owner=owner, mail_out=Slow(office.post, lambda: None, connections=3))
+    def send():
+        ports = office.elsewhere(mail_out=Slow(office.post, lambda: None, connections=3))
         together.wait()
         while deliver_due(ports):
             pass
 
-    threads = [threading.Thread(target=send, args=[owner]) for owner in ("one", "two")]
+    threads = [threading.Thread(target=send) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -353,7 +357,7 @@ def test_a_mail_that_a_person_sends_by_hand_meanwhile_is_sent_once_and_its_step_
     assert (states(office), office.states()) == (["queued"], ["ready"])
 
     assert settle(office, "queued", not_before=office.clock.now())
-    by_hand = replace(office.ports, owner="by hand")
+    by_hand = office.elsewhere()
     deliver(mails(office), by_hand, lambda *_: None)
     office.work(later=timedelta(hours=1))
 
@@ -362,7 +366,8 @@ def test_a_mail_that_a_person_sends_by_hand_meanwhile_is_sent_once_and_its_step_
 
 def test_an_engine_that_takes_over_finds_the_instances_of_the_dead_ready_and_their_mails_held(office):
     start(office)
-    dead = replace(office.ports, owner=leases.owner_name().rpartition(":")[0] + ":0.00")
+    gone = replace(this_process(), pid=2**22 + 1)
+    dead = replace(office.ports, engine=Membership(office.ports.store, gone))
     with pytest.raises(KeyboardInterrupt):
         advance(office.plans["p"], claim(dead, 1), replace(dead, mail_out=Slow(office.post, interrupt)))
 

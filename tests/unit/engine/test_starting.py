@@ -175,10 +175,10 @@ def test_another_key_starts_beside_a_live_one(office):
 def test_a_person_starts_an_instance_with_checked_inputs(office):
     plan = won(office)
 
-    number = start_by_hand(office.ports, plan, {"deal": office.known["deal"]}, actor=ANNA)
+    started = start_by_hand(office.ports, plan, {"deal": office.known["deal"]}, actor=ANNA)
     office.work()
 
-    assert [i.id for i in office.instances()] == [number]
+    assert [i.id for i in office.instances()] == [started.id]
     assert notes(office) == ["Won by manual"]
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 import pytest
+from walk_oracle import StepFailed, Stopped, Taken, Turn, walk
 
 from procession.errors import Place
 from procession.plan import Plan, Step
 from procession.steps import kind_of
 from procession.steps.kind import Stop
-from procession.walk import StepFailed, Stopped, Taken, Turn, walk
 
 AT = Place("p.yaml", 1, 1)
 

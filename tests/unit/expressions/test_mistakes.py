@@ -3,8 +3,6 @@
 import pytest
 from unit.expressions.world import checked, only_finding, pointed_at
 
-from procession.expressions import Finding
-
 MISTAKES = (
     # names and fields
     ("meetng.start", "meetng.start", "there is no 'meetng' here", "Did you mean 'meeting'?"),
@@ -124,7 +122,7 @@ MISTAKES = (
 def test_a_mistake_is_named_where_it_stands_with_what_to_do(source, pointed, message, hint):
     finding = only_finding(source)
 
-    assert finding == Finding(message, len(source) - len(pointed), hint)
+    assert (finding.message, finding.offset, finding.hint) == (message, len(source) - len(pointed), hint)
 
 
 def test_all_mistakes_are_found_at_once_in_their_order():
@@ -197,3 +195,23 @@ def test_too_many_words_are_refused():
     finding = only_finding("[" + "1," * 200 + "1]")
 
     assert finding.message == "the expression has more than 300 words"
+
+
+@pytest.mark.parametrize(
+    ("source", "group", "name"),
+    [
+        ("meetng.start", "", "meetng"),
+        ("inputs.meetng", "", "meetng"),
+        ("outputs.fnd.count", "outputs", "fnd"),
+        ("vars.greting", "vars", "greting"),
+        ("meeting.status == planned", "", "planned"),
+    ],
+)
+def test_a_name_that_is_not_there_is_known_as_such_whatever_the_message_says(source, group, name):
+    finding = only_finding(source)
+
+    assert (finding.kind, finding.group, finding.name) == ("missing", group, name)
+
+
+def test_what_a_step_does_not_give_is_a_mistake_of_its_own():
+    assert only_finding("outputs.find.cuont").kind == "mistake"

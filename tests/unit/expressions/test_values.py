@@ -7,7 +7,7 @@ import pytest
 from unit.expressions.world import ACME, ANN, AT, CAL, CALL, MEETING, NAMES, value
 
 from procession.errors import ExpressionError
-from procession.expressions import Expression, Later, Text, evaluate, fill
+from procession.expressions import Deferred, Expression, Text, evaluate, fill
 from procession.expressions.operations import FILTERS, FUNCTIONS, TESTS
 from procession.expressions.seen import seen
 from procession.records import Record, Ref
@@ -335,7 +335,7 @@ def test_mappings_and_lists_are_filled_through_and_through():
 def test_an_expression_for_later_is_handed_on():
     condition = Expression("meeting.opportunity.name == 'x'", AT)
 
-    assert fill({"when": Later(condition)}, NAMES) == {"when": condition}
+    assert fill({"when": Deferred(condition)}, NAMES) == {"when": condition}
 
 
 def test_mixed_text_that_cannot_be_written_says_where():
@@ -353,3 +353,60 @@ def test_an_expression_is_compiled_once():
     first = evaluate(Expression("meeting.start", AT), NAMES)
 
     assert evaluate(Expression("meeting.start", AT), NAMES) is first
+
+
+# --- moments that were put into a zone
+
+LATE = datetime(2026, 3, 6, 23, 30, tzinfo=UTC)
+"""Friday in New York and in UTC, Saturday in Berlin, which is the zone of the process."""
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("m | time", "12:30\u202fAM"),
+        ("m | in_zone('UTC') | time", "11:30\u202fPM"),
+        ("m | in_zone('UTC') | weekday", "Friday"),
+        ("m | in_zone('UTC') | day | text", "2026-03-06"),
+        ("m | in_zone('UTC') | text", "2026-03-06 23:30"),
+        ("m | in_zone('America/New_York') | text", "2026-03-06 18:30"),
+        ("m | in_zone('America/New_York') | datetime", "March 6, 2026, 6:30\u202fPM"),
+        ("'at ' ~ (m | in_zone('America/New_York'))", "at 2026-03-06 18:30"),
+        ("[m | in_zone('America/New_York')] | join", "2026-03-06 18:30"),
+        ("m | in_zone('America/New_York') | time(zone='Asia/Tokyo')", "8:30\u202fAM"),
+        ("(m | in_zone('America/New_York')) == m", True),
+        ("(m | in_zone('America/New_York')) in [m]", True),
+        ("(m | in_zone('America/New_York')) - m", timedelta(0)),
+    ],
+)
+def test_in_zone_holds_for_every_later_filter_and_for_text(source: str, expected: object):
+    found = value(source, m=LATE)
+
+    assert found == (expected.replace("\u202f", " ") if isinstance(expected, str) else expected)
+
+
+def test_a_zone_stays_through_arithmetic_over_a_change_of_clocks():
+    berlin = "(moment('2026-10-24T23:30-04:00') | in_zone('Europe/Berlin'))"
+
+    assert value(f"{berlin} | text") == "2026-10-25 04:30"
+    assert value(f"({berlin} - duration('2h')) | text") == "2026-10-25 02:30"
+    assert value(f"({berlin} - duration('3h')) | text") == "2026-10-25 02:30"
+    assert value(f"({berlin} - duration('2h')) == ({berlin} - duration('3h'))") is False
+    assert value(f"({berlin} - duration('2h')) > ({berlin} - duration('3h'))") is True
+    assert value(f"[{berlin} - duration('2h'), {berlin} - duration('3h')] | unique | length") == 2
+
+
+def test_business_days_keep_the_time_of_day_of_the_zone_a_moment_was_put_into():
+    before_new_york_changes = "(moment('2026-03-06T15:00Z') | in_zone('America/New_York'))"
+
+    assert value(f"{before_new_york_changes} | text") == "2026-03-06 10:00"
+    assert value(f"({before_new_york_changes} + duration('1 business day')) | text") == "2026-03-09 10:00"
+
+
+def test_a_moment_with_a_mere_offset_is_shown_in_the_zone_of_the_process():
+    assert value("moment('2026-03-06T10:00-05:00') | text") == "2026-03-06 16:00"
+
+
+def test_lists_are_equal_if_their_items_are():
+    assert value("[1, 2] == two", two=(1, 2)) is True
+    assert value("two == [1, 2, 3]", two=(1, 2)) is False

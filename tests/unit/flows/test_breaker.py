@@ -44,3 +44,28 @@ def test_a_run_that_went_well_makes_the_next_failure_a_first_one(monkeypatch) ->
     now[0] += 1
 
     assert tested.worth_a_try()
+
+
+def test_a_server_that_was_started_anew_is_tried_at_once(monkeypatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(breaker.time, "monotonic", lambda: now[0])
+    tested = Breaker("http://127.0.0.1:4200/api")
+    for _ in range(9):
+        tested.trip("it does not answer")
+    waiting = tested.worth_a_try()
+
+    tested.try_now()
+
+    assert (waiting, tested.worth_a_try(), tested.open) == (False, True, True)
+    tested.trip("not yet")
+    now[0] += 1
+    assert tested.worth_a_try()
+
+
+def test_what_is_not_there_at_the_start_is_not_asked_first(caplog) -> None:
+    tested = Breaker("http://127.0.0.1:4200/api", lambda: True, closed=False)
+
+    assert tested.open
+    assert tested.worth_a_try()
+    assert tested.answers()
+    assert caplog.records == []

@@ -5,7 +5,7 @@ import textwrap
 import pytest
 
 from procession.errors import ProcessErrors
-from procession.expressions import Expression, Later, Text
+from procession.expressions import Deferred, Expression, Text
 from procession.model import Draft, parse
 from procession.source import read
 
@@ -106,7 +106,7 @@ def test_the_conditions_of_a_choose_are_left_to_be_worked_out_in_turn():
     (step,) = draft("- choose: {branches: [{when: contact.email, steps: [{stop: x}]}], else: stop}").steps
 
     (branch,) = step.fields["branches"].value
-    assert isinstance(branch["when"], Later)
+    assert isinstance(branch["when"], Deferred)
     assert step.fields["else"].value == "stop"
 
 
@@ -137,8 +137,9 @@ def test_defaults_stand_in_for_fields_that_a_step_leaves_out():
     first, second = draft("- notify: {text: x}\n- {notify: {text: x, to: me}, retry: none}\n", head).steps
 
     assert (first.fields["to"].value, first.fields["subject"].value) == ("sales", "Hello")
-    assert first.retry is not None
-    assert first.retry.word == "transient"
+    assert first.retry is None
+    assert first.default_retry is not None
+    assert first.default_retry.word == "transient"
     assert second.fields["to"].value == "me"
     assert second.retry is not None
     assert second.retry.word == "none"

@@ -166,6 +166,88 @@ def test_retries_are_resolved():
     assert c.retry == Retry(max_attempts=3, interval=timedelta(minutes=1), on=("temporary", "permanent"))
 
 
+def retries(steps: str, head: str = HEAD) -> dict[str, int]:
+    """`{path: tries}`"""
+    return {step.path: step.retry.max_attempts for step in every_step(plan(steps, head))}
+
+
+def test_a_retry_around_steps_is_for_every_step_inside_that_names_none():
+    tries = retries(
+        """
+        - id: way
+          if: meeting.contact
+          then:
+            - {id: a, notify: {to: a, text: x}}
+            - {id: b, notify: {to: a, text: x}, retry: none}
+            - id: each
+              for_each:
+                items: "{{ meeting.participants }}"
+                steps:
+                  - {id: c, notify: {to: a, text: x}, retry: {max_attempts: 2}}
+                  - {id: d, notify: {to: a, text: x}}
+              retry: {max_attempts: 3}
+          else:
+            - {id: e, call: {function: rate}}
+          retry: {max_attempts: 4}
+        - {id: f, notify: {to: a, text: x}}
+        """
+    )
+
+    assert tries == {
+        "way": 4, "way/then/a": 4, "way/then/b": 1, "way/then/each": 3, "way/then/each/steps/c": 2,
+        "way/then/each/steps/d": 3, "way/else/e": 4, "f": 1,
+    }  # fmt: skip
+
+
+def test_what_handles_an_error_goes_by_the_retry_around_the_step_that_failed():
+    tries = retries(
+        """
+        - id: way
+          choose:
+            branches:
+              - when: meeting.contact
+                steps:
+                  - id: a
+                    call: {function: rate}
+                    retry: {max_attempts: 2}
+                    on_error: [{id: b, notify: {to: a, text: x}}]
+            else: [{id: c, notify: {to: a, text: x}}]
+          retry: {max_attempts: 4}
+          on_error: [{id: d, notify: {to: a, text: x}}]
+        """
+    )
+
+    assert {path.rpartition("/")[2]: count for path, count in tries.items()} == {
+        "way": 4, "a": 2, "b": 4, "c": 4, "d": 1,
+    }  # fmt: skip
+
+
+def test_the_retry_of_a_block_comes_before_that_of_the_defaults():
+    tries = retries(
+        """
+        - {id: a, notify: {to: a, text: x}}
+        - {id: way, if: meeting.contact, then: [{id: b, notify: {to: a, text: x}}], retry: {max_attempts: 4}}
+        """,
+        HEAD + "defaults: {notify: {retry: {max_attempts: 9}}}\n",
+    )
+
+    assert tries == {"a": 9, "way": 4, "way/then/b": 4}
+
+
+def test_a_first_pause_longer_than_the_longest_is_the_longest():
+    (step,) = plan("- {notify: {to: a, text: x}, retry: {interval: 2h}}").steps
+
+    assert (step.retry.interval, step.retry.max_interval) == (timedelta(hours=2), timedelta(hours=2))
+
+
+def test_a_trigger_by_hand_says_what_it_does():
+    (trigger,) = plan(
+        "- stop: x", HEAD.replace("{manual: {on: activity}}", "{manual: {on: activity}, title: Do it}")
+    ).triggers
+
+    assert trigger.title == "Do it"
+
+
 def test_schedules_are_resolved():
     head = (
         "process: p\ntriggers: [{schedule: '0 8 * * 1', timezone: Europe/Berlin}, {schedule: {every: 15m}}]\n"

@@ -57,6 +57,7 @@ RIGHT = {
     "one loop after another with the same variable": """
         - for_each: {items: "{{ meeting.participants }}", steps: [{notify: {to: sales, text: "{{ item.name }}"}}]}
         - for_each: {items: "{{ [1, 2] }}", steps: [{notify: {to: sales, text: "{{ item + 1 }}"}}]}
+        - for_each: {items: [1, 2], steps: [{notify: {to: sales, text: "{{ item }}"}}]}
         """,
     "a value that counts": """
         - set: {count: 0}

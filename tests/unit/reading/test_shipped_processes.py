@@ -121,6 +121,22 @@ def test_overdue_tasks_are_told_on_demand(office: Office):
     assert "Later" not in str(mail)
 
 
+def test_the_digest_says_when_it_does_not_tell_of_all(office: Office):
+    due, bob = NOON - timedelta(days=3), office.known["bob"]
+    late = [{"type": "call", "subject": f"Call {n}", "due": due, "owner": bob} for n in range(201)]
+    with office.ports.store.unit() as unit:
+        unit.records.create("activity", late, ANNA)
+        unit.commit()
+    office.nothing_new()
+
+    start_by_hand(office.ports, PLANS["weekly_overdue_tasks_digest"], {}, actor=ANNA)
+    office.work()
+
+    (mail,) = office.post.mails
+    assert mail.text.count("Call ") == 200
+    assert "- and there may be more: only the first 200 open ones were looked at" in mail.text
+
+
 def test_a_new_opportunity_brings_its_first_tasks(office: Office):
     office.given(
         "next", "opportunity", name="Valves", amount=10, contact="ann", owner="bob", stage="qualification"

@@ -1,6 +1,7 @@
 """read, create, update, delete, create_activity, set, call."""
 
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from unit.expressions.world import ACME, ANN, BOB, CAL, MEETING, NAMES
@@ -35,7 +36,7 @@ def test_read_reads_written_moments():
     assert effect.where == {"start": datetime(2026, 3, 6, 9, tzinfo=UTC)}
 
 
-def test_read_gives_records_the_first_and_their_number():
+def test_read_gives_records_the_first_their_number_and_whether_there_are_more():
     kind = kind_of("read")
 
     types = kind.outputs(kind.shape(entity="contact"), context().schema)
@@ -44,6 +45,7 @@ def test_read_gives_records_the_first_and_their_number():
         "records": "list of record of contact",
         "first": "record of contact",
         "count": "int",
+        "more": "bool",
     }
 
 
@@ -53,6 +55,14 @@ def test_create_turns_records_into_references():
     )
 
     assert effect == CreateRecord("opportunity", {"name": "New", "account": Ref("account", 3), "owner": BOBS})
+
+
+def test_a_moment_in_a_zone_of_its_own_gives_the_date_of_that_zone():
+    late = datetime(2026, 5, 1, 19, tzinfo=ZoneInfo("America/New_York"))
+
+    effect = only_effect("create", {"entity": "opportunity", "values": {"close_date": late}})
+
+    assert effect.values == {"close_date": date(2026, 5, 1)}
 
 
 def test_create_reads_a_written_date():

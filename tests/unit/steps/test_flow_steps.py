@@ -173,7 +173,8 @@ LEAST = {
     "stop": {},
     "call": {"function": "x"},
 }
-GIVEN = {"create": ["record"], "create_activity": ["record"], "call": ["value"], "read": ["records", "first", "count"],
+GIVEN = {"create": ["record"], "create_activity": ["record"], "call": ["value"],
+         "read": ["records", "first", "count", "more"],
          "send_email": ["message_id", "record", "state"]}  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from procession.sandbox.ews.names import Xml, m, t
 from procession.sandbox.ews.soap import add
 from procession.sandbox.mailbox.recurrence import WEEKDAYS
 from procession.sandbox.mailbox.words import Refused
-from procession.sandbox.mailbox.zones import WINDOWS, Rules, Shift, rules
+from procession.sandbox.mailbox.zones import Rules, Shift, rules, windows
 
 _STANDARD, _DAYLIGHT = "trule:Microsoft/Registry/{}-Standard", "trule:Microsoft/Registry/{}-Daylight"
 
@@ -17,10 +17,10 @@ def get_server_time_zones(call: Call) -> Xml:
     full = call.request.get("ReturnFullTimeZoneData", "true") in {"true", "1"}
 
     def work(message: Xml) -> None:
-        names = [(child.text or "").strip() for child in wanted] if wanted is not None else list(WINDOWS)
+        names = [(child.text or "").strip() for child in wanted] if wanted is not None else list(windows())
         target = add(message, m("TimeZoneDefinitions"))
         for name in names:
-            if name not in WINDOWS:
+            if name not in windows():
                 raise Refused(f"The time zone '{name}' is not known.", reason="TimeZone")
             element = add(target, t("TimeZoneDefinition"), None, Id=name, Name=f"({name})")
             if full:

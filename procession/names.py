@@ -65,15 +65,16 @@ def first_names(plan: Plan, instance: Instance, clock: Clock) -> dict[str, Any]:
     }
 
 
-def look_at(plan: Plan, inputs: Mapping[str, Any], names: dict[str, Any]) -> None:
-    """Put the records as they are now into `names`.
+def with_records(plan: Plan, inputs: Mapping[str, Any], names: Mapping[str, Any]) -> dict[str, Any]:
+    """`names` with the records as they are now.
 
     Raises:
         ExpressionError: the `timezone` of the process failed on these inputs.
     """
     given = {declared.name: inputs.get(declared.name, declared.default) for declared in plan.inputs}
-    names |= {**given, "inputs": given}
-    names["process"] = {**names["process"], "timezone": fill(plan.timezone, names) or "UTC"}
+    known = {**names, **given, "inputs": given}
+    known["process"] = {**names["process"], "timezone": fill(plan.timezone, known) or "UTC"}
+    return known
 
 
 def history_ref(plan: Plan, names: Mapping[str, Any]) -> Ref | None:

@@ -1,6 +1,6 @@
-"""Text from a command line → typed values: the fields of records and the inputs of processes."""
+"""Text that people type, on a command line or in a form → typed values of records and processes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -11,23 +11,6 @@ from procession.records import Ref, Type
 from procession.spelling import did_you_mean, one_of
 
 YES, NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
-
-
-def pairs(written: Iterable[str], option: str) -> dict[str, str]:
-    """`name=value` of an option that may be given many times.
-
-    Raises:
-        InputError: one has another form.
-    """
-    found = {}
-    for text in written:
-        name, equals, value = text.partition("=")
-        if not equals or not name.strip():
-            raise InputError(
-                f"{option} {text!r} is not of the form name=value", hint=f"Write {option} name=value"
-            )
-        found[name.strip()] = value
-    return found
 
 
 def read(text: str, kind: Type, what: str, clock: Clock, options: Sequence[str] = ()) -> Any:

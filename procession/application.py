@@ -1,4 +1,4 @@
-"""What the command line needs of the application, and how it finds it.
+"""What an application is to those who use it, the command line before all, and how they find it.
 
 The application is the customer's: it says where the project is, opens the store, and starts servers. It
 registers a function `application(project: Path | None) -> Application` as the entry point `application` of
@@ -18,6 +18,7 @@ from procession.ports import Actor, Clock, MailOut, Ports, Store
 from procession.records import Ref, Schema
 
 if TYPE_CHECKING:  # these read templates and expressions: half a second that `--help` need not wait for
+    from procession.definitions import Definitions, Published
     from procession.mail import Templates
     from procession.plan import Plan
 
@@ -27,12 +28,13 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import did, or would do: rows of the file, and what is wrong as (row, column, sentence)."""
+    """What an import did, or would do: rows of the file, what is wrong as (row, column, sentence), and how many rows
+    were saved."""
 
     entity: str
     rows: int
     problems: tuple[tuple[int, str, str], ...] = ()
-    saved: bool = False
+    saved: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +166,14 @@ class Application(Protocol):
         """The world for the engine, with other parts in place of the project's own where given."""
         ...
 
-    def publish(self) -> None:
-        """Keep the current version of every process in the store, for the instances that start with it."""
+    def publish(self, *, back: bool = False) -> "Published":
+        """Make the processes of this folder current where their files changed since this folder published last;
+        with `back` also those that are older versions."""
+        ...
+
+    @property
+    def definitions(self) -> "Definitions":
+        """The versions of processes that the store has."""
         ...
 
     def upgrade(self) -> None:
@@ -189,7 +197,7 @@ class Application(Protocol):
         ...
 
     def import_csv(self, entity: str, file: Path, actor: Actor, how: ImportOptions) -> Imported:
-        """Import records from a CSV file, all or none of them.
+        """Import records from a CSV file; nothing is saved of one in which anything is wrong.
 
         Raises:
             InputError: the file or its header line cannot be read.

@@ -19,7 +19,7 @@ from prefect.events.worker import EventsWorker
 
 from flows import build, words
 from flows.breaker import Breaker
-from flows.build import HANDED, Handed
+from flows.build import JOB, Job
 from flows.client import connected
 from flows.runs import Runs, carry_out
 from flows.starting import go_on
@@ -32,13 +32,13 @@ RUN_OF_ITS_OWN = 2
 """So many instances that are ready at the same time get a flow run each; more share one."""
 
 
-class Lane:
+class Worker:
     """Implements `procession.dispatch.Execute`; its thread lives while the `with` block runs."""
 
     def __init__(self, runs: Runs, breaker: Breaker, patience_seconds: float) -> None:
         self._runs, self._breaker, self._patience = runs, breaker, patience_seconds
-        self._jobs: SimpleQueue[Handed | threading.Event | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="lane", daemon=True)
+        self._jobs: SimpleQueue[Job | threading.Event | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="worker", daemon=True)
         self.unsettled: dict[UUID, State[Any]] = {}
         """Final states that Prefect did not take; `flows.reporting` tells them again."""
 
@@ -78,17 +78,17 @@ class Lane:
         if self._breaker.open:
             advance(plan, instances, ports, self._plainly)
             return
-        handed = Handed(plan, instances, ports)
-        self._jobs.put(handed)
-        in_time = handed.begun.wait(self._patience)
-        if handed.take():
+        job = Job(plan, instances, ports)
+        self._jobs.put(job)
+        in_time = job.begun.wait(self._patience)
+        if job.take():
             if not in_time:
                 self._breaker.trip(f"a run did not begin within {self._patience:g} seconds")
             advance(plan, instances, ports, self._plainly)
             return
-        handed.over.wait()
-        if handed.error:
-            raise handed.error
+        job.over.wait()
+        if job.error:
+            raise job.error
 
     def _plainly(self, _step: Step, _count: int, do: Callable[[], Any]) -> Any:
         go_on(self._runs.host.stopping)
@@ -98,7 +98,7 @@ class Lane:
         with connected(self._breaker.url) as client:
             EventsWorker.instance()  # outside of any run: else it takes the first one for the origin of all events
             while job := self._jobs.get():
-                if isinstance(job, Handed):
+                if isinstance(job, Job):
                     self._show(client, job)
                 else:
                     self._warm_up(client)
@@ -110,21 +110,21 @@ class Lane:
             name = f"Engine start on {socket.gethostname()}"
             carry_out(flow, client.create_flow_run(flow, name=name, tags=[words.TAG]))
 
-    def _show(self, client: SyncPrefectClient, handed: Handed) -> None:
+    def _show(self, client: SyncPrefectClient, job: Job) -> None:
         """Run the flow of what was handed over, as far as Prefect lets us."""
         made: list[UUID] = []
         settled = False
-        token = HANDED.set(handed)
+        token = JOB.set(job)
         try:
             with self._breaker.guarded():
-                run = self._runs.create(client, handed.plan, handed.instances)
+                run = self._runs.create(client, job.plan, job.instances)
                 made.append(run.id)
-                settled = carry_out(self._runs.flow(handed.plan), run).is_final()
+                settled = carry_out(self._runs.flow(job.plan), run).is_final()
         finally:
-            HANDED.reset(token)
-            handed.begun.set()
+            JOB.reset(token)
+            job.begun.set()
         if settled:
             self._breaker.proved()
         else:
-            state = words.ends_state(handed.ends) if handed.ends else build.without_prefect()
+            state = words.ends_state(job.ends) if job.ends else build.without_prefect()
             self.unsettled |= dict.fromkeys(made, state)

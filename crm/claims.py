@@ -1,0 +1,263 @@
+"""Which engine has which instance in hand, and what becomes of an instance after a segment.
+
+Each claim of an instance raises its fencing token; whoever wants to write for it names the token it got (`fence`). So
+one that slept while another took over writes nothing, whatever its name is and whatever its clock says.
+
+Statements over many instances lock them in the order of their numbers, so that two units cannot wait for each other.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    null,
+    select,
+    text,
+    true,
+    update,
+)
+
+from crm import journal as j
+from crm.outbox import cancel_mails
+from crm.parameters import IDS, NOW, portions
+from crm.part import Part
+from crm.rows import instance_of
+from procession.ports import LIVE, End, Instance, Released
+
+MOST_DEATHS = 2
+"""One that so many engines died with runs alone from then on (`deaths > 1` in the indexes); if one dies with it even
+so, it is held."""
+
+DIED_ALONE = {
+    "message": "engines died while they ran this instance, the last one while it ran nothing else",
+    "class": "permanent",
+    "hint": "Look at the engine's log. Resume it when the cause is mended, or cancel it.",
+    "place": "",
+    "step": "",
+}
+
+_I = j.instance.c
+_READY, _RUNNING = text("instance.state = 'ready'"), text("instance.state = 'running'")
+_SUSPECT, _UNSUSPECT = text("instance.deaths > 1"), text("instance.deaths <= 1")
+_WAITING = text("instance.state IN ('ready', 'incident')")
+_ASKED = _I.stop_requested.is_not(None)
+_NOBODY = {"engine_id": null()}
+
+
+def _locked(query: Select[Any]) -> CTE:
+    return query.order_by(_I.id).with_for_update().cte("locked")
+
+
+def _among(query: CTE) -> Any:
+    return _I.id.in_(select(query.c.id))
+
+
+_before = j.instance.alias("predecessor")
+_BEGINS = _I.after_id.is_(None) | ~exists().where(_before.c.id == _I.after_id, _before.c.ended_at.is_(None))
+"""Of a successor: the one before it has ended."""
+
+
+def _due(*conditions: ColumnElement[bool] | Any) -> Select[Any]:
+    return (
+        select(_I.id)
+        .where(_READY, _I.due <= NOW, _BEGINS, *conditions)
+        .order_by(_I.due, _I.id)
+        .limit(bindparam("limit"))
+        .with_for_update(skip_locked=True, of=j.instance)
+    )
+
+
+def _claim(query: Select[Any], *, alone: bool) -> Any:
+    values = {
+        "state": "running",
+        "engine_id": bindparam("engine"),
+        "fencing_token": _I.fencing_token + 1,
+        "alone": alone,
+    }
+    return update(j.instance).where(_among(query.cte("due_now"))).values(values).returning(*j.instance.c)
+
+
+_CAN_RUN = _I.digest.not_in(bindparam("not_of", expanding=True))
+_CLAIM = _claim(_due(_UNSUSPECT, _CAN_RUN), alone=False)
+_CLAIM_THESE = _claim(_due(_UNSUSPECT, _CAN_RUN, _I.id.in_(IDS)), alone=False)
+_CLAIM_SUSPECT = _claim(_due(_SUSPECT, _CAN_RUN), alone=True)
+_CLAIM_THIS_SUSPECT = _claim(_due(_SUSPECT, _CAN_RUN, _I.id.in_(IDS)), alone=True)
+_MINE = _locked(select(_I.id).where(_I.id.in_(IDS), _RUNNING, _I.fencing_token == bindparam("token")))
+_STOPPED = {
+    "result": case((_ASKED, _I.stop_requested), else_=_I.result),
+    "ended_at": case((_ASKED, _I.stop_requested_at), else_=null()),
+    "live_key": case((_ASKED, null()), else_=_I.live_key),
+}
+_FENCE = (
+    update(j.instance)
+    .where(_among(_MINE))
+    .values(
+        state=case((_ASKED, "cancelled"), else_="running"),
+        engine_id=case((_ASKED, null()), else_=_I.engine_id),
+        **_STOPPED,
+    )
+    .returning(_I.id, _I.state, _I.result)
+)
+_GIVE_BACK = update(j.instance).where(_I.id.in_(IDS), _RUNNING).values(state="ready", **_NOBODY)
+_LEFT = (
+    select(_I.id)
+    .where(_RUNNING, ~exists().where(j.engine.c.id == _I.engine_id))
+    .with_for_update(skip_locked=True, of=j.instance)  # who holds a lock is not dead
+    .cte("left_behind")
+)
+_HELD = and_(_I.alone == true(), _I.stop_requested.is_(None))
+_RELEASE = (
+    update(j.instance)
+    .where(_among(_LEFT))
+    .values(
+        state=case((_ASKED, "cancelled"), (_HELD, "incident"), else_="ready"),
+        deaths=_I.deaths + 1,
+        error=case((_HELD, bindparam("died_alone", type_=_I.error.type)), else_=_I.error),
+        **_STOPPED,
+        **_NOBODY,
+    )
+    .returning(_I.id, _I.state, _I.result)
+)
+_END = (
+    update(j.instance)
+    .where(_I.id.in_(IDS), _RUNNING)
+    .values(
+        state=bindparam("new_state"),
+        result=bindparam("new_result"),
+        error=bindparam("new_error", type_=_I.error.type),
+        due=func.coalesce(bindparam("new_due", type_=_I.due.type), _I.due),
+        **_NOBODY,
+    )
+)
+_OVER = _END.values(ended_at=NOW, live_key=null())
+_FORGET_POSITIONS = delete(j.position).where(j.position.c.instance_id.in_(IDS))
+_FORGET_VALUES = delete(j.kept_value).where(j.kept_value.c.instance_id.in_(IDS))
+_LOCK = select(_I.id).where(_I.id.in_(IDS)).order_by(_I.id).with_for_update()
+_CANCEL = (
+    update(j.instance)
+    .where(_I.id.in_(IDS), _WAITING)
+    .values(state="cancelled", result=bindparam("reason"), ended_at=NOW, live_key=null())
+    .returning(_I.id)
+)
+_ASK = (
+    update(j.instance)
+    .where(_I.id.in_(IDS), _RUNNING)
+    .values(stop_requested=bindparam("reason"), stop_requested_at=NOW)
+    .returning(_I.id)
+)
+_RESUME = (
+    update(j.instance)
+    .where(and_(_I.id == bindparam("number"), text("instance.state = 'incident'")))
+    .values(state="ready", due=NOW, error=null(), deaths=0)
+    .returning(_I.id)
+)
+
+
+class Claims(Part):
+    """See `procession.ports.Journal`."""
+
+    def claim(
+        self,
+        engine: int,
+        now: datetime,
+        limit: int,
+        ids: Collection[int] = (),
+        *,
+        alone: bool = False,
+        not_of: Collection[str] = (),
+    ) -> list[Instance]:
+        values: dict[str, Any] = {"engine": engine, "now": now, "not_of": list(not_of)}
+        if ids:
+            query = _CLAIM_THIS_SUSPECT if alone else _CLAIM_THESE
+            values["ids"] = list(ids)
+        else:
+            query = _CLAIM_SUSPECT if alone else _CLAIM
+        rows = self._connection.execute(query, {**values, "limit": 1 if alone else limit})
+        return sorted(map(instance_of, rows), key=lambda instance: (instance.due, instance.id))
+
+    def fence(self, fencing_tokens: Mapping[int, int]) -> set[int]:
+        rows = [
+            row
+            for token, ids in _by_value(fencing_tokens)
+            for some in portions(ids)
+            for row in self._connection.execute(_FENCE, {"ids": some, "token": token})
+        ]
+        self._cancel_mails(rows)
+        return {row.id for row in rows if row.state == "running"}
+
+    def give_back(self, fencing_tokens: Mapping[int, int]) -> int:
+        mine = self.fence(fencing_tokens)
+        for some in portions(sorted(mine)):
+            self._connection.execute(_GIVE_BACK, {"ids": some})
+        return len(mine)
+
+    def release(self, now: datetime) -> Released:
+        """Mails that the dead had claimed stay claimed, for `Outbox.lost` to find."""
+        del now
+        rows = self._connection.execute(_RELEASE, {"died_alone": DIED_ALONE}).all()
+        self._cancel_mails(rows)
+        ready, held = (tuple(row.id for row in rows if row.state == state) for state in ("ready", "incident"))
+        return Released(ready, held)
+
+    def end(self, ends: Sequence[End], now: datetime) -> None:
+        """Those that end alike go in one statement."""
+        alike: dict[tuple[object, ...], list[End]] = defaultdict(list)
+        for end in ends:
+            alike[end.state, end.result, end.due, id(end.error) if end.error else None].append(end)
+        for some in alike.values():
+            first, ids = some[0], sorted(end.instance for end in some)
+            values = {
+                "new_state": first.state,
+                "new_result": first.result,
+                "new_error": first.error,
+                "new_due": first.due,
+                "now": now,
+            }
+            for portion in portions(ids):
+                self._connection.execute(_END if first.state in LIVE else _OVER, {**values, "ids": portion})
+
+    def forget_positions(self, instances: Collection[int]) -> None:
+        for some in portions(sorted(instances)):
+            self._connection.execute(_FORGET_POSITIONS, {"ids": some})
+            self._connection.execute(_FORGET_VALUES, {"ids": some})
+
+    def ask_to_stop(self, instances: Collection[int], reason: str, now: datetime) -> int:
+        count = 0
+        for some in portions(instances):
+            values = {"ids": some, "reason": reason, "now": now}
+            self._connection.execute(_LOCK, {"ids": some})  # or one could change between the two statements
+            cancelled = self._connection.execute(_CANCEL, values).scalars().all()
+            cancel_mails(self._connection, cancelled, reason)
+            self.forget_positions(cancelled)
+            count += len(cancelled)
+            count += len(self._connection.execute(_ASK, values).all())
+        return count
+
+    def resume(self, instance: int, now: datetime) -> bool:
+        return self._connection.execute(_RESUME, {"number": instance, "now": now}).first() is not None
+
+    def _cancel_mails(self, rows: Iterable[Row[Any]]) -> None:
+        cancelled = [row for row in rows if row.state == "cancelled"]
+        for row in cancelled:
+            cancel_mails(self._connection, [row.id], row.result)
+        self.forget_positions([row.id for row in cancelled])
+
+
+def _by_value(fencing_tokens: Mapping[int, int]) -> list[tuple[int, list[int]]]:
+    """`[(fencing token, instances)]`: those of one batch mostly have the same."""
+    found: dict[int, list[int]] = defaultdict(list)
+    for instance, token in fencing_tokens.items():
+        found[token].append(instance)
+    return sorted(found.items())

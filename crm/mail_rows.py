@@ -1,0 +1,133 @@
+"""Outgoing mails as rows of their tables, and back."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from crm.checks import normal
+from procession.effects import Recipient, SendMail
+from procession.ports import Envelope, QueuedMail
+from procession.records import Ref
+
+
+def recipients(mail: SendMail) -> list[tuple[str, Recipient]]:
+    return [
+        (role, one) for role, some in (("to", mail.to), ("cc", mail.cc), ("bcc", mail.bcc)) for one in some
+    ]
+
+
+def contacts_among(mail: SendMail) -> list[tuple[str, Ref]]:
+    return [(role, one.ref) for role, one in recipients(mail) if one.ref and one.ref.entity == "contact"]
+
+
+def participants(mails: Mapping[int, QueuedMail], accounts: Mapping[int, int | None]) -> list[dict[str, Any]]:
+    return [
+        {
+            "activity_id": number,
+            "contact_id": one.ref.id
+            if one.ref and one.ref.entity == "contact" and one.ref.id in accounts
+            else None,
+            "address": one.address,
+            "role": role,
+            "response": "",
+        }
+        for number, queued in mails.items()
+        for role, one in recipients(queued.mail)
+    ]
+
+
+def message_row(number: int, queued: QueuedMail) -> dict[str, Any]:
+    mail = queued.mail
+    return {
+        "activity_id": number,
+        "message_id": mail.message_id,
+        "direction": "out",
+        "sender": mail.sender.address,
+        "sender_name": mail.sender.name,
+        "to": [[one.address, one.name] for one in mail.to],
+        "cc": [[one.address, one.name] for one in mail.cc] or None,
+        "bcc": [[one.address, one.name] for one in mail.bcc] or None,
+        "in_reply_to": mail.in_reply_to,
+        "references": list(mail.references) or None,
+        "template": mail.template,
+        "language": mail.language,
+        "state": queued.state,
+        "claimed_by": 0,
+        "claimed_at": None,
+        "not_before": mail.not_before,
+        "attempts": 0,
+        "detail": "",
+        "on_unknown": mail.on_unknown,
+        "instance_id": queued.instance,
+        "path": queued.path,
+        "round": queued.round,
+        "part": queued.part,
+    }
+
+
+def activity_row(number: int, queued: QueuedMail, at: datetime) -> dict[str, Any]:
+    """A mail that is on its way is done; a draft is still to do."""
+    sender = queued.mail.sender.ref
+    return {
+        "id": number,
+        "type": "email",
+        "subject": queued.mail.subject,
+        "body": queued.mail.text,
+        "status": "planned" if queued.state == "draft" else "done",
+        "priority": "normal",
+        "all_day": False,
+        "timezone": "",
+        "location": "",
+        "owner_id": sender.id if sender and sender.entity == "user" else None,
+        "created_at": at,
+        "modified_at": at,
+        "external": False,
+    }
+
+
+def envelope(number: int, queued: QueuedMail, *, claimed_by: int) -> Envelope:
+    mail = queued.mail
+    return Envelope(
+        id=number,
+        message_id=mail.message_id,
+        sender=mail.sender.address,
+        recipients=addresses(one.address for _, one in recipients(mail)),
+        mime=queued.mime,
+        state="sending" if claimed_by else queued.state,
+        activity=number,
+        not_before=mail.not_before,
+        on_unknown=mail.on_unknown,
+        instance=queued.instance,
+        path=queued.path,
+        round=queued.round,
+        claimed_by=claimed_by,
+        fresh=True,
+    )
+
+
+def envelope_of(row: Row[Any]) -> Envelope:
+    people = (*row.to, *(row.cc or ()), *(row.bcc or ()))
+    return Envelope(
+        id=row.activity_id,
+        message_id=row.message_id,
+        sender=row.sender,
+        recipients=addresses(address for address, _ in people),
+        mime=row.mime,
+        state=row.state,
+        activity=row.activity_id,
+        attempts=row.attempts,
+        not_before=row.not_before,
+        on_unknown=row.on_unknown,
+        instance=row.instance_id,
+        path=row.path,
+        round=row.round,
+        error=row.detail,
+        claimed_by=row.claimed_by,
+    )
+
+
+def addresses(addresses: Iterable[str]) -> tuple[str, ...]:
+    """Each address once, as it was first written."""
+    return tuple({normal("email", address): address for address in addresses}.values())

@@ -1,0 +1,120 @@
+"""One engine of possibly many on the same store: it looks, plans if it is the planner, works, and sends mail.
+
+plan   schedules and events → instances (`procession.planner`)
+work   ready instances → claimed → executed: plainly (`procession.advance`), or as Prefect flow runs
+mail   what no step looks after (`procession.deliver`)
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from procession.definitions import Definitions
+from procession.deliver import deliver_due
+from procession.dispatch import Told
+from procession.errors import TemporaryError
+from procession.plan import Plan
+from procession.planner import Planner
+from procession.ports import Glance, Instance, Ports
+
+log = logging.getLogger(__name__)
+
+Execute = Callable[[Plan, Sequence[Instance]], object]
+"""Advances claimed instances of one plan."""
+
+
+@dataclass(slots=True)
+class Engine:
+    """`batch` is how many events or instances it takes at once."""
+
+    ports: Ports
+    definitions: Definitions
+    execute: Execute
+    batch: int = 500
+    told: Told = field(default=lambda _events: None)
+    planner: Planner = field(init=False)
+    _unrunnable: set[str] = field(default_factory=set)
+    """Digests of versions that cannot be run here: another engine may."""
+
+    def __post_init__(self) -> None:
+        self.planner = Planner(self.ports, self.definitions, self.batch, self.told)
+
+    def tick(self) -> int:
+        """Do what is there to do now; returns how many things that were (0: idle).
+
+        Raises:
+            ConfigurationError: the store cannot be reached; nothing is lost.
+        """
+        try:
+            return self._tick()
+        except TemporaryError as error:
+            log.warning("put off: %s", error)
+            return 0
+
+    def _tick(self) -> int:
+        self.ports.engine.give_back()
+        glance = self._glance()
+        if self.definitions.refresh(glance.publication):
+            self.planner.forget_schedules()
+            self._unrunnable.clear()
+        planned = self.planner.plan(glance)
+        if planned:
+            glance = self._glance()
+        worked = self._work(glance)
+        sent = deliver_due(self.ports) if glance.mail or worked else 0
+        return planned + worked + sent
+
+    def _glance(self) -> Glance:
+        with self.ports.store.unit(write=False) as unit:
+            return unit.journal.glance(self.ports.clock.now())
+
+    def _work(self, glance: Glance) -> int:
+        """What engines died with comes last, alone."""
+        done = 0
+        if glance.ready:
+            done += self._run(claim(self.ports, self.batch, not_of=self._unrunnable))
+        if glance.suspect:
+            done += self._run(claim(self.ports, 1, alone=True, not_of=self._unrunnable))
+        return done
+
+    def _run(self, instances: Sequence[Instance]) -> int:
+        groups: dict[tuple[str, str], list[Instance]] = defaultdict(list)
+        for instance in instances:
+            groups[instance.process, instance.digest].append(instance)
+        count = 0
+        with self.ports.engine.holding(instances):
+            for (process, digest), group in groups.items():
+                plan = self.definitions.version(process, digest)
+                if plan is None:
+                    self._pass_over(process, digest, group)
+                else:
+                    self.execute(plan, group)
+                    count += len(group)
+        return count
+
+    def _pass_over(self, process: str, digest: str, group: Sequence[Instance]) -> None:
+        """Their version cannot be run here (an older program, a function that is missing): another engine may."""
+        self._unrunnable.add(digest)
+        with self.ports.store.unit() as unit:
+            unit.journal.give_back({instance.id: instance.fencing_token for instance in group})
+            unit.commit()
+        log.error(
+            "%d instances of %s wait for an engine that can run version %s", len(group), process, digest[:12]
+        )
+
+
+def claim(
+    ports: Ports, limit: int, ids: Sequence[int] = (), *, alone: bool = False, not_of: set[str] | None = None
+) -> list[Instance]:  # fmt: skip
+    """Claim ready instances whose time has come; those in `ids` if given."""
+    engine = ports.engine.id
+    with ports.store.unit() as unit:
+        instances = unit.journal.claim(
+            engine, ports.clock.now(), limit, ids, alone=alone, not_of=not_of or ()
+        )
+        with ports.engine.holding(
+            instances
+        ):  # or nobody would know that they are ours, if this is not answered
+            unit.commit()
+    return instances

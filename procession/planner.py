@@ -1,0 +1,112 @@
+"""The one engine that plans: schedules and events become instances, and what the dead left is taken back.
+
+Of all engines on a store one plans at a time, in an epoch of its own. Every unit of the planner checks the epoch first,
+so one that was superseded (it slept, or its machine did) writes nothing more. The others stand by: they work, and one
+of them takes over when the planner's engine is dead.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from procession.definitions import Definitions
+from procession.deliver import recover
+from procession.dispatch import Told, dispatch
+from procession.errors import TemporaryError
+from procession.ports import Event, Glance, Ports, Unit
+from procession.schedules import Schedules
+
+log = logging.getLogger(__name__)
+
+RECOVER_EVERY = timedelta(minutes=1)
+
+
+@dataclass(slots=True)
+class Planner:
+    """`told` hears of events once they are dispatched."""
+
+    ports: Ports
+    definitions: Definitions
+    batch: int = 500
+    told: Told = field(default=lambda _events: None)
+    _schedules: Schedules | None = None
+    _owed: dict[tuple[str, str], Event] = field(default_factory=dict)
+    """Moments of schedules that came and are not in the journal yet."""
+    _recovered: datetime | None = None
+
+    def forget_schedules(self) -> None:
+        """The definitions changed."""
+        self._schedules = None
+
+    def plan(self, glance: Glance) -> int:
+        """Do what is there to plan; returns how many things that were, 0 on an engine that stands by.
+
+        Raises:
+            TemporaryError: another engine became the planner, or the store does not answer just now.
+            ConfigurationError: the store cannot be reached; nothing is lost.
+        """
+        now = self.ports.clock.now()
+        done = len(self.ports.engine.bury_the_dead())
+        epoch = self._epoch(glance)
+        if epoch is None:
+            return done
+        done += self._take_back(epoch, glance, now)
+        return done + self._fire_schedules(epoch, now) + self._dispatch(epoch, glance)
+
+    def _epoch(self, glance: Glance) -> int | None:
+        """The epoch in which this engine plans; None if it does not."""
+        if not self.definitions.complete:
+            return None
+        engine = self.ports.engine.id
+        if glance.planner:
+            return glance.epoch if glance.planner == engine else None
+        with self.ports.store.unit() as unit:
+            epoch = unit.journal.lead(engine)
+            unit.commit()
+        if epoch is not None:
+            log.info("engine %d plans, in epoch %d", engine, epoch)
+        return epoch
+
+    @contextmanager
+    def _unit(self, epoch: int) -> Iterator[Unit]:
+        engine = self.ports.engine.id
+        with self.ports.store.unit() as unit:
+            if not unit.journal.leads(engine, epoch):
+                raise TemporaryError("Another engine plans now.")
+            yield unit
+
+    def _take_back(self, epoch: int, glance: Glance, now: datetime) -> int:
+        """What engines that are no more had, and mails that a living one broke off with. Mails are looked at first, so
+        that whoever takes their instance next finds them so."""
+        is_time = self._recovered is None or not timedelta(0) <= now - self._recovered <= RECOVER_EVERY
+        done = len(recover(self.ports)) if glance.orphans or is_time else 0
+        self._recovered = now if is_time else self._recovered
+        if not glance.orphans:
+            return done
+        with self._unit(epoch) as unit:
+            released = unit.journal.release(now)
+            unit.commit()
+        if released.ready:
+            log.info("took back %d instances", len(released.ready))
+        if released.held:
+            log.error("engines died with %d instances that ran alone: they are held", len(released.held))
+        return done + len(released.ready) + len(released.held)
+
+    def _fire_schedules(self, epoch: int, now: datetime) -> int:
+        if self._schedules is None:
+            self._schedules = Schedules(self.definitions.plans.values(), now)
+        self._owed |= {(event.process, event.trigger): event for event in self._schedules.due(now)}
+        if not self._owed:
+            return 0
+        with self._unit(epoch) as unit:
+            new = unit.journal.append(list(self._owed.values()))
+            unit.commit()
+        self._owed.clear()
+        return sum(event is not None for event in new)
+
+    def _dispatch(self, epoch: int, glance: Glance) -> int:
+        if not glance.pending:
+            return 0
+        return dispatch(self.ports, self.definitions.plans, self.batch, self.told, lambda: self._unit(epoch))

@@ -1,0 +1,293 @@
+"""One instance in the hands of an engine: where it is, and what its steps see there. Frozen; each move makes a new one.
+
+    opened    from what the store keeps of it
+    names_at  what the expressions of a turn see
+    done      after a step was done, or passed over
+    failed    after it failed: tried again later, caught, or held
+    written   what the next unit writes of it: evidence, checkpoint or end
+
+The position is the truth. Journal rows (`evidence`) are written along with it and never read in order to go on.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from procession import position as p
+from procession.errors import PermanentError
+from procession.names import Absent, Outputs
+from procession.plan import Plan
+from procession.ports import LIVE, Checkpoint, End, Instance, StepRun
+from procession.records import Record, Ref, ref_of
+from procession.steps.kind import Outcome
+from procession.values import from_json, to_json
+
+LARGE = 1_000
+"""Characters of JSON from which a value has a row of its own, so that it is not rewritten with each step."""
+LARGEST_POSITION = 64_000
+LARGEST_EVIDENCE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A value that later steps read, and its JSON."""
+
+    value: Any
+    json: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """`names` are those that hold everywhere: inputs, trigger, process. `kept` are values by name: `outputs.ID`, and
+    `items.N` of the loop whose scope is N. `deleted` are records that it deleted itself, as they were. `stored` is what
+    the store has: None while it is at its beginning. `end` is set once its segment is over, `is_written` once the store
+    knows that."""
+
+    plan: Plan
+    instance: Instance
+    position: p.Position
+    names: Mapping[str, Any]
+    kept: Mapping[str, Kept] = field(default_factory=dict)
+    deleted: Mapping[Ref, Record] = field(default_factory=dict)
+    history_on: Ref | None = None
+    evidence: tuple[StepRun, ...] = ()
+    stored: Checkpoint | None = None
+    end: End | None = None
+    is_written: bool = False
+
+    @property
+    def turn(self) -> p.Turn | None:
+        """The step whose turn it is; of several at the same time the first in the document."""
+        if self.end:
+            return None
+        return next(iter(p.turns(self.plan, self.position)), None)
+
+
+def opened(plan: Plan, instance: Instance, names: Mapping[str, Any], stored: Checkpoint | None) -> Run:
+    """Whoever opens it goes on with it: what was to be tried again or held is ready."""
+    if stored is None:
+        return Run(plan, instance, p.begin(plan), names)
+    small: Mapping[str, Any] = stored.position.get("kept", {})
+    kept = {name: Kept(from_json(json), json) for name, json in {**small, **stored.kept}.items()}
+    records = from_json(stored.position.get("deleted", []))
+    where = p.resume(p.woken(p.from_json(stored.position)))
+    deleted = {ref_of(record): record for record in records}
+    return Run(plan, instance, where, names, kept, deleted, stored=stored)
+
+
+def names_at(run: Run, turn: p.Turn) -> dict[str, Any]:
+    """What the expressions of a turn see."""
+    frame = p.frame(run.plan, run.position, turn.scope)
+    items = {name: run.kept[_items(scope)].value[number] for name, (scope, number) in frame.items.items()}
+    outputs = Outputs(
+        (name.removeprefix("outputs."), kept.value)
+        for name, kept in run.kept.items()
+        if name.startswith("outputs.")
+    )
+    error = Absent() if frame.error is None else frame.error
+    return {**run.names, "outputs": outputs, "vars": Absent(frame.vars), "error": error, **items}
+
+
+def open_steps(plan: Plan, instance: Instance, stored: Checkpoint | None) -> list[StepRun]:
+    """The steps at which an instance stands and does not go on by itself, told as if they were journal rows."""
+    if stored is None:
+        return []
+    where = p.from_json(stored.position)
+    return [
+        StepRun(
+            instance.id, token.path, where.scopes[token.scope].round, plan.located[token.path].step.kind.word,
+            "incident" if token.state == "incident" else "retrying", instance.due,
+            attempts=max(token.attempts, 1), error=token.error or instance.error,
+        )
+        for token in where.tokens.values()
+        if token.state in ("incident", "retrying") and token.path in plan.located
+    ]  # fmt: skip
+
+
+# --- moves
+
+
+def done(run: Run, turn: p.Turn, outcome: Outcome, output: Mapping[str, Any], at: datetime) -> Run:
+    """After a step did what it decided; `output` is what later steps read of it."""
+    json = to_json(output)
+    row = StepRun(
+        run.instance.id, turn.step.path, turn.round, turn.step.kind.word, "done", at,
+        attempts=turn.attempts + 1, branch=" ".join(outcome.branches),
+        output=_evident(turn, outcome, json),
+    )  # fmt: skip
+    moved = _moved(run, turn, _way(outcome), row)
+    kept = dict(moved.kept)
+    if turn.step.id in run.plan.kept:
+        kept[f"outputs.{turn.step.id}"] = Kept(output, json)
+    if outcome.items and moved.position.over is None:
+        kept[_items(moved.position.last_id)] = Kept(outcome.items, to_json(outcome.items))
+    deleted = moved.deleted
+    if turn.step.kind.word == "delete" and isinstance(record := output.get("record"), Record):
+        deleted = {**deleted, ref_of(record): record}
+    return replace(moved, kept=kept, deleted=deleted)
+
+
+def skipped(run: Run, turn: p.Turn, at: datetime) -> Run:
+    """Its `if` kept the step from being taken."""
+    row = StepRun(run.instance.id, turn.step.path, turn.round, turn.step.kind.word, "skipped", at)
+    return _moved(run, turn, p.Done(), row)
+
+
+def tries_again(run: Run, turn: p.Turn, error: Mapping[str, Any], due: datetime) -> Run:
+    """The step is tried again at `due`; the segment ends."""
+    where = p.proceed(run.plan, run.position, turn, p.TryAgain(error))
+    return replace(run, position=where, end=End(run.instance.id, "ready", error=error, due=due))
+
+
+def failed(run: Run, turn: p.Turn, error: Mapping[str, Any], at: datetime) -> Run:
+    """The step failed for good. What the definition catches it goes on with; else it waits for a person."""
+    where = p.proceed(run.plan, run.position, turn, p.Failed(error))
+    if where.incidents:
+        return replace(run, position=where, end=End(run.instance.id, "incident", error=error))
+    row = StepRun(
+        run.instance.id, turn.step.path, turn.round, turn.step.kind.word, "failed", at,
+        attempts=turn.attempts + 1, error=error,
+    )  # fmt: skip
+    return _ended(replace(run, position=where, evidence=(*run.evidence, row)))
+
+
+def held(run: Run, turn: p.Turn, error: Mapping[str, Any]) -> Run:
+    """Only a person can know what to do: nothing in the definition catches it."""
+    where = p.proceed(run.plan, run.position, turn, p.Held(error))
+    return replace(run, position=where, end=End(run.instance.id, "incident", error=error))
+
+
+def _way(outcome: Outcome) -> p.Outcome:
+    if outcome.stop:
+        return p.End(outcome.stop)
+    if outcome.items is not None:
+        return p.Loop(len(outcome.items))
+    if outcome.branches:
+        return p.Enter(outcome.branches)
+    return p.Done(outcome.set_vars)
+
+
+def _moved(run: Run, turn: p.Turn, way: p.Outcome, row: StepRun) -> Run:
+    where = p.proceed(run.plan, run.position, turn, way)
+    evidence = (*run.evidence, row) if _is_told(turn) else run.evidence
+    kept = run.kept
+    if len(where.scopes) < len(run.position.scopes):  # items of loops that are over are not needed any more
+        kept = {name: each for name, each in kept.items() if _is_open(name, where)}
+    return _ended(replace(run, position=where, kept=kept, evidence=evidence))
+
+
+def _ended(run: Run) -> Run:
+    over = run.position.over
+    if over is None:
+        return run
+    number = run.instance.id
+    if over.stop and over.stop.error:
+        end = End(number, "failed", error={"message": over.stop.error, "class": "stopped"})
+    elif over.stop:
+        end = End(number, "stopped", result=over.stop.result)
+    else:
+        end = End(number, "failed" if over.error else "completed", error=over.error)
+    return replace(run, end=end)
+
+
+def _is_told(turn: p.Turn) -> bool:
+    """In loops, only what somebody may ask about leaves a row: 200 items are not 600 rows that say nothing."""
+    return not turn.round or not turn.step.kind.quiet
+
+
+def _evident(turn: p.Turn, outcome: Outcome, json: Any) -> dict[str, Any]:
+    """What a step gave: in loops only of those with effects, and of the others only what a person can look through."""
+    kept = {"out": json} if json else {}
+    if outcome.set_vars:
+        kept["vars"] = to_json(outcome.set_vars)
+    is_small = not turn.round and len(str(kept)) <= LARGEST_EVIDENCE
+    return kept if (outcome.effects and not turn.step.kind.quiet) or is_small else {}
+
+
+def _items(scope: int) -> str:
+    return f"items.{scope}"
+
+
+def _is_open(name: str, where: p.Position) -> bool:
+    kind, _, number = name.partition(".")
+    return kind != "items" or int(number) in where.scopes
+
+
+# --- what is written of it
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What one unit writes of some runs; afterwards `runs` have nothing that is not written."""
+
+    evidence: tuple[StepRun, ...]
+    checkpoints: tuple[Checkpoint, ...]
+    ends: tuple[End, ...]
+    forgotten: tuple[int, ...]
+    runs: tuple[Run, ...]
+
+
+def written(runs: Sequence[Run]) -> Written:
+    """Raises:
+    PermanentError: too much of an instance is open at the same time, so that every step would rewrite it.
+    """
+    evidence = tuple(row for run in runs for row in run.evidence)
+    over = [run for run in runs if _is_over(run)]
+    moved = {run.instance.id: _checkpoint(run) for run in runs if not _is_over(run)}
+    checkpoints = tuple(one for run in runs if (one := moved.get(run.instance.id)) and _is_news(run, one))
+    news = {one.instance: one for one in checkpoints}
+    after = tuple(
+        replace(
+            run, evidence=(), stored=_stored(run, news.get(run.instance.id)), is_written=run.end is not None
+        )
+        for run in runs
+    )
+    forgotten = tuple(run.instance.id for run in over if run.stored)
+    return Written(evidence, checkpoints, tuple(run.end for run in runs if run.end), forgotten, after)
+
+
+def _is_over(run: Run) -> bool:
+    return run.position.over is not None or (run.end is not None and run.end.state not in LIVE)
+
+
+def _checkpoint(run: Run) -> Checkpoint:
+    small, large = {}, {}
+    before = run.stored.kept if run.stored else {}
+    for name, kept in run.kept.items():
+        if name in before or _is_large(kept.json):
+            large[name] = kept.json
+        else:
+            small[name] = kept.json
+    dropped = dict.fromkeys(name for name in before if name not in run.kept)
+    where = p.to_json(run.position)
+    if small:
+        where["kept"] = small
+    if run.deleted:
+        where["deleted"] = [to_json(record) for record in run.deleted.values()]
+    if (size := len(str(where))) > LARGEST_POSITION:
+        raise PermanentError(
+            f"too much is open in this instance at the same time: its position takes {size:,} characters",
+            hint="Let it open less at once, or let `set` keep less.",
+        )
+    changed = {name: json for name, json in large.items() if name not in before or before[name] != json}
+    return Checkpoint(run.instance.id, where, {**changed, **dropped})
+
+
+def _is_news(run: Run, checkpoint: Checkpoint) -> bool:
+    """A beginning is not written: whoever has no position is there."""
+    if run.stored is None:
+        return bool(run.kept) or run.position != p.begin(run.plan)
+    return bool(checkpoint.kept) or checkpoint.position != run.stored.position
+
+
+def _stored(run: Run, checkpoint: Checkpoint | None) -> Checkpoint | None:
+    if checkpoint is None:
+        return run.stored
+    kept = {**(run.stored.kept if run.stored else {}), **checkpoint.kept}
+    kept = {name: json for name, json in kept.items() if json is not None}
+    return Checkpoint(checkpoint.instance, checkpoint.position, kept)
+
+
+def _is_large(json: Any) -> bool:
+    return len(str(json)) > LARGE
