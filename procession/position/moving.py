@@ -137,7 +137,7 @@ def _break_off(way: Way, turn: Turn, outcome: o.End | o.Failed | o.Held) -> None
 
 def _settled(way: Way) -> Position:
     """Scopes that are over let their constructs decide what follows, until a token stands or the instance is over."""
-    while way.ended and way.over is None:
+    while way.ended:
         ended = way.ended.pop(0)
         if ended.id in way.scopes:  # else it was cancelled meanwhile
             scope = way.scopes.pop(ended.id)

@@ -524,6 +524,15 @@ def test_a_repeat_without_steps_is_asked_again_at_once():
     assert instance.answer("r", Done()).turns == ["after"]
 
 
+def test_all_slots_that_are_entered_come_one_after_another():
+    instance = Instance(plan(choose("c", (step("x"),), (), (step("y"),), (step("z"),)), step("after"))).take(
+        "c", "x", "y"
+    )
+
+    assert instance.turns == ["z"]
+    assert instance.take("z").turns == ["after"]
+
+
 @pytest.mark.parametrize("word", [loop, choose])
 def test_what_has_no_steps_is_passed(word):
     assert Instance(plan(word("x"), step("after"))).take("x").turns == ["after"]
