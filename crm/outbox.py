@@ -126,7 +126,7 @@ class CrmOutbox(Part):
             return []
         new, known = self._insert_messages(mails, engine, hands, at)
         if new:
-            self._insert_activities(new, at)
+            self._insert_activities({number: mail for number, (mail, _) in new.items()}, at)
         stored = {envelope.id: envelope for envelope in self.envelopes(known)} if known else {}
         again = {known[number]: number for number, envelope in stored.items() if envelope.state in NEVER_LEFT}
         there = {known[number]: envelope for number, envelope in stored.items()}
@@ -134,9 +134,8 @@ class CrmOutbox(Part):
             self._take_new_content({number: mail for mail in mails if (number := again.get(_key(mail)))}, at)
             renewed = {one.id: one for one in self.envelopes(list(again.values()))}
             there |= {key: renewed[number] for key, number in again.items()}
-        for number, mail in new.items():
-            in_hand = engine if number in self._claimed(new, hands) else 0
-            there[_key(mail)] = envelope(number, mail, claimed_by=in_hand)
+        for number, (mail, claimed_by) in new.items():
+            there[_key(mail)] = envelope(number, mail, claimed_by=claimed_by)
         return [there[_key(mail)] for mail in mails]
 
     def claim(self, ids: Collection[int], engine: int, now: datetime) -> list[int]:
@@ -201,32 +200,23 @@ class CrmOutbox(Part):
 
     def _insert_messages(
         self, mails: Sequence[QueuedMail], engine: int, hands: int, at: datetime
-    ) -> tuple[dict[int, QueuedMail], dict[int, Key]]:
-        """Insert those that are not there: `{number: mail}`, and `{number: key}` of the others."""
+    ) -> tuple[dict[int, tuple[QueuedMail, int]], dict[int, Key]]:
+        """Insert those that are not there: `{number: (mail, engine that has it)}`, and `{number: key}` of the others.
+        Nearly always all of them are new, so it is tried first and asked afterwards."""
         once = {_key(mail): mail for mail in mails}
-        there = self._there(once)
-        new = [mail for key, mail in once.items() if key not in there]
-        taken = dict(zip(numbers.take(self._connection, t.activity, len(new)), new, strict=True))
-        in_hand = self._claimed(taken, hands)
+        taken = dict(zip(numbers.take(self._connection, t.activity, len(once)), once.values(), strict=True))
+        in_hand = _at_once(taken)[:hands]
         rows = [message_row(number, mail) for number, mail in taken.items()]
         for row in rows:
             if row["activity_id"] in in_hand:
                 row |= {"state": "sending", "claimed_by": engine, "claimed_at": at, "attempts": 1}
         rows.sort(key=lambda row: row["message_id"])
-        born = set(self._connection.execute(_INSERT.on(self._connection), rows).scalars()) if rows else set()
-        if len(born) < len(rows):  # somebody else put the same in at the same moment
-            late = {_key(mail): mail for number, mail in taken.items() if number not in born}
-            there |= self._there(late)
-        new_ones = {number: mail for number, mail in taken.items() if number in born}
-        return new_ones, {number: key for key, number in there.items()}
-
-    @staticmethod
-    def _claimed(new: Mapping[int, QueuedMail], hands: int) -> set[int]:
-        """The first so many of the new mails that may go at once."""
-        free = [
-            number for number, mail in new.items() if mail.state == "queued" and mail.mail.not_before is None
-        ]
-        return set(free[:hands])
+        born = set(self._connection.execute(_INSERT.on(self._connection), rows).scalars())
+        known = {_key(mail): mail for number, mail in taken.items() if number not in born}
+        new = {
+            number: (taken[number], engine if number in in_hand else 0) for number in taken if number in born
+        }
+        return new, {number: key for key, number in self._there(known).items()} if known else {}
 
     def _there(self, wanted: Mapping[Key, QueuedMail]) -> dict[Key, int]:
         """`{key: number}` of those that are there, by their steps or their Message-IDs."""
@@ -293,6 +283,13 @@ class CrmOutbox(Part):
         for some in portions(contacts):
             found.update(self._connection.execute(_ACCOUNTS, {"ids": some}).all())
         return found
+
+
+def _at_once(mails: Mapping[int, QueuedMail]) -> list[int]:
+    """Those that may go as soon as they are committed."""
+    return [
+        number for number, mail in mails.items() if mail.state == "queued" and mail.mail.not_before is None
+    ]
 
 
 def cancel_mails(connection: Connection, instances: Collection[int], reason: str) -> None:

@@ -9,9 +9,22 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from email.utils import quote
 from typing import Any
 
-from sqlalchemy import Connection, FromClause, Select, select
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    FromClause,
+    Select,
+    Text,
+    cast,
+    literal,
+    null,
+    select,
+    text,
+)
 
 from crm import tables as t
+from crm.columns import ID
 from crm.mapping import LAYOUTS, LINKED, TABLES
 from crm.parameters import IDS, portions
 from crm.schema import OPEN_STAGES
@@ -32,25 +45,33 @@ _ADDRESSES = (
 )
 
 
-def _links() -> Select[Any]:
-    """Of each link its activity, and the number and name of each kind of record it may lead to."""
-    link = t.activity_link
+def _links() -> CompoundSelect[Any]:
+    """Of each link its activity, and the number and name of each kind of record it may lead to; then the same of those
+    who take part, as if they were linked contacts."""
+    link, part = t.activity_link, t.participant
     source: FromClause = link
-    columns = [link.c.activity_id]
+    columns: list[ColumnElement[Any]] = [
+        literal(0).label("whose"),
+        link.c.id.label("place"),
+        link.c.activity_id,
+    ]
     for entity in LINKED:
         target, number = TABLES[entity], link.c[f"{entity}_id"]
         source = source.outerjoin(target, number == target.c.id)
         columns += [number, target.c.name]
-    return select(*columns).select_from(source).where(link.c.activity_id.in_(IDS)).order_by(link.c.id)
+    contact = {"contact": (t.contact.c.id, t.contact.c.name)}
+    nobody = (cast(null(), ID), cast(null(), Text()))
+    taking_part = [column for entity in LINKED for column in contact.get(entity, nobody)]
+    linked = select(*columns).select_from(source).where(link.c.activity_id.in_(IDS))
+    others = (
+        select(literal(1), part.c.id, part.c.activity_id, *taking_part)
+        .select_from(part.join(t.contact))
+        .where(part.c.activity_id.in_(IDS))
+    )
+    return linked.union_all(others).order_by(text("whose"), text("place"))
 
 
 _LINKS = _links()
-_PARTICIPANTS = (
-    select(t.participant.c.activity_id, t.contact.c.id, t.contact.c.name)
-    .select_from(t.participant.join(t.contact))
-    .where(t.participant.c.activity_id.in_(IDS))
-    .order_by(t.participant.c.id)
-)
 
 
 def fetch(connection: Connection, refs: Collection[Ref], paths: Paths) -> dict[Ref, Record]:
@@ -189,14 +210,14 @@ def _add_links(connection: Connection, found: dict[int, Fields]) -> None:
     for fields in found.values():
         fields.update(contact=None, account=None, opportunity=None)
     for some in portions(found):
-        for number, *targets in connection.execute(_LINKS, {"ids": some}):
+        for only_takes_part, _, number, *targets in connection.execute(_LINKS, {"ids": some}):
             for at, entity in enumerate(LINKED):
                 record = _stub(entity, targets[2 * at], targets[2 * at + 1])
-                if record is not None:
+                if record is None:
+                    continue
+                if entity == "contact":
+                    taking_part[number].setdefault(record.id, record)
+                if not only_takes_part:
                     found[number][entity] = found[number][entity] or record
-                    if entity == "contact":
-                        taking_part[number][record.id] = record
-        for number, contact, name in connection.execute(_PARTICIPANTS, {"ids": some}):
-            taking_part[number].setdefault(contact, Record(Ref("contact", contact), {"name": name}))
     for number, fields in found.items():
         fields["participants"] = tuple(taking_part[number].values())

@@ -62,20 +62,19 @@ class Starts(Part):
             return []
         if self._connection.dialect.name == "postgresql":
             self._connection.execute(_LOCK)
-        event_ids = {start.event_id for start in starts if start.event_id is not None}
-        fresh = self._not_started(starts, event_ids)
-        holders = self._holders(
-            {key for i in fresh if starts[i].mode == "restart" and (key := _key(starts[i]))}
-        )
+        holders = self._holders({key for start in starts if start.mode == "restart" and (key := _key(start))})
+        fresh = self._not_started(starts, ask=bool(holders))
         fresh = [i for i in fresh if not _is_outdated(starts[i], holders)]
-        self._supersede({key for i in fresh if starts[i].mode == "restart" and (key := _key(starts[i]))}, now)
+        self._supersede(holders.keys() & {_key(starts[i]) for i in fresh}, now)
         numbers = dict(zip(fresh, ids.take(self._connection, j.instance, len(fresh)), strict=True))
         before = {key: _predecessor(holder) for key, holder in holders.items()}
         born = self._insert(starts, numbers, before, now)
         return [numbers[i] if numbers.get(i) in born else None for i in range(len(starts))]
 
-    def _not_started(self, starts: Sequence[Start], event_ids: Collection[int]) -> list[int]:
-        """Which of the starts (by place) no event has made already."""
+    def _not_started(self, starts: Sequence[Start], *, ask: bool) -> list[int]:
+        """Which of the starts (by place) no event has made already. The database refuses a second one by itself; it is
+        asked before one that would supersede what it made."""
+        event_ids = {start.event_id for start in starts if start.event_id is not None and ask}
         made: set[tuple[str, str, int]] = {
             (row.process, row.trigger_id, row.event_id)
             for some in portions(event_ids)

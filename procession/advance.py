@@ -28,7 +28,7 @@ from procession.expressions import evaluate, fill
 from procession.names import first_names, history_ref, read_inputs, with_records
 from procession.perform import Result, perform, worth_another_try, write
 from procession.plan import Plan, Retry, Step
-from procession.ports import End, Instance, Ports
+from procession.ports import Checkpoint, End, Instance, Ports
 from procession.position import Turn
 from procession.records import Ref
 from procession.run import Run
@@ -96,12 +96,19 @@ def _give_up(plan: Plan, instance: Instance, error: ProcessionError, ports: Port
 
 
 def _open(plan: Plan, instances: Sequence[Instance], ports: Ports) -> Runs:
-    with ports.store.unit(write=False) as unit:
-        stored = unit.journal.positions([instance.id for instance in instances])
-        stored |= converted(plan, [i for i in instances if i.is_of_0_1 and i.id not in stored], unit)
+    begun = [instance for instance in instances if instance.fencing_token > 1 or instance.is_of_0_1]
+    stored = _stored(plan, begun, ports) if begun else {}
     runs = {i.id: r.opened(plan, i, first_names(plan, i, ports.clock), stored.get(i.id)) for i in instances}
     _look(runs, runs, ports)
     return runs
+
+
+def _stored(plan: Plan, begun: Sequence[Instance], ports: Ports) -> Mapping[int, Checkpoint]:
+    """Where those are that somebody had before."""
+    with ports.store.unit(write=False) as unit:
+        found = unit.journal.positions([instance.id for instance in begun])
+        of_0_1 = [instance for instance in begun if instance.is_of_0_1 and instance.id not in found]
+        return {**found, **converted(plan, of_0_1, unit)} if of_0_1 else found
 
 
 def _look(numbers: Sequence[int] | Runs, runs: Runs, ports: Ports) -> None:

@@ -19,8 +19,6 @@ from procession.values import from_json
 
 def converted(plan: Plan, instances: Sequence[Instance], unit: Unit) -> dict[int, Checkpoint]:
     """`{instance: where it is}`; without those that are at their beginning."""
-    if not instances:
-        return {}
     rows = unit.journal.steps([instance.id for instance in instances])
     found = (_where(plan, instance, rows[instance.id]) for instance in instances)
     return {one.instance: one for one in found if one}

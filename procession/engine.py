@@ -8,7 +8,7 @@ mail   what no step looks after (`procession.deliver`)
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from procession.definitions import Definitions
 from procession.deliver import deliver_due
@@ -59,10 +59,8 @@ class Engine:
             self.planner.forget_schedules()
             self._unrunnable.clear()
         planned = self.planner.plan(glance)
-        if planned:
-            glance = self._glance()
-        worked = self._work(glance)
-        sent = deliver_due(self.ports) if glance.mail or worked else 0
+        worked = self._work(replace(glance, ready=glance.ready or planned > 0))
+        sent = deliver_due(self.ports) if glance.mail else 0
         return planned + worked + sent
 
     def _glance(self) -> Glance:

@@ -186,7 +186,7 @@ def test_the_number_of_queries_does_not_grow_with_the_number_of_records(
         sqlalchemy_event.remove(store._engine, "before_cursor_execute", note)
         counts.append(len([one for one in said if one.lstrip().startswith("SELECT")]))
 
-    assert counts[0] == counts[1] == 8
+    assert counts[0] == counts[1] == 7
 
 
 def test_moments_come_back_aware_in_utc_to_the_microsecond(store: CrmStore) -> None:
