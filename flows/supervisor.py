@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 30.0
 STEADY_SECONDS = 60.0
 """A server that ran for so long was well: its end is a first failure."""
-ALIVE_SECONDS = 0.2
+ALIVE_SECONDS = 0.5
 """Between two looks whether the server is alive."""
 
 

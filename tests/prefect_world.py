@@ -247,6 +247,16 @@ class Prefect:
         )  # fmt: skip
         return [(task.name, task.state_name or "") for task in found]
 
+    def ended_tasks_of(self, run: FlowRun, count: int) -> list[tuple[str, str]]:
+        """As `tasks_of`, once there are so many and all have ended: they reach the server a moment later."""
+
+        def look() -> list[tuple[str, str]]:
+            found = self.tasks_of(run)
+            ended = [state for _, state in found if state not in ("", "Pending", "Running")]
+            return found if len(ended) == len(found) == count else []
+
+        return eventually(look)
+
     def deployment(self, process: str = "notify_contact_of_meeting") -> UUID:
         name = flow_name(process)
         return self.client.read_deployment_by_name(f"{name}/{name}").id

@@ -130,7 +130,7 @@ def test_a_worker_carries_out_a_run_without_any_engine(
     assert (run.state_name, run.name) == ("Completed", "Notify contact of meeting: Kick-off (meeting 1)")
     (mail,) = inbox.wait_for(1)
     assert mail.subject == "Invitation: Kick-off"
-    tasks = eventually(lambda: prefect.tasks_of(run) if len(prefect.tasks_of(run)) == 2 else None)
+    tasks = prefect.ended_tasks_of(run, 2)
     assert tasks == [("Send the invitation", "Completed"), ("Note it", "Completed")]
 
 

@@ -57,7 +57,7 @@ def test_a_saved_meeting_is_a_run_with_a_task_for_each_step(running: World, pref
     assert run.parameters == {"meeting": meeting.id}
     assert run.deployment_id == prefect.deployment()
     assert set(run.tags) == {"procession", "notify_contact_of_meeting", "sales-ops", "mail"}
-    tasks = eventually(lambda: prefect.tasks_of(run) if len(prefect.tasks_of(run)) == 2 else None)
+    tasks = prefect.ended_tasks_of(run, 2)
     assert tasks == [("Send the invitation", "Completed"), ("Note it", "Completed")]
 
 
@@ -72,7 +72,7 @@ def test_many_meetings_are_one_run_with_a_table_of_all_of_them(running: World, p
     assert run.name == "Notify contact of meeting × 50"
     assert run.state
     assert run.state.message == "50 completed."
-    tasks = eventually(lambda: prefect.tasks_of(run) if len(prefect.tasks_of(run)) == 2 else None)
+    tasks = prefect.ended_tasks_of(run, 2)
     assert tasks == [("Send the invitation for 50", "Completed"), ("Note it for 50", "Completed")]
     (table,) = prefect.client.read_artifacts(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id])))
     assert table.description == "Notify contact of meeting × 50: 50 completed."
@@ -112,7 +112,7 @@ def test_a_held_instance_is_a_failed_run_and_a_retry_in_prefect_resumes_it(
     (meeting,) = running.save()
     instance = eventually(lambda: next((i for i in running.instances() if i.state == "incident"), None))
     run = eventually(lambda: ended(prefect, instance))
-    tasks = eventually(lambda: prefect.tasks_of(run))
+    tasks = prefect.ended_tasks_of(run, 1)
     running.inbox.before = lambda _subject: None
 
     prefect.client.set_flow_run_state(run.id, AwaitingRetry())

@@ -56,12 +56,13 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
 def test_what_the_environment_says_wins_over_the_tuned_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PREFECT_SERVER_UI_ENABLED", "false")
+    monkeypatch.setenv("PREFECT_SERVER_API_KEEPALIVE_TIMEOUT", "61")
 
     with server.serve(tmp_path) as started:
         environment = psutil.Process(started.process.pid).environ()
 
-    assert environment["PREFECT_SERVER_UI_ENABLED"] == "false"
+    assert server.TUNED["PREFECT_SERVER_API_KEEPALIVE_TIMEOUT"] != "61"
+    assert environment["PREFECT_SERVER_API_KEEPALIVE_TIMEOUT"] == "61"
     assert environment["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
     assert environment["DO_NOT_TRACK"] == "1"
     assert "PREFECT_API_URL" not in environment

@@ -37,7 +37,7 @@ def test_the_step_under_way_is_finished_and_the_next_engine_goes_on(
         with engine.serve(project):
             (ended,) = eventually(lambda: [i for i in there.instances() if i.ended_at])
 
-    tasks = eventually(lambda: prefect.tasks_of(run))  # they reach the server a moment later
+    tasks = prefect.ended_tasks_of(run, 1)
     assert stopped.state == "ready"
     assert (run.state_name, [name for name, _ in tasks]) == (
         "Interrupted",

@@ -22,7 +22,7 @@ BROAD = {"procession/perform.py": 1, "procession/errors.py": 1}
 does `foreseen`, for what is a mistake of this program."""
 
 MACHINE = re.compile(
-    r"/(home|Users|root|work|tmp|opt|mnt)/[a-z]|index[-_]url\s*=|extra-index|pypi\.org|files\.pythonhosted|://[\w.-]+/simple\b"
+    r"/(home|Users|root|work|tmp|opt|mnt)/[a-z]|index[-_]url\s*=|extra-index-url[\s=]+\S|pypi\.org|files\.pythonhosted|://[\w.-]+/simple\b"
 )
 """Paths of somebody's machine, and hosts of packages."""
 
