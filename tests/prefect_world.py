@@ -23,6 +23,7 @@ from crm.store import CrmStore, SystemClock, open_store
 from flows import server
 from flows.words import flow_name
 from procession.compile import compile_text
+from procession.definitions import Definitions
 from procession.dispatch import start_by_hand
 from procession.effects import Recipient
 from procession.engines import Membership
@@ -200,8 +201,9 @@ class Project:
 
     def publish(self) -> None: ...
 
-    def pinned(self, _process: str, _digest: str) -> Plan | None:
-        return None
+    @property
+    def definitions(self) -> Definitions:
+        return Definitions(self.made)
 
 
 class Server:

@@ -84,11 +84,11 @@ class Reader:
         """What `procession serve` does meanwhile, without Prefect."""
         from flows.wiring import application
         from procession.advance import advance
-        from procession.dispatch import Engine
+        from procession.engine import Engine
 
         app = application()
         ports = app.ports()
-        engine = Engine(ports, app.plans(), lambda plan, found: advance(plan, found, ports), app.pinned)
+        engine = Engine(ports, app.definitions, lambda plan, found: advance(plan, found, ports))
         while engine.tick():
             pass
         app.close()

@@ -15,6 +15,7 @@ from flows import deploy
 from flows.runs import Runs
 from flows.starting import Host
 from flows.wiring import Application, application
+from procession.definitions import Definitions
 from procession.testing.inbox import Inbox
 
 pytestmark = pytest.mark.acceptance
@@ -140,7 +141,7 @@ def test_an_engine_keeps_the_deployments_of_its_project_in_step(
     for left in prefect.client.read_deployments():  # by other tests, of projects in other folders
         prefect.client.delete_deployment(left.id)
     plans = project.plans()
-    runs = Runs(Host(project.ports(), plans, project.pinned), tmp_path)
+    runs = Runs(Host(project.ports(), Definitions(plans)), tmp_path)
     deploy.register(prefect.client, plans, runs, project.project)
     (schedule,) = prefect.client.read_deployment(prefect.deployment("digest")).schedules
     prefect.client.update_deployment_schedule(prefect.deployment("digest"), schedule.id, active=True)

@@ -1,6 +1,5 @@
 """Prefect slow, frozen or gone: no process waits for it or is lost, and it shows everything afterwards."""
 
-import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -129,9 +128,9 @@ def test_a_run_that_a_killed_engine_left_is_ended_by_the_next_one(
     server: Server, running: World, tmp_path
 ) -> None:
     made = plan()
-    dead = replace(running.ports(), owner=f"{socket.gethostname()}:999999999:1.00")
-    of_the_dead = Runs(Host(dead, {made.process: made}, lambda _p, _d: None), tmp_path)
-    living = Runs(Host(running.ports(), {made.process: made}, lambda _p, _d: None), tmp_path)
+    dead = running.ports()
+    of_the_dead = Runs(Host(dead, Definitions({made.process: made})), tmp_path)
+    living = Runs(Host(running.ports(), Definitions({made.process: made})), tmp_path)
     finished, open_ = running.instances()[0], replace(running.instances()[0], id=999)
     with connected(server.url) as client:
         for runs in (of_the_dead, living):
@@ -139,6 +138,7 @@ def test_a_run_that_a_killed_engine_left_is_ended_by_the_next_one(
         over = of_the_dead.create(client, made, [finished], Running())
         left = of_the_dead.create(client, made, [open_], Running())
         going_on = living.create(client, made, [open_], Running())
+        dead.engine.leave()
 
         mended = Reporter(living, {}).mend(client)
 

@@ -99,16 +99,20 @@ def compiled_beside_by_hand(app: Application, mails: Sink, count: int) -> Measur
     from flows.client import connected
     from flows.runs import Runs, carry_out
     from flows.starting import Host
-    from procession.dispatch import claim, dispatch
+    from procession.definitions import Definitions
+    from procession.engine import claim
+    from procession.planner import Planner
+    from procession.ports import Glance
 
     ports, plan = app.ports(), app.plans()[office.PROCESS]
-    runs = Runs(Host(ports, app.plans(), app.pinned), app.data / "results")
+    runs = Runs(Host(ports, Definitions(app.plans())), app.data / "results")
+    planner = Planner(ports, Definitions(app.plans()))
     by_hand = by_hand_in_one_task(Job(app, mails.port))
     ratios = []
     with server.serve(app.data / "prefect") as prefect, connected(prefect.url) as client:
         for _ in range(count + 3):
             numbers, _ = office.save(app, 1)
-            dispatch(ports, app.plans(), 10)
+            planner.plan(Glance(pending=True))
             job = FlowJob(plan, claim(ports, 10), ports)
             started = time.perf_counter()
             by_hand(numbers[0])
