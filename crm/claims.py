@@ -110,6 +110,9 @@ _FENCE = (
     )
     .returning(_I.id, _I.state, _I.result)
 )
+_STOPPED_UNDER = select(_I.id).where(
+    _I.id.in_(IDS), _I.state == "cancelled", _I.fencing_token == bindparam("token")
+)
 _GIVE_BACK = update(j.instance).where(_I.id.in_(IDS), _RUNNING).values(state="ready", **_NOBODY)
 _LEFT = (
     select(_I.id)
@@ -196,6 +199,14 @@ class Claims(Part):
         ]
         self._cancel_mails(rows)
         return {row.id for row in rows if row.state == "running"}
+
+    def stopped(self, fencing_tokens: Mapping[int, int]) -> set[int]:
+        return {
+            number
+            for token, ids in _by_value(fencing_tokens)
+            for some in portions(ids)
+            for number in self._connection.execute(_STOPPED_UNDER, {"ids": some, "token": token}).scalars()
+        }
 
     def give_back(self, fencing_tokens: Mapping[int, int]) -> int:
         mine = self.fence(fencing_tokens)

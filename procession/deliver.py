@@ -16,10 +16,11 @@ took over sends no more than what it had in its hands.
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from procession.errors import (
     ConfigurationError,
@@ -56,9 +57,30 @@ class Settled:
     error: ProcessionError | None = None
 
 
-OnSettled = Callable[[Unit, Sequence[Settled]], None]
-"""Called in the unit that settles mails: what must be true exactly if the settlement is. It may be called again with
-the same mails, if the store was away at the commit."""
+class Steps(Protocol):
+    """The steps whose mails are handed over. Both are called in the unit that settles mails, for what must be true
+    exactly if the settlement is; they may be called again with the same mails, if the store was away at the commit."""
+
+    def close(self, unit: Unit, settled: Sequence[Settled]) -> None:
+        """These are settled, and their instances go on."""
+        ...
+
+    def stop(self, unit: Unit, settled: Sequence[Settled]) -> None:
+        """These are settled, and their instances were cancelled while the mail was in hand."""
+        ...
+
+
+class NoSteps:
+    """Mails that no step looks after; `count` of them are settled."""
+
+    count = 0
+
+    def close(self, unit: Unit, settled: Sequence[Settled]) -> None:
+        del unit
+        self.count += len(settled)
+
+    def stop(self, unit: Unit, settled: Sequence[Settled]) -> None:
+        self.close(unit, settled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +89,13 @@ class _Batch:
 
     ports: Ports
     engine: int
-    on_settled: OnSettled
+    steps: Steps
     fencing_tokens: Mapping[int, int]
     waiting: list[Envelope]
 
 
 def deliver(
-    mails: Sequence[Envelope], ports: Ports, on_settled: OnSettled, fencing_tokens: Mapping[int, int] | None = None
+    mails: Sequence[Envelope], ports: Ports, steps: Steps, fencing_tokens: Mapping[int, int] | None = None
 ) -> None:  # fmt: skip
     """Hand over `mails`, over as many connections as the mail server is given (`MailOut.connections`). Those that are
     `sending` this engine has claimed for this call; those that another one claimed meanwhile are passed over.
@@ -87,7 +109,7 @@ def deliver(
     """
     claimed = [mail for mail in mails if mail.state == "sending"]
     waiting = [mail for mail in mails if mail.state != "sending"]
-    batch = _Batch(ports, ports.engine.id, on_settled, fencing_tokens or {}, waiting)
+    batch = _Batch(ports, ports.engine.id, steps, fencing_tokens or {}, waiting)
     hands = min(ports.mail_out.connections, len(mails))
     if not claimed:
         claimed = _settle_and_claim(batch, [], hands, ports.clock.now())
@@ -125,7 +147,7 @@ def _settle_and_claim(batch: _Batch, settled: Sequence[Settled], free: int, now:
         unit.outbox.settle_all([_settlement(one, now, batch.engine) for one in settled], now)
         ours = _ours(unit, batch, [*(one.envelope for one in settled), *waiting[:offered]])
         if settled:
-            batch.on_settled(unit, [one for one in settled if one.envelope.id in ours])
+            _tell(unit, batch, settled, ours)
         if wrong:
             _put_off(unit, batch, wrong, now)
             offered = len(waiting)
@@ -138,6 +160,18 @@ def _settle_and_claim(batch: _Batch, settled: Sequence[Settled], free: int, now:
     batch.ports.engine.in_hand.difference_update(one.envelope.id for one in settled)
     del waiting[:offered]
     return claimed
+
+
+def _tell(unit: Unit, batch: _Batch, settled: Sequence[Settled], ours: set[int]) -> None:
+    batch.steps.close(unit, [one for one in settled if one.envelope.id in ours])
+    others = {
+        i: batch.fencing_tokens[i]
+        for one in settled
+        if one.envelope.id not in ours and (i := one.envelope.instance)
+    }
+    if others:
+        stopped = unit.journal.stopped(others)
+        batch.steps.stop(unit, [one for one in settled if one.envelope.instance in stopped])
 
 
 def _ours(unit: Unit, batch: _Batch, mails: Sequence[Envelope]) -> set[int]:
@@ -158,7 +192,7 @@ def _claim(
 def _put_off(unit: Unit, batch: _Batch, wrong: ConfigurationError, now: datetime) -> None:
     """Wrong credentials will not get better in this batch, and each try counts against the account."""
     of_steps = [mail for mail in batch.waiting if mail.instance in batch.fencing_tokens]
-    batch.on_settled(unit, [Settled(mail, "queued", error=wrong) for mail in of_steps])
+    batch.steps.close(unit, [Settled(mail, "queued", error=wrong) for mail in of_steps])
     others = [mail for mail in batch.waiting if mail.instance not in batch.fencing_tokens]
     claimed = _claim(unit, batch, others, {mail.id for mail in others}, now)
     put_off = [_settlement(Settled(mail, "queued", error=wrong), now, batch.engine) for mail in claimed]
@@ -169,10 +203,10 @@ def deliver_due(ports: Ports, limit: int = 100) -> int:
     """Send the mails that no step looks after and whose time has come; returns how many were settled."""
     with ports.store.unit(write=False) as unit:
         due = unit.outbox.due(ports.clock.now(), limit)
-    done: set[int] = set()
+    steps = NoSteps()
     if due:
-        deliver(due, ports, lambda _unit, settled: done.update(one.envelope.id for one in settled))
-    return len(done)
+        deliver(due, ports, steps)
+    return steps.count
 
 
 def recover(ports: Ports) -> list[Envelope]:

@@ -156,7 +156,7 @@ class _MailSteps:
             p = self.waiting[one.envelope.id]
             self.settled[p.work.run.instance.id] = one
             if one.state == "sent":
-                runs.append(done(p.run, p.work.turn, p.work.outcome, _sent(p, one), self.ports.clock.now()))
+                runs.append(self._done(one))
             elif isinstance(one.error, TemporaryError) and not worth_another_try(
                 p.work.turn.step, one.error, p.work.turn.attempts + 1
             ):
@@ -164,6 +164,15 @@ class _MailSteps:
                     one.envelope.id, "failed", self.ports.clock.now(), detail=one.error.message
                 )
         self.runs |= {run.instance.id: run for run in write(unit, runs, self.ports)}
+
+    def stop(self, unit: Unit, settled: Sequence[Settled]) -> None:
+        """A mail that was sent was sent, though its instance was cancelled meanwhile: the evidence says so."""
+        sent = [self._done(one) for one in settled if one.state == "sent"]
+        unit.journal.record([row for run in sent for row in run.evidence])
+
+    def _done(self, one: Settled) -> Run:
+        p = self.waiting[one.envelope.id]
+        return done(p.run, p.work.turn, p.work.outcome, _sent(p, one), self.ports.clock.now())
 
 
 def _sent(p: Progress, one: Settled) -> dict[str, Any]:
@@ -177,7 +186,7 @@ def _send(works: Sequence[Work], progress: Mapping[int, Progress], ports: Ports)
     tokens = {p.work.run.instance.id: p.work.run.instance.fencing_token for p in steps.waiting.values()}
     mails = [p.mail for p in steps.waiting.values() if p.mail and p.mail.state != "unknown"]
     if mails:
-        deliver(mails, ports, steps.close, tokens)
+        deliver(mails, ports, steps, tokens)
     return [_result(work, progress.get(work.run.instance.id), steps) for work in works]
 
 

@@ -157,9 +157,11 @@ def send(context: typer.Context, number: Number, json: Json = False) -> None:
     application = now.application
     ports = application.ports()
     mails.move(now, number, ["draft", "queued"], "queued", "sent by hand", not_before=application.clock.now())
-    from procession.deliver import deliver
+    from procession.deliver import NoSteps, deliver
+    from procession.engines import beating
 
-    deliver([mails.read(now, number)], ports, lambda _unit, _settled: None)
+    with beating(ports.engine):
+        deliver([mails.read(now, number)], ports, NoSteps())
     mail = mails.read(now, number)
     if json:
         output.emit(mails.document(mail))

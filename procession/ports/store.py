@@ -169,6 +169,10 @@ class Journal(Protocol):
         ends here, `cancelled`, between two of its steps."""
         ...
 
+    def stopped(self, fencing_tokens: Mapping[int, int]) -> set[int]:
+        """Those of `{instance: fencing token}` that were cancelled while they ran under that token."""
+        ...
+
     def give_back(self, fencing_tokens: Mapping[int, int]) -> int:
         """Make `ready` again, as they were, those that `fence` would answer; returns how many."""
         ...

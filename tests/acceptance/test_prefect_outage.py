@@ -15,6 +15,7 @@ from flows.client import connected
 from flows.reporting import Reporter
 from flows.runs import Runs
 from flows.starting import Host
+from procession.definitions import Definitions
 
 pytestmark = pytest.mark.acceptance
 

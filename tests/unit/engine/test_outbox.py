@@ -8,7 +8,7 @@ import pytest
 from office import ANNA
 
 from procession.advance import advance
-from procession.deliver import LONGEST_HAND_OVER, deliver, deliver_due, recover
+from procession.deliver import LONGEST_HAND_OVER, NoSteps, deliver, deliver_due, recover
 from procession.dispatch import start_by_hand
 from procession.engine import claim
 from procession.engines import Membership, this_process
@@ -276,7 +276,7 @@ def test_what_a_slow_engine_says_last_does_not_take_a_mail_out_of_other_hands(of
 
     (mail,) = mails(office)
     slow = office.elsewhere(mail_out=Slow(office.post, be_lost))
-    deliver([mail], slow, lambda *_: None)
+    deliver([mail], slow, NoSteps())
 
     (mail,) = mails(office)
     assert (mail.state, mail.claimed_by) == ("sending", another)
@@ -358,7 +358,7 @@ def test_a_mail_that_a_person_sends_by_hand_meanwhile_is_sent_once_and_its_step_
 
     assert settle(office, "queued", not_before=office.clock.now())
     by_hand = office.elsewhere()
-    deliver(mails(office), by_hand, lambda *_: None)
+    deliver(mails(office), by_hand, NoSteps())
     office.work(later=timedelta(hours=1))
 
     assert (states(office), office.states(), office.subjects()) == (["sent"], ["completed"], ["Hello"])
