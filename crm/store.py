@@ -8,11 +8,11 @@ lock the rows they decide on.
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, exc, inspect
 
 from crm import migrate
+from crm.clock import DatabaseClock, SystemClock
 from crm.database import BUSY_SECONDS, engine_of
 from crm.engines import identity_of
 from crm.failures import INIT, busy, out_of_date
@@ -37,22 +37,17 @@ def open_store(url: str, clock: Clock | None = None) -> "CrmStore":
     except ConfigurationError:
         engine.dispose()
         raise
-    return CrmStore(engine, clock or SystemClock())
-
-
-class SystemClock:
-    """The time of the machine."""
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)  # noqa: TID251 - this is the Clock
+    return CrmStore(
+        engine, clock or (SystemClock() if engine.dialect.name == "sqlite" else DatabaseClock(engine))
+    )
 
 
 class CrmStore:
-    """Implements `procession.ports.Store`."""
+    """Implements `procession.ports.Store`. `clock` shows the time by which all that work on it go."""
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
-        self._clock = clock
+        self.clock = clock
         self._reading = engine.execution_options(begin="BEGIN")
         self._writing = engine.execution_options(begin="BEGIN IMMEDIATE")
         self._one_writer = threading.Lock() if engine.dialect.name == "sqlite" else None
@@ -80,7 +75,7 @@ class CrmStore:
         engine = self._writing if write else self._reading
         with turn, _connected(engine) as connection:
             connection.begin()
-            yield CrmUnit(connection, self._clock)
+            yield CrmUnit(connection, self.clock)
 
     def close(self) -> None:
         self._engine.dispose()

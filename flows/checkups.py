@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from datetime import timedelta
 from email.utils import parseaddr
 from urllib.parse import urlsplit
 
@@ -11,6 +12,9 @@ from flows.settings import FILE, Settings
 from procession.application import Checkup
 from procession.errors import ConfigurationError, ProcessErrors, ProcessionError, TransportRefused
 from procession.spelling import count
+
+CLOCKS_APART = timedelta(seconds=2)
+"""A difference of clocks that is worth a word."""
 
 
 def checkups(application: Project) -> Iterator[Checkup]:
@@ -60,6 +64,13 @@ def _database(application: Project) -> Checkup:
             users = len(unit.records.find("user", {}, limit=1000))
     except ProcessionError as error:
         return Checkup("database", "unwell", f"{shown}: {error.message}", error.hint)
+    ahead = application.ports().clock.now() - application.clock.now()
+    if abs(ahead) > CLOCKS_APART:
+        seconds, word = abs(ahead).total_seconds(), "ahead of" if ahead > timedelta(0) else "behind"
+        mend = "Let both follow a time server. What is due goes by the database's clock, so nothing is lost."
+        return Checkup(
+            "database", "unwell", f"its clock is {seconds:.0f} seconds {word} this machine's", mend
+        )
     return Checkup("database", "well", f"{shown}, tables up to date, {count(users, 'user')}")
 
 

@@ -103,7 +103,7 @@ class Application:
 
     @cached_property
     def clock(self) -> "Clock":
-        from crm.store import SystemClock
+        from crm.clock import SystemClock
 
         return SystemClock()
 
@@ -155,7 +155,7 @@ class Application:
         name, address = parseaddr(self.settings.default_sender)
         store = store or self.store
         return Ports(
-            store=store, mail_out=mail_out or self.mail_out, clock=self.clock,
+            store=store, mail_out=mail_out or self.mail_out, clock=self.store.clock,
             renderer=renderer, engine=Membership(store), mail_domain=self.settings.mail_domain,
             default_sender=Recipient(address, name), functions=FUNCTIONS,
         )  # fmt: skip

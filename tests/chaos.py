@@ -8,7 +8,8 @@ import time
 
 import knife
 
-from crm.store import SystemClock, open_store
+from crm.clock import SystemClock
+from crm.store import open_store
 from procession.advance import advance
 from procession.definitions import Definitions
 from procession.effects import Recipient

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from engine_world import CrashingStore, Fuse
 
+from crm.clock import SystemClock
 from crm.schema import SCHEMA
-from crm.store import SystemClock, open_store
+from crm.store import open_store
 from procession.advance import advance
 from procession.compile import load
 from procession.definitions import Definitions

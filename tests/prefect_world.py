@@ -17,9 +17,10 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.sorting import TaskRunSort
 
+from crm.clock import SystemClock
 from crm.migrate import upgrade
 from crm.schema import SCHEMA
-from crm.store import CrmStore, SystemClock, open_store
+from crm.store import CrmStore, open_store
 from flows import server
 from flows.words import flow_name
 from procession.compile import compile_text
