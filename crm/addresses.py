@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from crm.checks import normal
-from crm.parameters import IDS, portions
+from crm.statements import IDS, portions
 from crm.tables import contact_address
 
 KINDS = ("email", "phone")

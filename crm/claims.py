@@ -31,9 +31,7 @@ from sqlalchemy import (
 
 from crm import journal as j
 from crm.outbox import cancel_mails
-from crm.parameters import IDS, NOW, portions
-from crm.part import Part
-from crm.rows import instance_of
+from crm.statements import IDS, NOW, Part, portions
 from procession.ports import LIVE, End, Instance, Released
 
 MOST_DEATHS = 2
@@ -272,3 +270,26 @@ def _by_value(fencing_tokens: Mapping[int, int]) -> list[tuple[int, list[int]]]:
     for instance, token in fencing_tokens.items():
         found[token].append(instance)
     return sorted(found.items())
+
+
+def instance_of(row: Row[Any]) -> Instance:
+    return Instance(
+        id=row.id,
+        process=row.process,
+        digest=row.digest,
+        title=row.title,
+        key=row.key,
+        state=row.state,
+        inputs=row.inputs,
+        trigger=row.trigger,
+        started_at=row.started_at,
+        due=row.due,
+        ended_at=row.ended_at,
+        result=row.result,
+        error=row.error,
+        flow_run_id=row.flow_run_id,
+        event_at=row.event_at,
+        fencing_token=row.fencing_token,
+        deaths=row.deaths,
+        is_of_0_1=row.is_of_0_1,
+    )

@@ -7,8 +7,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, func, insert, select
 
 from crm import journal as j
-from crm.dialects import Upsert
-from crm.part import Part
+from crm.statements import Part, Upsert
 from procession.errors import TemporaryError
 from procession.ports import Definition
 

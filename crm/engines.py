@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from sqlalchemy import Connection, bindparam, delete, exists, insert, or_, select, tuple_, update
 
 from crm import journal as j
-from crm.dialects import Upsert
-from crm.part import Part
+from crm.statements import Part, Upsert
 from procession.ports import EngineProcess, EngineRow, Identity
 
 _E, _P = j.engine.c, j.planner.c

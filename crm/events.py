@@ -7,11 +7,8 @@ from typing import Any, Literal, cast
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, text, update
 
-from crm import ids
 from crm import journal as j
-from crm.dialects import Upsert
-from crm.parameters import IDS, NOW, portions
-from crm.part import Part
+from crm.statements import IDS, NOW, Part, Upsert, portions, take_numbers
 from procession.ports import Actor, Event, EventType
 from procession.records import Ref
 
@@ -53,7 +50,7 @@ class EventLog(Part):
     """See `procession.ports.Journal`."""
 
     def append(self, events: Sequence[Event]) -> list[int | None]:
-        numbers = ids.take(self._connection, j.event, len(events))
+        numbers = take_numbers(self._connection, j.event, len(events))
         rows = [_row(event) | {"id": number} for number, event in zip(numbers, events, strict=True)]
         if not rows:
             return []

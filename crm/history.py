@@ -10,9 +10,8 @@ from crm import links
 from crm import tables as t
 from crm.checks import unknown_entity
 from crm.mapping import LINKED
-from crm.parameters import IDS, portions
-from crm.part import Part
 from crm.schema import SCHEMA
+from crm.statements import IDS, Part, portions
 from procession.ports import Actor, HistoryRow, MailState
 from procession.records import Ref
 

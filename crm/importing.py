@@ -18,10 +18,10 @@ from crm import cells
 from crm.checks import accept, missing, normal
 from crm.mapping import refers_to
 from crm.naming import Named
-from crm.parameters import portions
 from crm.records import CrmRecords
 from crm.schema import SCHEMA
 from crm.sheets import Problem, Sheet, read
+from crm.statements import portions
 from crm.store import CrmStore
 from procession.errors import InputError, ProcessionError, StoreError
 from procession.ports import Actor

@@ -5,18 +5,15 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select, text, union_all, update
+from sqlalchemy import Row, bindparam, delete, select, text, union_all, update
 
 from crm import journal as j
-from crm.claims import Claims
+from crm.claims import Claims, instance_of
 from crm.definitions import Definitions
-from crm.dialects import Upsert
 from crm.engines import Engines
 from crm.events import EventLog
-from crm.parameters import IDS, NOW, portions
-from crm.part import Part
-from crm.rows import instance_of, row_of_step, step_of
 from crm.starting import Starts
+from crm.statements import IDS, NOW, Part, Upsert, portions
 from procession.ports import Checkpoint, Glance, Instance, StepRun
 
 _RECORD = Upsert(
@@ -159,3 +156,33 @@ class Runs(Part):
 
 class CrmJournal(EventLog, Definitions, Starts, Engines, Claims, Runs):
     """Implements `procession.ports.Journal`."""
+
+
+def step_of(row: Row[Any]) -> StepRun:
+    return StepRun(
+        instance=row.instance_id,
+        path=row.path,
+        round=row.round,
+        kind=row.kind,
+        state=row.state,
+        at=row.at,
+        attempts=row.attempts,
+        branch=row.branch,
+        output=row.output or {},
+        error=row.error,
+    )
+
+
+def row_of_step(step: StepRun) -> dict[str, Any]:
+    return {
+        "instance_id": step.instance,
+        "path": step.path,
+        "round": step.round,
+        "kind": step.kind,
+        "state": step.state,
+        "at": step.at,
+        "attempts": step.attempts,
+        "branch": step.branch,
+        "output": step.output or None,
+        "error": step.error,
+    }

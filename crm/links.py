@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from crm.mapping import LINKED
-from crm.parameters import IDS, portions
+from crm.statements import IDS, portions
 from crm.tables import activity_link
 from procession.errors import StoreError
 from procession.records import Ref

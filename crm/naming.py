@@ -5,9 +5,9 @@ from itertools import chain
 
 from crm.checks import normal
 from crm.mapping import refers_to
-from crm.parameters import portions
 from crm.schema import SCHEMA
 from crm.sheets import Sheet
+from crm.statements import portions
 from procession.errors import InputError
 from procession.ports import Records
 from procession.records import Record, Ref, ref_of

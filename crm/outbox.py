@@ -21,16 +21,13 @@ from sqlalchemy import (
     update,
 )
 
-from crm import ids as numbers
 from crm import journal as j
 from crm import links
 from crm import tables as t
-from crm.dialects import Upsert
 from crm.events import Saved, tell
 from crm.links import Link
 from crm.mail_rows import activity_row, contacts_among, envelope, envelope_of, message_row, participants
-from crm.parameters import IDS, NOW, portions
-from crm.part import Part
+from crm.statements import IDS, NOW, Part, Upsert, portions, take_numbers
 from procession.ports import Envelope, MailState, QueuedMail, Settlement
 from procession.records import Ref
 
@@ -204,7 +201,7 @@ class CrmOutbox(Part):
         """Insert those that are not there: `{number: (mail, engine that has it)}`, and `{number: key}` of the others.
         Nearly always all of them are new, so it is tried first and asked afterwards."""
         once = {_key(mail): mail for mail in mails}
-        taken = dict(zip(numbers.take(self._connection, t.activity, len(once)), once.values(), strict=True))
+        taken = dict(zip(take_numbers(self._connection, t.activity, len(once)), once.values(), strict=True))
         in_hand = _at_once(taken)[:hands]
         rows = [message_row(number, mail) for number, mail in taken.items()]
         for row in rows:

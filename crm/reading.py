@@ -26,8 +26,8 @@ from sqlalchemy import (
 from crm import tables as t
 from crm.columns import ID
 from crm.mapping import LAYOUTS, LINKED, TABLES
-from crm.parameters import IDS, portions
 from crm.schema import OPEN_STAGES
+from crm.statements import IDS, portions
 from procession.records import Paths, Record, Ref, ref_of
 
 Fields = dict[str, Any]

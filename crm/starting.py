@@ -7,12 +7,9 @@ from typing import Any
 
 from sqlalchemy import bindparam, null, select, text, update
 
-from crm import ids
 from crm import journal as j
-from crm.dialects import Upsert
 from crm.outbox import cancel_mails
-from crm.parameters import IDS, NOW, portions
-from crm.part import Part
+from crm.statements import IDS, NOW, Part, Upsert, portions, take_numbers
 from procession.ports import Start
 
 SUPERSEDED = "superseded"
@@ -66,7 +63,7 @@ class Starts(Part):
         fresh = self._not_started(starts, ask=bool(holders))
         fresh = [i for i in fresh if not _is_outdated(starts[i], holders)]
         self._supersede(holders.keys() & {_key(starts[i]) for i in fresh}, now)
-        numbers = dict(zip(fresh, ids.take(self._connection, j.instance, len(fresh)), strict=True))
+        numbers = dict(zip(fresh, take_numbers(self._connection, j.instance, len(fresh)), strict=True))
         before = {key: _predecessor(holder) for key, holder in holders.items()}
         born = self._insert(starts, numbers, before, now)
         return [numbers[i] if numbers.get(i) in born else None for i in range(len(starts))]

@@ -15,8 +15,8 @@ from crm.events import Saved, tell
 from crm.history import keep_for_connected
 from crm.links import Link
 from crm.mapping import LAYOUTS, LINKED, TABLES
-from crm.parameters import IDS, portions
 from crm.reading import load_by_id
+from crm.statements import IDS, portions
 from procession.errors import StoreError
 from procession.ports import Actor
 from procession.records import Record, Ref, ref_of

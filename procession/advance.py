@@ -203,7 +203,8 @@ def _decide(run: Run, turn: Turn, ports: Ports) -> Outcome | None:
         PermanentError: an expression, a template or the step itself failed on these values.
     """
     step, names = turn.step, r.names_at(run, turn)
-    ports.trace(step.path, names)
+    if ports.trace:
+        ports.trace(step.path, names)
     if step.guard is not None and not evaluate(step.guard, names):
         return None
     fields = {name: fill(value, names) for name, value in step.fields.items()}

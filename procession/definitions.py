@@ -22,18 +22,17 @@ log = logging.getLogger(__name__)
 class Definitions:
     """Plans that do not change: for programs and tests that bring their own."""
 
+    publication = 0
+    """The number of the last change that is known here."""
+    complete = True
+    """Whether every current version can be run here; an engine for which it is not so does not plan."""
+
     def __init__(self, plans: Mapping[str, Plan]) -> None:
         self.plans = plans
 
-    @property
-    def complete(self) -> bool:
-        """Whether every current version can be run here; an engine for which it is not so does not plan."""
-        return True
-
-    def refresh(self, publication: int) -> bool:
-        """Read what is current if that changed since; True if it did. `publication` is the number of the last change."""
-        del publication
-        return False
+    def refresh(self, publication: int) -> None:
+        """Read what is current since that change."""
+        self.publication = publication
 
     def version(self, process: str, digest: str) -> Plan | None:
         """The version that an instance began with; None if it cannot be run here."""
@@ -54,20 +53,13 @@ class StoredDefinitions(Definitions):
     def __init__(self, store: Store, compiled: Callable[[Mapping[str, str]], Plan]) -> None:
         super().__init__({})
         self._store, self._compiled = store, compiled
-        self._publication = -1
+        self.publication = -1
         self._versions: dict[tuple[str, str], Plan | None] = {}
         self.unusable: Collection[str] = ()
         """Processes whose current version cannot be run here."""
 
-    @property
     @override
-    def complete(self) -> bool:
-        return not self.unusable
-
-    @override
-    def refresh(self, publication: int) -> bool:
-        if publication == self._publication:
-            return False
+    def refresh(self, publication: int) -> None:
         with self._store.unit(write=False) as unit:
             current = unit.journal.current()
         found = {process: self.version(process, digest) for process, digest in current.items()}
@@ -75,8 +67,8 @@ class StoredDefinitions(Definitions):
         self.unusable = sorted(process for process, plan in found.items() if plan is None)
         if self.unusable:
             log.error("this engine cannot run %s, so it does not plan", ", ".join(self.unusable))
-        self._publication = publication
-        return True
+        self.complete = not self.unusable
+        self.publication = publication
 
     @override
     def version(self, process: str, digest: str) -> Plan | None:

@@ -55,7 +55,8 @@ class Engine:
     def _tick(self) -> int:
         self.ports.engine.give_back()
         glance = self._glance()
-        if self.definitions.refresh(glance.publication):
+        if glance.publication != self.definitions.publication:
+            self.definitions.refresh(glance.publication)
             self.planner.forget_schedules()
             self._unrunnable.clear()
         planned = self.planner.plan(glance)
@@ -83,13 +84,17 @@ class Engine:
         count = 0
         with self.ports.engine.holding(instances):
             for (process, digest), group in groups.items():
-                plan = self.definitions.version(process, digest)
+                plan = self._plan(process, digest)
                 if plan is None:
                     self._pass_over(process, digest, group)
                 else:
                     self.execute(plan, group)
                     count += len(group)
         return count
+
+    def _plan(self, process: str, digest: str) -> Plan | None:
+        current = self.definitions.plans.get(process)
+        return current if current and current.digest == digest else self.definitions.version(process, digest)
 
     def _pass_over(self, process: str, digest: str, group: Sequence[Instance]) -> None:
         """Their version cannot be run here (an older program, a function that is missing): another engine may."""

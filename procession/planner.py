@@ -97,7 +97,8 @@ class Planner:
     def _fire_schedules(self, epoch: int, now: datetime) -> int:
         if self._schedules is None:
             self._schedules = Schedules(self.definitions.plans.values(), now)
-        self._owed |= {(event.process, event.trigger): event for event in self._schedules.due(now)}
+        if self._schedules.next_at and self._schedules.next_at <= now:
+            self._owed |= {(event.process, event.trigger): event for event in self._schedules.due(now)}
         if not self._owed:
             return 0
         with self._unit(epoch) as unit:

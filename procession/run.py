@@ -234,7 +234,9 @@ def written(runs: Sequence[Run]) -> Written:
     """
     evidence = tuple(row for run in runs for row in run.evidence)
     over = [run for run in runs if _is_over(run)]
-    moved = {run.instance.id: _checkpoint(run) for run in runs if not _is_over(run)}
+    moved = {
+        run.instance.id: _checkpoint(run) for run in runs if not _is_over(run) and not _is_beginning(run)
+    }
     checkpoints = tuple(one for run in runs if (one := moved.get(run.instance.id)) and _is_news(run, one))
     news = {one.instance: one for one in checkpoints}
     after = tuple(
@@ -274,11 +276,14 @@ def _checkpoint(run: Run) -> Checkpoint:
     return Checkpoint(run.instance.id, where, {**changed, **dropped})
 
 
-def _is_news(run: Run, checkpoint: Checkpoint) -> bool:
+def _is_beginning(run: Run) -> bool:
     """A beginning is not written: whoever has no position is there."""
-    if run.stored is None:
-        return bool(run.kept) or run.position != p.begin(run.plan)
-    return bool(checkpoint.kept) or checkpoint.position != run.stored.position
+    return run.stored is None and not run.kept and run.position == p.begin(run.plan)
+
+
+def _is_news(run: Run, checkpoint: Checkpoint) -> bool:
+    before = run.stored
+    return before is None or bool(checkpoint.kept) or checkpoint.position != before.position
 
 
 def _stored(run: Run, checkpoint: Checkpoint | None) -> Checkpoint | None:

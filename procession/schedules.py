@@ -19,7 +19,10 @@ GRACE = timedelta(minutes=10)
 
 
 class Schedules:
-    """The schedule triggers of the current definitions, watched from `GRACE` before `start`."""
+    """The schedule triggers of the current definitions, watched from `GRACE` before `start`. `next_at` is the moment
+    that comes next, if there are any."""
+
+    next_at: datetime | None = None
 
     def __init__(self, plans: Iterable[Plan], start: datetime) -> None:
         self._next: list[tuple[datetime, str, str]] = []
@@ -41,6 +44,7 @@ class Schedules:
 
     def _push(self, process: str, trigger: str) -> None:
         heapq.heappush(self._next, (next(self._moments[process, trigger]), process, trigger))
+        self.next_at = self._next[0][0]
 
 
 def moment_of(process: str, trigger: str, at: datetime) -> Event:

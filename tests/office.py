@@ -1,5 +1,6 @@
 """An office for engine tests: a real store, a mail server in memory, a clock that is set, processes as text."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -44,14 +45,21 @@ class Office:
     plans: dict[str, Plan] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._templates: dict[str, Templates] = {}
         store = open_store(f"sqlite:///{self.folder / 'office.sqlite'}")
         self.ports = Ports(
             store=store, mail_out=self.post, clock=self.clock,
-            renderer=lambda _digest, files: Templates.of_files(files), engine=Membership(store),
+            renderer=self._renderer, engine=Membership(store),
             mail_domain="us.example", default_sender=Recipient("crm@us.example", "CRM"),
             functions={"double": double, "boom": boom},
         )  # fmt: skip
         self.known: dict[str, Ref] = {}
+
+    def _renderer(self, digest: str, files: Mapping[str, str]) -> Templates:
+        """As a running engine keeps them: once for each version."""
+        if digest not in self._templates:
+            self._templates[digest] = Templates.of_files(files)
+        return self._templates[digest]
 
     def given(self, name: str, entity: str, /, **values: Any) -> Ref:
         """Save a record under a nickname; a text that is a nickname stands for its record."""

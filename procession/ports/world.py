@@ -148,4 +148,4 @@ class Ports:
     mail_domain: str
     default_sender: Recipient
     functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
-    trace: Callable[[str, Mapping[str, Any]], None] = field(default=lambda _path, _names: None)
+    trace: Callable[[str, Mapping[str, Any]], None] | None = None
