@@ -12,10 +12,11 @@ from procession.cli.rehearsal import NobodyPosts, rehearse
 from procession.compile import compile_text
 from procession.dispatch import start_by_hand
 from procession.effects import Recipient
+from procession.engines import Membership
 from procession.errors import StoreError
 from procession.mail import Templates
 from procession.plan import Plan
-from procession.ports import Actor, Clock, HistoryRow, Instance, Ports, Store
+from procession.ports import Actor, Clock, EngineProcess, HistoryRow, Instance, Ports, Store
 from procession.records import Ref
 
 ANNA = Actor("user", "anna")
@@ -41,7 +42,8 @@ TWICE = process("""
 def ports_of(store: Store, clock: Clock) -> Ports:
     return Ports(
         store=store, mail_out=NobodyPosts(), clock=clock,
-        renderer=lambda _digest, files: Templates.of_files(files), owner="here:1:0",
+        renderer=lambda _digest, files: Templates.of_files(files),
+        engine=Membership(store, EngineProcess("here")),
         mail_domain="us.example", default_sender=Recipient("crm@us.example", "CRM"),
     )  # fmt: skip
 
@@ -49,9 +51,10 @@ def ports_of(store: Store, clock: Clock) -> Ports:
 def run(plan: Plan, ports: Ports) -> Instance:
     number = start_by_hand(ports, plan, {}, actor=ANNA).id
     assert number is not None
+    engine = ports.engine.id
     with ports.store.unit() as unit:
         now = ports.clock.now()
-        claimed = unit.journal.claim(ports.owner, now, now + ports.lease, 1, [number])
+        claimed = unit.journal.claim(engine, now, 1, [number])
         unit.commit()
     advance(plan, claimed, ports)
     with ports.store.unit(write=False) as unit:

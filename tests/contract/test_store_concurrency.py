@@ -11,13 +11,14 @@ from typing import TypeVar
 
 import pytest
 from sqlalchemy import text
+from store_world import bury, claim, do, fence, new_engine, release, running, tokens
 
 import crm.database
 import crm.store
 from crm.store import CrmStore, open_store
 from procession.effects import Recipient, SendMail
 from procession.errors import TemporaryError
-from procession.ports import Actor, Definition, End, Event, QueuedMail, Start
+from procession.ports import Actor, Definition, End, Event, QueuedMail, Released, Start
 from procession.records import Ref
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -72,12 +73,12 @@ def live(store: CrmStore) -> list[int]:
         return [one.id for one in unit.journal.instances(states=["ready", "running", "incident"])]
 
 
-def claim_all(store: CrmStore, owner: str) -> list[int]:
+def claim_all(store: CrmStore, engine: int) -> list[int]:
     """Everything there is to claim, a few at a time."""
     won: list[int] = []
     while True:
         with store.unit() as unit:
-            claimed = unit.journal.claim(owner, NOW, LATER, 7)
+            claimed = unit.journal.claim(engine, NOW, 7)
             unit.commit()
         if not claimed:
             return won
@@ -116,7 +117,7 @@ def test_each_instance_is_claimed_by_one_engine(store: CrmStore, together: Toget
         numbers = unit.journal.start([replace(START, key=str(key)) for key in range(200)], NOW)
         unit.commit()
 
-    claimed = together(lambda mine, number: claim_all(mine, f"engine {number}"))
+    claimed = together(claim_all)
 
     assert sorted(number for some in claimed for number in some) == numbers  # type: ignore[attr-defined]
 
@@ -131,7 +132,7 @@ def test_each_mail_is_claimed_by_one_engine(store: CrmStore, together: Together)
         won: list[int] = []
         for one in numbers:
             with mine.unit() as unit:
-                won += unit.outbox.claim([one], f"engine {number}", NOW)
+                won += unit.outbox.claim([one], number, NOW)
                 unit.commit()
         return won
 
@@ -214,44 +215,65 @@ def test_records_that_are_created_at_once_have_numbers_of_their_own(together: To
     assert len(set(made)) == 20 * ENGINES
 
 
-def test_an_engine_that_lost_its_lease_is_fenced_off_by_the_one_that_took_over(
+def test_an_engine_that_was_taken_for_dead_is_fenced_off_by_the_one_that_took_over(
     store: CrmStore, url: str
 ) -> None:
     other = open_store(url)
-    number = start(store, START)
-    assert number is not None
-    with store.unit() as unit:
-        unit.journal.claim("slow", NOW, NOW, 1)
-        unit.commit()
+    slow = running(store)
 
-    with other.unit() as unit:
-        assert unit.journal.release([], LATER) == 1
-        assert [one.id for one in unit.journal.claim("quick", LATER, LATER, 1)] == [number]
-        unit.commit()
-    with store.unit() as unit:
-        assert unit.journal.fence({number: 1}, "slow", LATER) == set()
-        unit.commit()
+    bury(other, 1)
+    assert release(other).ready == (slow.id,)
+    (quick,) = claim(other, new_engine(other))
 
+    assert fence(store, slow) == set()
+    assert fence(other, quick) == {quick.id}
     other.close()
 
 
-def test_an_owner_s_older_lease_is_fenced_off_by_its_newer_one(store: CrmStore) -> None:
-    """Two threads of an engine that slept through its lease: the second one claimed what the first still works on."""
-    number = start(store, START)
-    assert number is not None
-    with store.unit() as unit:
-        (before,) = unit.journal.claim("me", NOW, NOW, 1)
-        unit.commit()
+def test_two_threads_of_one_engine_are_told_apart_by_their_tokens(
+    store: CrmStore, together: Together
+) -> None:
+    """What the first had was given back, and the second claimed it: only that one may write for it."""
+    engine = new_engine(store)
+    slow = [running(store, replace(START, key=str(key)), engine) for key in range(4)]
+    do(store, "give_back", tokens(*slow))
+    quick = claim(store, engine)
 
-    with store.unit() as unit:
-        assert unit.journal.release([], LATER) == 1
-        (after,) = unit.journal.claim("me", LATER, LATER, 1)
-        unit.commit()
+    answers = together(lambda mine, number: fence(mine, *(quick if number % 2 else slow)))
 
-    with store.unit() as unit:
-        assert unit.journal.fence({number: before.claim}, "me", LATER) == set()
-        assert unit.journal.fence({number: after.claim}, "me", LATER) == {number}
-        unit.commit()
+    assert answers == [set(), {one.id for one in slow}] * (ENGINES // 2)
+
+
+def test_of_all_engines_one_becomes_the_planner(store: CrmStore, together: Together) -> None:
+    engines = [new_engine(store) for _ in range(ENGINES)]
+
+    epochs = together(lambda mine, number: do(mine, "lead", engines[number]))
+
+    (epoch,) = (one for one in epochs if one is not None)
+    glance = do(store, "glance", NOW)
+    assert (glance.planner, glance.epoch) == (engines[epochs.index(epoch)], epoch)
+
+
+def test_of_all_that_find_an_engine_dead_one_buries_it(store: CrmStore, together: Together) -> None:
+    dead = new_engine(store)
+
+    answers = together(lambda mine, _number: do(mine, "bury", {dead: 0}))
+
+    assert sorted(map(len, answers)) == [0] * (ENGINES - 1) + [1]  # type: ignore[arg-type]
+
+
+def test_a_beat_that_comes_while_others_bury_either_counts_or_is_told_that_it_is_late(
+    store: CrmStore, together: Together
+) -> None:
+    engine = new_engine(store)
+
+    answers = together(
+        lambda mine, number: do(mine, "bury", {engine: 0}) if number % 2 else do(mine, "beat", engine)
+    )
+
+    is_buried = any(answers[1::2])
+    assert is_buried == (do(store, "engines") == [])
+    assert set(answers[::2]) == {not is_buried}
 
 
 # --- locks
@@ -277,13 +299,11 @@ def test_engines_dispatch_different_events_at_the_same_time(on_postgresql: CrmSt
 @pytest.mark.external_service
 def test_fenced_instances_are_locked_until_the_unit_ends(on_postgresql: CrmStore) -> None:
     number = start(on_postgresql, START) or 0
-    with on_postgresql.unit() as unit:
-        unit.journal.claim("me", NOW, LATER, 1)
-        unit.commit()
+    claim(on_postgresql, 1, number)
     lock = text("SELECT id FROM instance WHERE id = :number FOR UPDATE NOWAIT")
 
     with on_postgresql.unit() as unit:
-        assert unit.journal.fence({number: 1}, "me", LATER) == {number}
+        assert unit.journal.fence({number: 1}) == {number}
         with (
             on_postgresql._engine.connect() as other,
             pytest.raises(TemporaryError, match="busy for too long"),
@@ -301,6 +321,7 @@ def wait_until_somebody_waits(store: CrmStore) -> None:
     raise AssertionError("nobody waits")
 
 
+@pytest.mark.external_service
 def test_the_server_ends_units_of_a_process_that_was_put_to_sleep(on_postgresql: CrmStore) -> None:
     with on_postgresql._engine.connect() as connection:
         shown = [
@@ -314,13 +335,11 @@ def test_the_server_ends_units_of_a_process_that_was_put_to_sleep(on_postgresql:
 @pytest.mark.external_service
 def test_an_engine_that_waited_for_a_stop_request_heeds_it(on_postgresql: CrmStore) -> None:
     number = start(on_postgresql, START) or 0
-    with on_postgresql.unit() as unit:
-        unit.journal.claim("me", NOW, LATER, 1)
-        unit.commit()
+    claim(on_postgresql, 1, number)
 
     def fence() -> set[int]:
         with on_postgresql.unit() as mine:
-            answer = mine.journal.fence({number: 1}, "me", LATER)
+            answer = mine.journal.fence({number: 1})
             mine.commit()
         return answer
 
@@ -339,13 +358,11 @@ def test_an_engine_that_waited_for_a_stop_request_heeds_it(on_postgresql: CrmSto
 @pytest.mark.external_service
 def test_a_restart_that_waited_for_the_end_of_a_segment_cancels_the_retry(on_postgresql: CrmStore) -> None:
     number = start(on_postgresql, START) or 0
-    with on_postgresql.unit() as unit:
-        unit.journal.claim("me", NOW, LATER, 1)
-        unit.commit()
+    claim(on_postgresql, 1, number)
 
     with ThreadPoolExecutor(1) as pool, on_postgresql.unit() as unit:
-        unit.journal.fence({number: 1}, "me", LATER)
-        unit.journal.end([End(number, "ready", due=LATER)], "me", NOW)
+        unit.journal.fence({number: 1})
+        unit.journal.end([End(number, "ready", due=LATER)], NOW)
         restarted = pool.submit(start, on_postgresql, replace(START, mode="restart"))
         wait_until_somebody_waits(on_postgresql)
         unit.commit()
@@ -355,6 +372,54 @@ def test_a_restart_that_waited_for_the_end_of_a_segment_cancels_the_retry(on_pos
     with on_postgresql.unit(write=False) as unit:
         (old,) = unit.journal.instances(ids=[number])
     assert (old.state, old.result) == ("cancelled", "superseded")
+
+
+@pytest.mark.external_service
+def test_who_takes_over_planning_waits_for_what_the_old_planner_is_writing(on_postgresql: CrmStore) -> None:
+    old, new = new_engine(on_postgresql), new_engine(on_postgresql)
+    epoch = do(on_postgresql, "lead", old)
+    bury(on_postgresql, old)
+
+    with ThreadPoolExecutor(1) as pool, on_postgresql.unit() as unit:
+        assert unit.journal.leads(old, epoch)
+        taken = pool.submit(do, on_postgresql, "lead", new)
+        wait_until_somebody_waits(on_postgresql)
+        unit.journal.append([EVENT])
+        unit.commit()
+        later = taken.result()
+
+    assert later > epoch
+    assert not do(on_postgresql, "leads", old, epoch)
+    assert len(do(on_postgresql, "pending", 10)) == 1
+
+
+@pytest.mark.external_service
+def test_a_successor_is_not_begun_while_its_predecessor_s_end_is_being_written(
+    on_postgresql: CrmStore,
+) -> None:
+    first = running(on_postgresql)
+    second = start(on_postgresql, replace(START, mode="restart")) or 0
+
+    with on_postgresql.unit() as unit:
+        unit.journal.fence(tokens(first))
+        assert claim(on_postgresql, 1, second) == []
+        unit.commit()
+
+    assert [one.id for one in claim(on_postgresql, 1, second)] == [second]
+
+
+@pytest.mark.external_service
+def test_what_the_dead_left_is_not_taken_back_from_one_that_writes_just_now(on_postgresql: CrmStore) -> None:
+    """Whoever holds a lock is not dead."""
+    one = running(on_postgresql)
+    bury(on_postgresql, 1)
+
+    with on_postgresql.unit() as unit:
+        assert unit.journal.fence(tokens(one)) == {one.id}
+        assert release(on_postgresql) == Released()
+        unit.commit()
+
+    assert release(on_postgresql).ready == (one.id,)
 
 
 def test_a_sqlite_file_that_somebody_else_writes_for_too_long_is_busy(

@@ -2,8 +2,9 @@
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,134 +12,224 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from sqlalchemy import text
+from store_world import NOW, START, do
 
 from crm.store import CrmStore, open_store
-from procession.ports import LIVE, End, Event, Start
+from procession.ports import LIVE, Checkpoint, End, EngineProcess, Event, Instance, Store
 
-NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
-START = Start("notify", "d1", "Notify", "", "single", {}, {"id": "saved"})
-OWNERS = st.sampled_from(["one", "two"])
-WAITS = st.integers(0, 5).map(lambda minutes: NOW + timedelta(minutes=minutes))
+MOMENTS = st.integers(0, 5).map(lambda minutes: NOW + timedelta(minutes=minutes))
 ENDS = st.sampled_from(["completed", "stopped", "failed", "cancelled", "incident", "ready"])
+SEATS = st.sampled_from("AB")
+"""Two engines at a time: who dies is followed by a new one in the same seat."""
+MODES = st.sampled_from(["single", "restart", "parallel"])
 
 
 class Machine(RuleBasedStateMachine):
-    """Owners that lease, work, die and take over; `working` is what each believes to hold."""
+    """Engines that claim, work, die and take over. `working` are the tokens that each believes to hold, `given` all
+    that were ever given, `stopping` the instances that run and were asked to stop."""
 
-    empty: Path
+    open: Callable[[Path], Store]
 
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
-        shutil.copy(self.empty, self.folder / "store.sqlite")
-        self.store: CrmStore = open_store(f"sqlite:///{self.folder / 'store.sqlite'}")
-        self.working: dict[str, dict[int, int]] = {"one": {}, "two": {}}
-        self.claims: dict[int, int] = {}
-        self.started_by: dict[int, int] = {}
+        self.store = self.open(self.folder)
+        self.engines = {seat: self.do("register", EngineProcess(seat)) for seat in "AB"}
+        self.working: dict[str, dict[int, int]] = {"A": {}, "B": {}}
+        self.given: dict[int, int] = {}
+        self.started: set[int] = set()
+        self.stopping: set[int] = set()
+        self.cancelled_by_hand: set[str] = set()
 
-    def do(self, call: str, *args: Any) -> Any:
-        with self.store.unit() as unit:
-            answer = getattr(unit.journal, call)(*args)
-            unit.commit()
-        return answer
+    def do(self, call: str, *args: Any, **named: Any) -> Any:
+        return do(self.store, call, *args, **named)
+
+    def all(self) -> dict[int, Instance]:
+        return {one.id: one for one in self.do("instances", limit=10_000)}
 
     @initialize()
     def events(self) -> None:
         self.event_ids = self.do("append", [Event(0, NOW, "manual")] * 8)
 
-    @rule(
-        wishes=st.lists(
-            st.tuples(st.sampled_from("ab"), st.sampled_from(["single", "restart", "parallel"]), st.integers(0, 7)),
-            max_size=4,
-        )
-    )  # fmt: skip
+    @rule(wishes=st.lists(st.tuples(st.sampled_from("ab"), MODES, st.integers(0, 7)), max_size=4))
     def start(self, wishes: list[tuple[str, Any, int]]) -> None:
+        before = self.all()
         starts = [
             replace(START, process=f"{mode} {key}", key=key, mode=mode, event_id=self.event_ids[event])
             for key, mode, event in wishes
         ]
         for number, wish in zip(self.do("start", starts, NOW), starts, strict=True):
             if number is not None:
-                assert number not in self.started_by
-                self.started_by[number] = wish.event_id or 0
+                assert number not in self.started
+                self.started.add(number)
+                if wish.mode == "restart":
+                    self.stopping |= {
+                        one.id
+                        for one in before.values()
+                        if one.state == "running" and one.process == wish.process
+                    }
 
-    @rule(owner=OWNERS, until=WAITS, limit=st.integers(1, 3))
-    def claim(self, owner: str, until: datetime, limit: int) -> None:
-        claimed = {one.id: one.claim for one in self.do("claim", owner, NOW, until, limit)}
+    @rule(seat=SEATS, now=MOMENTS, limit=st.integers(1, 3), alone=st.booleans())
+    def claim(self, seat: str, now: Any, limit: int, alone: bool) -> None:
+        claimed = self.do("claim", self.engines[seat], now, limit, alone=alone)
 
-        for number, claim in claimed.items():
-            assert claim == self.claims.get(number, 0) + 1
-            assert not self.do("fence", {number: claim - 1}, owner, until)
-        other = "one" if owner == "two" else "two"
-        assert not self.do("fence", {**self.working[other], **claimed}, other, until) & claimed.keys()
-        self.claims |= claimed
-        self.working[owner] |= claimed
+        assert len(claimed) <= (1 if alone else limit)
+        for one in claimed:
+            assert (one.deaths > 1) is alone
+            assert one.due <= now
+            assert one.fencing_token == self.given.get(one.id, 0) + 1
+            assert not self.do("fence", {one.id: one.fencing_token - 1})
+            self.given[one.id] = self.working[seat][one.id] = one.fencing_token
+        assert sorted(claimed, key=lambda one: (one.due, one.id)) == claimed
 
-    @rule(owner=OWNERS, until=WAITS)
-    def work(self, owner: str, until: datetime) -> None:
-        mine = self.do("fence", self.working[owner], owner, until)
+    @rule(seat=SEATS, further=st.booleans())
+    def work(self, seat: str, further: bool) -> None:
+        believed = self.working[seat]
+        with self.store.unit() as unit:
+            mine = unit.journal.fence(believed)
+            if further:
+                unit.journal.save_positions([Checkpoint(number, {"at": number}) for number in mine])
+            unit.commit()
 
-        assert mine <= self.working[owner].keys()
-        assert all(self.claims[number] == self.working[owner][number] for number in mine)
-        assert not mine & self.do("fence", self.working[owner], "nobody", until)
-        self.working[owner] = {number: self.working[owner][number] for number in mine}
+        assert mine <= believed.keys()
+        assert all(self.given[number] == believed[number] for number in mine)
+        assert not mine & self.stopping
+        self.working[seat] = {number: believed[number] for number in mine}
 
-    @rule(owner=OWNERS, state=ENDS, due=WAITS)
-    def end(self, owner: str, state: Any, due: datetime) -> None:
-        ends = [End(number, state, due=due if state == "ready" else None) for number in self.working[owner]]
-        self.do("end", ends, owner, NOW)
-        self.working[owner] = {}
+    @rule(seat=SEATS, state=ENDS, due=MOMENTS)
+    def end(self, seat: str, state: Any, due: Any) -> None:
+        with self.store.unit() as unit:
+            mine = unit.journal.fence(self.working[seat])
+            ends = [End(number, state, due=due if state == "ready" else None) for number in sorted(mine)]
+            unit.journal.end(ends, NOW)
+            unit.commit()
+        self.working[seat] = {}
 
-    @rule(dead=st.sets(OWNERS), now=WAITS)
-    def release(self, dead: set[str], now: datetime) -> None:
-        self.do("release", dead, now)
-        for owner in dead:
-            self.working[owner] = {}
+        assert {one.state for one in self.all().values() if one.id in mine} <= {state}
+
+    @rule(seat=SEATS)
+    def give_back(self, seat: str) -> None:
+        deaths = {one.id: one.deaths for one in self.all().values()}
+
+        self.do("give_back", self.working[seat])
+
+        self.working[seat] = {}
+        assert {one.id: one.deaths for one in self.all().values()} == deaths
+
+    @rule(seat=SEATS)
+    def die(self, seat: str) -> None:
+        """Its thread does not know yet: it goes on working with what it had."""
+        dead = self.engines[seat]
+        beats = {row.id: row.beat for row in self.do("engines")}
+        assert self.do("bury", {dead: beats[dead]}) == {dead}
+        self.engines[seat] = self.do("register", EngineProcess(seat))
+        assert self.engines[seat] > dead
+
+    @rule(now=MOMENTS)
+    def release(self, now: Any) -> None:
+        orphans = self.do("glance", now).orphans
+        before = self.all()
+
+        released = self.do("release", now)
+
+        after = self.all()
+        assert {after[number].state for number in released.ready} <= {"ready"}
+        assert {after[number].state for number in released.held} <= {"incident"}
+        for number in (*released.ready, *released.held):
+            assert after[number].deaths == before[number].deaths + 1
+            assert number not in self.stopping
+        assert orphans or not (released.ready or released.held)
+        assert not self.do("glance", now).orphans
 
     @rule(number=st.integers(1, 10))
     def ask_to_stop(self, number: int) -> None:
-        self.do("ask_to_stop", [number], "by anna", NOW)
+        before = self.all().get(number)
+
+        asked = self.do("ask_to_stop", [number], "by anna", NOW)
+
+        assert asked == (before is not None and before.state in LIVE)
+        if before and before.state == "running":
+            self.stopping.add(number)
+        elif asked and before:
+            self.cancelled_by_hand.add(before.process)
 
     @rule(number=st.integers(1, 10))
     def resume(self, number: int) -> None:
-        self.do("resume", number, NOW)
+        before = self.all().get(number)
+
+        assert self.do("resume", number, NOW) is (before is not None and before.state == "incident")
 
     @invariant()
-    def a_key_has_one_holder_and_who_is_over_holds_none(self) -> None:
-        query = text("SELECT process, state, live_key, stop_requested, ended_at, lease_owner FROM instance")
+    def a_key_has_one_holder(self) -> None:
+        live = [
+            one.process
+            for one in self.all().values()
+            if one.state in LIVE and one.id not in self.stopping and not one.process.startswith("parallel")
+        ]
+        assert len(live) == len(set(live))
+
+    @invariant()
+    def a_successor_runs_only_when_its_predecessor_has_ended(self) -> None:
+        running = [
+            one.process
+            for one in self.all().values()
+            if one.state == "running" and one.process.startswith("restart")
+        ]
+        once = [process for process in running if process not in self.cancelled_by_hand]
+        assert len(once) == len(set(once))
+
+    @invariant()
+    def who_is_over_has_an_end_and_no_position(self) -> None:
+        instances = self.all()
+        over = {one.id for one in instances.values() if one.state not in LIVE}
+        assert over == {one.id for one in instances.values() if one.ended_at}
+        assert not self.stopping & {
+            one.id for one in instances.values() if one.state in ("ready", "incident")
+        }
+
+    @invariant()
+    def an_event_started_a_process_once(self) -> None:
+        if isinstance(self.store, CrmStore):
+            query = text(
+                "SELECT count(*) FROM instance GROUP BY process, trigger_id, event_id HAVING count(*) > 1"
+            )
+            with self.store._engine.connect() as connection:
+                assert connection.execute(query).all() == []
+
+    @invariant()
+    def the_rows_agree(self) -> None:
+        """A key is held by those that live and are not asked to stop; an engine has what runs."""
+        if not isinstance(self.store, CrmStore):
+            return
+        query = text("SELECT process, state, live_key, stop_requested, engine_id FROM instance")
         with self.store._engine.connect() as connection:
             rows = connection.execute(query).all()
-        holders: set[str] = set()
         for row in rows:
             is_live = row.state in LIVE and not row.stop_requested and not row.process.startswith("parallel")
             assert bool(row.live_key) >= is_live
             assert not (row.live_key and row.state not in LIVE)
-            assert (row.ended_at is not None) == (row.state not in LIVE)
-            assert bool(row.lease_owner) == (row.state == "running")
-            assert not (is_live and row.process in holders)
-            if is_live:
-                holders.add(row.process)
-
-    @invariant()
-    def an_event_started_a_process_once(self) -> None:
-        query = text(
-            "SELECT count(*) FROM instance GROUP BY process, trigger_id, event_id HAVING count(*) > 1"
-        )
-        with self.store._engine.connect() as connection:
-            assert connection.execute(query).all() == []
+            assert bool(row.engine_id) == (row.state == "running")
 
     def teardown(self) -> None:
-        self.store.close()
+        if isinstance(self.store, CrmStore):
+            self.store.close()
         shutil.rmtree(self.folder)
 
 
 def test_any_order_of_what_engines_do_keeps_the_rules(empty_database: Path) -> None:
-    machine = type("Here", (Machine,), {"empty": empty_database})
+    def on_sqlite(folder: Path) -> Store:
+        shutil.copy(empty_database, folder / "store.sqlite")
+        return open_store(f"sqlite:///{folder / 'store.sqlite'}")
 
+    run(on_sqlite, examples=25)
+
+
+def run(opened: Callable[[Path], Store], examples: int) -> None:
+    machine = type("Here", (Machine,), {"open": staticmethod(opened)})
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=25, stateful_step_count=25, deadline=None, derandomize=True,
+            max_examples=examples, stateful_step_count=25, deadline=None, derandomize=True,
             suppress_health_check=list(HealthCheck), database=None,
         ),
     )  # fmt: skip

@@ -1,21 +1,23 @@
-"""What `procession.ports.Outbox` and `procession.ports.History` promise, on both databases."""
+"""What `procession.ports.Outbox` and `procession.ports.History` promise, on every store."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from store_world import bury, mail_of_step, new_engine, release
 
-from crm.store import CrmStore
 from procession.effects import Recipient, SendMail
 from procession.errors import StoreError
-from procession.ports import Actor, Envelope, HistoryRow, MailState, QueuedMail, Start
+from procession.ports import Actor, Envelope, HistoryRow, MailState, QueuedMail, Settlement, Start, Store
 from procession.records import Record, Ref
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)
 PROCESS = Actor("process", "Notify contact", process="notify", instance=1, step="invite")
 ANNA = Actor("user", "anna")
+ME, OTHER = 1, 2
+"""Engines, as their numbers."""
 MAIL = SendMail(
     "<1@us.example>",
     Recipient("anna.berg@us.example", "Anna Berg"),
@@ -25,7 +27,7 @@ MAIL = SendMail(
 )
 
 
-def queue(store: CrmStore, *mails: SendMail, **options: Any) -> list[Envelope]:
+def queue(store: Store, *mails: SendMail, **options: Any) -> list[Envelope]:
     queued = [QueuedMail(mail, f"mime of {mail.message_id}".encode(), PROCESS, **options) for mail in mails]
     with store.unit() as unit:
         envelopes = unit.outbox.queue(queued, NOW)
@@ -33,7 +35,7 @@ def queue(store: CrmStore, *mails: SendMail, **options: Any) -> list[Envelope]:
     return envelopes
 
 
-def do(store: CrmStore, call: str, *args: Any, **named: Any) -> Any:
+def do(store: Store, call: str, *args: Any, **named: Any) -> Any:
     """One call on the outbox in a unit of its own."""
     with store.unit() as unit:
         answer = getattr(unit.outbox, call)(*args, **named)
@@ -41,13 +43,13 @@ def do(store: CrmStore, call: str, *args: Any, **named: Any) -> Any:
     return answer
 
 
-def read(store: CrmStore, number: int) -> Envelope:
+def read(store: Store, number: int) -> Envelope:
     (envelope,) = do(store, "envelopes", [number])
     found: Envelope = envelope
     return found
 
 
-def activity(store: CrmStore, number: int, *paths: tuple[str, ...]) -> Record:
+def activity(store: Store, number: int, *paths: tuple[str, ...]) -> Record:
     ref = Ref("activity", number)
     with store.unit(write=False) as unit:
         return unit.records.fetch([ref], frozenset(paths))[ref]
@@ -60,7 +62,7 @@ def to(ref: Ref, address: str) -> Recipient:
 # --- queue
 
 
-def test_a_queued_mail_comes_back_as_it_will_be_sent(store: CrmStore) -> None:
+def test_a_queued_mail_comes_back_as_it_will_be_sent(store: Store) -> None:
     mail = replace(
         MAIL,
         cc=(Recipient("boss@acme.example"), Recipient("ANN.becker@acme.example")),
@@ -78,7 +80,7 @@ def test_a_queued_mail_comes_back_as_it_will_be_sent(store: CrmStore) -> None:
     assert read(store, envelope.id) == replace(envelope, fresh=False)
 
 
-def test_envelopes_come_back_in_the_order_of_the_mails(store: CrmStore) -> None:
+def test_envelopes_come_back_in_the_order_of_the_mails(store: Store) -> None:
     mails = [replace(MAIL, message_id=f"<{number}@us.example>") for number in (3, 1, 2)]
 
     envelopes = queue(store, *mails)
@@ -88,7 +90,7 @@ def test_envelopes_come_back_in_the_order_of_the_mails(store: CrmStore) -> None:
     assert queue(store) == []
 
 
-def test_a_message_id_is_inserted_once(store: CrmStore, refs: dict[str, Ref]) -> None:
+def test_a_message_id_is_inserted_once(store: Store, refs: dict[str, Ref]) -> None:
     (first,) = queue(store, MAIL)
 
     again, other = queue(store, replace(MAIL, subject="Changed"), replace(MAIL, message_id="<2@us.example>"))
@@ -99,40 +101,127 @@ def test_a_message_id_is_inserted_once(store: CrmStore, refs: dict[str, Ref]) ->
         assert len(unit.records.find("activity", {"type": "email"})) == 2
 
 
-def test_a_message_id_that_comes_twice_in_one_call_is_one_mail(store: CrmStore) -> None:
+def test_a_message_id_that_comes_twice_in_one_call_is_one_mail(store: Store) -> None:
     first, second = queue(store, MAIL, MAIL)
 
     assert first.id == second.id
 
 
+# --- mails of steps
+
+
+def an_instance(store: Store) -> int:
+    with store.unit() as unit:
+        (number,) = unit.journal.start([Start("notify", "d", "t", "", "parallel", {}, {"id": "x"})], NOW)
+        unit.commit()
+    return number or 0
+
+
+def put(store: Store, *mails: QueuedMail, **named: Any) -> list[Envelope]:
+    envelopes: list[Envelope] = do(store, "queue", mails, NOW, **named)
+    return envelopes
+
+
+@pytest.mark.parametrize("state", ["queued", "sending", "sent", "unknown", "draft"])
+def test_a_message_id_is_kept_though_it_is_made_anew(store: Store, state: MailState) -> None:
+    """After the step was renamed in between, or the database restored: else the same mail would go out twice."""
+    number = an_instance(store)
+    (first,) = put(store, mail_of_step(number, "<first@us.example>"))
+    do(store, "claim", [first.id], ME, NOW)
+    if state != "sending":
+        do(store, "settle", first.id, state, NOW, engine=ME)
+    before = read(store, first.id)
+
+    (again,) = put(store, mail_of_step(number, "<anew@us.example>"))
+
+    assert again == before
+    assert again.message_id == "<first@us.example>"
+    assert do(store, "envelopes", message_ids=["<anew@us.example>"]) == []
+
+
+def test_a_mail_is_another_one_in_another_instance_step_round_or_part(store: Store) -> None:
+    number, other = an_instance(store), an_instance(store)
+    mail = mail_of_step(number)
+    mails = [
+        mail,
+        replace(mail_of_step(other), path="invite"),
+        replace(mail, path="remind"),
+        replace(mail, round="2"),
+        replace(mail, part=1),
+    ]
+    mails = [
+        replace(one, mail=replace(one.mail, message_id=f"<{place}@us.example>"))
+        for place, one in enumerate(mails)
+    ]
+
+    envelopes = put(store, *mails)
+
+    assert len({one.id for one in envelopes}) == len(mails)
+    assert put(store, *mails[::-1]) == [replace(one, fresh=False) for one in envelopes[::-1]]
+
+
+def test_the_parts_of_a_step_are_each_queued_once(store: Store) -> None:
+    """`notify` sends one to each colleague; the team has grown since."""
+    number = an_instance(store)
+    parts = [mail_of_step(number, f"<{part}@us.example>", part=part) for part in range(3)]
+    first = put(store, *parts[:2])
+
+    again = put(store, *parts)
+
+    assert [one.fresh for one in again] == [False, False, True]
+    assert [one.id for one in again[:2]] == [one.id for one in first]
+
+
+# --- hands
+
+
+def test_hands_take_only_new_mails_that_may_go_at_once(store: Store) -> None:
+    numbers = [an_instance(store) for _ in range(5)]
+    there, held, draft, failed, free = (mail_of_step(number) for number in numbers)
+    held = replace(held, mail=replace(held.mail, not_before=NOW))
+    draft = replace(draft, state="draft")
+    put(store, there)
+    (one,) = put(store, failed)
+    do(store, "settle", one.id, "failed", NOW)
+
+    envelopes = put(store, there, held, draft, failed, free, engine=ME, hands=5)
+
+    assert [one.state for one in envelopes] == ["queued", "queued", "draft", "queued", "sending"]
+    assert [read(store, one.id).claimed_by for one in envelopes] == [0, 0, 0, 0, ME]
+
+
+# --- mails that are queued again
+
+
 @pytest.mark.parametrize("state", ["failed", "cancelled"])
 def test_a_mail_that_never_left_takes_new_content_and_is_queued_again(
-    store: CrmStore, refs: dict[str, Ref], state: MailState
+    store: Store, refs: dict[str, Ref], state: MailState
 ) -> None:
     (first,) = queue(store, MAIL)
-    do(store, "claim", [first.id], "me", NOW)
-    do(store, "settle", first.id, state, NOW, detail="550 no such user", owner="me")
+    do(store, "claim", [first.id], ME, NOW)
+    do(store, "settle", first.id, state, NOW, detail="550 no such user", engine=ME)
     new = replace(MAIL, subject="New", to=(to(refs["luc"], "luc.dupont@lumiere.example"),))
 
     (again,) = queue(store, new)
 
     assert (again.id, again.state, again.recipients) == (first.id, "queued", ("luc.dupont@lumiere.example",))
+    assert (again.attempts, again.error, again.claimed_by) == (0, "", 0)
     assert read(store, first.id) == again
     assert [str(one) for one in activity(store, first.id).participants] == ["Luc Dupont"]
     assert activity(store, first.id).subject == "New"
 
 
 @pytest.mark.parametrize("state", ["sent", "unknown", "queued"])
-def test_a_mail_that_may_have_left_stays_as_it_is(store: CrmStore, state: MailState) -> None:
+def test_a_mail_that_may_have_left_stays_as_it_is(store: Store, state: MailState) -> None:
     (first,) = queue(store, MAIL)
-    do(store, "claim", [first.id], "me", NOW)
-    do(store, "settle", first.id, state, NOW, owner="me")
+    do(store, "claim", [first.id], ME, NOW)
+    do(store, "settle", first.id, state, NOW, engine=ME)
     before = read(store, first.id)
 
     assert queue(store, replace(MAIL, subject="New")) == [before]
 
 
-def test_a_mail_is_an_activity_of_type_e_mail(store: CrmStore, refs: dict[str, Ref]) -> None:
+def test_a_mail_is_an_activity_of_type_e_mail(store: Store, refs: dict[str, Ref]) -> None:
     sender = Recipient("anna.berg@us.example", "Anna Berg", refs["anna"])
     (envelope,) = queue(store, replace(MAIL, sender=sender))
 
@@ -143,7 +232,7 @@ def test_a_mail_is_an_activity_of_type_e_mail(store: CrmStore, refs: dict[str, R
 
 
 def test_a_mail_is_connected_to_what_it_says_to_its_contacts_and_to_their_accounts(
-    store: CrmStore, refs: dict[str, Ref]
+    store: Store, refs: dict[str, Ref]
 ) -> None:
     recipients = (
         to(refs["ann"], "ann.becker@acme.example"),
@@ -162,7 +251,7 @@ def test_a_mail_is_connected_to_what_it_says_to_its_contacts_and_to_their_accoun
 
 
 def test_a_mail_about_a_meeting_is_connected_to_what_the_meeting_is(
-    store: CrmStore, refs: dict[str, Ref]
+    store: Store, refs: dict[str, Ref]
 ) -> None:
     (envelope,) = queue(store, replace(MAIL, connected_to=(refs["press_meeting"],)))
 
@@ -171,7 +260,7 @@ def test_a_mail_about_a_meeting_is_connected_to_what_the_meeting_is(
     assert (str(found.contact), str(found.opportunity)) == ("Ann Becker", "Press line for plant 2")
 
 
-def test_a_mail_cannot_be_connected_to_what_is_not_there(store: CrmStore) -> None:
+def test_a_mail_cannot_be_connected_to_what_is_not_there(store: Store) -> None:
     gone = replace(MAIL, connected_to=(Ref("opportunity", 77),))
 
     with pytest.raises(StoreError, match="does not exist"):
@@ -182,7 +271,7 @@ def test_a_mail_cannot_be_connected_to_what_is_not_there(store: CrmStore) -> Non
     assert do(store, "in_state", ["queued"]) == []
 
 
-def test_a_queued_mail_has_its_event(store: CrmStore) -> None:
+def test_a_queued_mail_has_its_event(store: Store) -> None:
     (envelope,) = queue(store, MAIL)
 
     with store.unit() as unit:
@@ -191,7 +280,7 @@ def test_a_queued_mail_has_its_event(store: CrmStore) -> None:
     assert (event.type, event.ref, event.origin) == ("added", Ref("activity", envelope.activity), "notify")
 
 
-def test_a_mail_whose_unit_is_rolled_back_leaves_nothing(store: CrmStore) -> None:
+def test_a_mail_whose_unit_is_rolled_back_leaves_nothing(store: Store) -> None:
     with store.unit() as unit:
         unit.outbox.queue([QueuedMail(MAIL, b"", PROCESS)], NOW)
 
@@ -203,36 +292,36 @@ def test_a_mail_whose_unit_is_rolled_back_leaves_nothing(store: CrmStore) -> Non
 # --- claim, settle
 
 
-def test_a_mail_is_claimed_once(store: CrmStore) -> None:
+def test_a_mail_is_claimed_once(store: Store) -> None:
     one, two = queue(store, MAIL, replace(MAIL, message_id="<2@us.example>"))
 
-    assert do(store, "claim", [two.id, one.id, 999], "me", NOW) == [two.id, one.id]
-    assert do(store, "claim", [one.id, two.id], "other", NOW) == []
+    assert do(store, "claim", [two.id, one.id, 999], ME, NOW) == [two.id, one.id]
+    assert do(store, "claim", [one.id, two.id], OTHER, NOW) == []
     assert (read(store, one.id).state, read(store, one.id).attempts) == ("sending", 1)
 
 
-def test_a_claim_whose_commit_was_not_answered_may_be_made_again(store: CrmStore) -> None:
+def test_a_claim_whose_commit_was_not_answered_may_be_made_again(store: Store) -> None:
     (mail,) = queue(store, MAIL)
-    do(store, "claim", [mail.id], "me", NOW)
+    do(store, "claim", [mail.id], ME, NOW)
 
     answers = [
-        do(store, "claim", [mail.id], owner, at) for owner, at in (("other", NOW), ("me", LATER), ("me", NOW))
+        do(store, "claim", [mail.id], engine, at) for engine, at in ((OTHER, NOW), (ME, LATER), (ME, NOW))
     ]
 
     assert answers == [[], [], [mail.id]]
     assert read(store, mail.id).attempts == 1
 
 
-def test_a_mail_is_not_claimed_before_its_time(store: CrmStore) -> None:
+def test_a_mail_is_not_claimed_before_its_time(store: Store) -> None:
     (held,) = queue(store, replace(MAIL, not_before=LATER))
 
-    assert do(store, "claim", [held.id], "me", NOW) == []
-    assert do(store, "claim", [held.id], "me", LATER) == [held.id]
+    assert do(store, "claim", [held.id], ME, NOW) == []
+    assert do(store, "claim", [held.id], ME, LATER) == [held.id]
 
 
-def test_a_draft_waits_for_a_person(store: CrmStore) -> None:
+def test_a_draft_waits_for_a_person(store: Store) -> None:
     (draft,) = queue(store, MAIL, state="draft")
-    assert do(store, "claim", [draft.id], "me", NOW) == []
+    assert do(store, "claim", [draft.id], ME, NOW) == []
     assert activity(store, draft.activity).status == "planned"
 
     do(store, "settle", draft.id, "queued", LATER, not_before=LATER)
@@ -241,30 +330,30 @@ def test_a_draft_waits_for_a_person(store: CrmStore) -> None:
     assert activity(store, draft.activity).status == "done"
 
 
-def test_the_server_s_words_are_kept(store: CrmStore) -> None:
+def test_the_server_s_words_are_kept(store: Store) -> None:
     (mail,) = queue(store, MAIL)
-    do(store, "claim", [mail.id], "me", NOW)
+    do(store, "claim", [mail.id], ME, NOW)
 
-    do(store, "settle", mail.id, "failed", LATER, detail="550 5.1.1 no such user", owner="me")
+    do(store, "settle", mail.id, "failed", LATER, detail="550 5.1.1 no such user", engine=ME)
 
     assert (read(store, mail.id).state, read(store, mail.id).error) == ("failed", "550 5.1.1 no such user")
 
 
-def test_a_deferred_mail_waits_for_its_time(store: CrmStore) -> None:
+def test_a_deferred_mail_waits_for_its_time(store: Store) -> None:
     (mail,) = queue(store, MAIL)
-    do(store, "claim", [mail.id], "me", NOW)
+    do(store, "claim", [mail.id], ME, NOW)
 
-    do(store, "settle", mail.id, "queued", NOW, not_before=LATER, owner="me")
+    do(store, "settle", mail.id, "queued", NOW, not_before=LATER, engine=ME)
 
-    assert do(store, "claim", [mail.id], "me", NOW) == []
-    assert do(store, "claim", [mail.id], "me", LATER) == [mail.id]
+    assert do(store, "claim", [mail.id], ME, NOW) == []
+    assert do(store, "claim", [mail.id], ME, LATER) == [mail.id]
     assert read(store, mail.id).attempts == 2
 
 
-def test_what_was_sent_stays_sent_whatever_somebody_who_took_over_says(store: CrmStore) -> None:
+def test_what_was_sent_stays_sent_whatever_somebody_who_took_over_says(store: Store) -> None:
     (mail,) = queue(store, MAIL)
-    do(store, "claim", [mail.id], "me", NOW)
-    do(store, "settle", mail.id, "sent", NOW, detail="250 ok", owner="me")
+    do(store, "claim", [mail.id], ME, NOW)
+    do(store, "settle", mail.id, "sent", NOW, detail="250 ok", engine=ME)
 
     assert not do(store, "settle", mail.id, "unknown", LATER, detail="the engine died")
 
@@ -274,7 +363,7 @@ def test_what_was_sent_stays_sent_whatever_somebody_who_took_over_says(store: Cr
 # --- lists
 
 
-def test_due_are_mails_whose_time_has_come_and_that_no_step_sends_itself(store: CrmStore) -> None:
+def test_due_are_mails_whose_time_has_come_and_that_no_step_sends_itself(store: Store) -> None:
     mails = [
         replace(MAIL, message_id=f"<{number}@us.example>", not_before=not_before)
         for number, not_before in enumerate((None, LATER, NOW, LATER + timedelta(hours=1)))
@@ -286,61 +375,123 @@ def test_due_are_mails_whose_time_has_come_and_that_no_step_sends_itself(store: 
     assert at_once.id not in [one.id for one in do(store, "due", LATER, 10)]
 
 
-def test_lost_are_the_mails_that_the_dead_had_in_their_hands(store: CrmStore) -> None:
-    mails = [replace(MAIL, message_id=f"<{number}@us.example>") for number in range(3)]
-    first, second, third = queue(store, *mails)
-    do(store, "claim", [first.id, second.id], "dead", NOW)
-    do(store, "claim", [third.id], "alive", NOW)
-    do(store, "settle", second.id, "sent", NOW)
+def test_lost_are_the_mails_that_the_dead_had_in_their_hands(store: Store) -> None:
+    dead, alive = new_engine(store), new_engine(store)
+    mails = [replace(MAIL, message_id=f"<{number}@us.example>") for number in range(4)]
+    first, second, third, fourth = queue(store, *mails)
+    do(store, "claim", [second.id, first.id, fourth.id], dead, NOW)
+    do(store, "claim", [third.id], alive, NOW)
+    do(store, "settle", second.id, "sent", NOW, engine=dead)
+    assert do(store, "lost", NOW) == []
+    assert not orphans(store)
 
-    assert [one.id for one in do(store, "lost", {"dead", "long dead"}, NOW)] == [first.id]
-    assert do(store, "lost", set(), NOW) == []
+    bury(store, dead)
+
+    assert [one.id for one in do(store, "lost", NOW)] == [first.id, fourth.id]
+    assert orphans(store)
+    for one in (first, fourth):
+        do(store, "settle", one.id, "unknown", NOW, engine=dead)
+    assert do(store, "lost", NOW) == []
+    assert not orphans(store)
 
 
-def test_lost_are_mails_that_were_claimed_too_long_ago_whoever_did(store: CrmStore) -> None:
+def orphans(store: Store) -> bool:
+    with store.unit(write=False) as unit:
+        return unit.journal.glance(NOW).orphans
+
+
+def test_lost_are_mails_that_were_claimed_too_long_ago_whoever_did(store: Store) -> None:
+    engine = new_engine(store)
     (mail,) = queue(store, MAIL)
-    do(store, "claim", [mail.id], "an engine on another machine", NOW)
+    do(store, "claim", [mail.id], engine, NOW)
 
-    (lost,) = do(store, "lost", set(), LATER)
+    assert do(store, "lost", NOW) == []
+    (lost,) = do(store, "lost", LATER)
 
-    assert (lost.id, lost.claimed_by) == (mail.id, "an engine on another machine")
+    assert (lost.id, lost.claimed_by, lost.state) == (mail.id, engine, "sending")
 
 
-def test_a_mail_in_somebody_s_hands_is_settled_by_nobody_else(store: CrmStore) -> None:
+def test_a_mail_in_somebody_s_hands_is_settled_by_nobody_else(store: Store) -> None:
     (mail,) = queue(store, MAIL)
-    do(store, "claim", [mail.id], "me", NOW)
+    do(store, "claim", [mail.id], ME, NOW)
 
-    answers = [
-        do(store, "settle", mail.id, "queued", NOW, owner=owner) for owner in ("", "other", "me", "me")
-    ]
+    answers = [do(store, "settle", mail.id, "queued", NOW, engine=engine) for engine in (0, OTHER, ME, ME)]
 
     assert answers == [False, False, True, False]
     assert read(store, mail.id).state == "queued"
 
 
-def test_that_a_mail_was_sent_is_true_whoever_says_it(store: CrmStore) -> None:
+def test_that_a_mail_was_sent_is_true_whoever_says_it(store: Store) -> None:
     (mail,) = queue(store, MAIL)
-    do(store, "claim", [mail.id], "slow", NOW)
-    do(store, "settle", mail.id, "unknown", NOW, owner="slow")
+    do(store, "claim", [mail.id], ME, NOW)
+    do(store, "settle", mail.id, "unknown", NOW, engine=ME)
 
-    assert do(store, "settle", mail.id, "sent", LATER, owner="slow")
+    assert do(store, "settle", mail.id, "sent", LATER, engine=ME)
 
     assert read(store, mail.id).state == "sent"
 
 
-def test_releasing_the_leases_of_the_dead_leaves_their_mails_to_be_found(store: CrmStore) -> None:
+def test_what_is_told_of_many_mails_at_once_holds_for_each_as_if_it_were_told_alone(store: Store) -> None:
+    mails = [replace(MAIL, message_id=f"<{number}@us.example>") for number in range(5)]
+    sent, deferred, others, late, waiting = queue(store, *mails)
+    do(store, "claim", [sent.id, deferred.id], ME, NOW)
+    do(store, "claim", [others.id, late.id], OTHER, NOW)
+
+    do(
+        store,
+        "settle_all",
+        [
+            Settlement(sent.id, "sent", "250 ok", engine=ME),
+            Settlement(deferred.id, "queued", "451 later", LATER, engine=ME),
+            Settlement(others.id, "failed", "550 no", engine=ME),
+            Settlement(late.id, "sent", "250 ok, said too late", engine=ME),
+            Settlement(waiting.id, "failed", "550 no", engine=ME),
+        ],
+        LATER,
+    )
+    do(store, "settle_all", [], LATER)
+
+    found = {
+        one.id: one
+        for one in do(store, "envelopes", [each.id for each in (sent, deferred, others, late, waiting)])
+    }
+    assert [one.state for one in found.values()] == ["sent", "queued", "sending", "sent", "queued"]
+    assert found[sent.id].error == "250 ok"
+    assert (found[deferred.id].not_before, found[deferred.id].claimed_by) == (LATER, 0)
+    assert found[others.id].claimed_by == OTHER
+
+
+def test_taking_back_what_the_dead_left_running_leaves_their_mails_to_be_found(store: Store) -> None:
+    dead = new_engine(store)
     with store.unit() as unit:
         (number,) = unit.journal.start([Start("notify", "d", "t", "1", "single", {}, {"id": "x"})], NOW)
-        unit.journal.claim("dead", NOW, LATER, 1)
-        (mail,) = unit.outbox.queue([QueuedMail(MAIL, b"", PROCESS, instance=number)], NOW)
-        unit.outbox.claim([mail.id], "dead", NOW)
-        unit.journal.release({"dead"}, NOW)
+        unit.journal.claim(dead, NOW, 1)
+        (mail,) = unit.outbox.queue([mail_of_step(number or 0)], NOW, engine=dead, hands=1)
+        unit.commit()
+    bury(store, dead)
+
+    assert release(store).ready == (number,)
+
+    assert [one.id for one in do(store, "lost", NOW)] == [mail.id]
+
+
+def test_an_instance_that_was_cancelled_leaves_the_mail_in_hand_and_drafts(store: Store) -> None:
+    with store.unit() as unit:
+        (number,) = unit.journal.start([Start("notify", "d", "t", "1", "single", {}, {"id": "x"})], NOW)
+        mails = [
+            mail_of_step(number or 0, f"<{part}@us.example>", part=part, state=state)
+            for part, state in enumerate(("queued", "draft", "queued"))
+        ]
+        in_hand, draft, waiting = unit.outbox.queue(mails, NOW, engine=ME, hands=1)
+        unit.journal.ask_to_stop([number or 0], "by anna", NOW)
         unit.commit()
 
-    assert [one.id for one in do(store, "lost", {"dead"}, NOW)] == [mail.id]
+    assert [read(store, one.id).state for one in (in_hand, draft, waiting)] == [
+        "sending", "draft", "cancelled",
+    ]  # fmt: skip
 
 
-def test_mails_are_listed_by_state_oldest_first(store: CrmStore) -> None:
+def test_mails_are_listed_by_state_oldest_first(store: Store) -> None:
     mails = [replace(MAIL, message_id=f"<{number}@us.example>") for number in range(3)]
     first, second, third = queue(store, *mails)
     for one in (second, third):
@@ -354,13 +505,13 @@ def test_mails_are_listed_by_state_oldest_first(store: CrmStore) -> None:
 # --- History
 
 
-def log(store: CrmStore, *rows: HistoryRow) -> None:
+def log(store: Store, *rows: HistoryRow) -> None:
     with store.unit() as unit:
         unit.history.append(rows)
         unit.commit()
 
 
-def texts(store: CrmStore, ref: Ref, limit: int = 1000) -> list[str]:
+def texts(store: Store, ref: Ref, limit: int = 1000) -> list[str]:
     with store.unit(write=False) as unit:
         return [row.text for row in unit.history.of(ref, limit)]
 
@@ -369,7 +520,7 @@ def row(on: Ref, text: str, minutes: int = 0, activity: int | None = None) -> Hi
     return HistoryRow(on, NOW + timedelta(minutes=minutes), ANNA, "note", text, activity)
 
 
-def test_history_comes_back_as_it_was_written(store: CrmStore, refs: dict[str, Ref]) -> None:
+def test_history_comes_back_as_it_was_written(store: Store, refs: dict[str, Ref]) -> None:
     written = HistoryRow(refs["ann"], NOW, PROCESS, "email", "Sent “Grüße”", refs["press_meeting"].id)
     log(store, written)
 
@@ -380,7 +531,7 @@ def test_history_comes_back_as_it_was_written(store: CrmStore, refs: dict[str, R
     assert read_back.id > 0
 
 
-def test_history_is_newest_first_and_limited(store: CrmStore, refs: dict[str, Ref]) -> None:
+def test_history_is_newest_first_and_limited(store: Store, refs: dict[str, Ref]) -> None:
     log(store, row(refs["ann"], "first"), row(refs["ann"], "third", 2), row(refs["ann"], "second", 1),
         row(refs["ann"], "first too"))  # fmt: skip
 
@@ -390,7 +541,7 @@ def test_history_is_newest_first_and_limited(store: CrmStore, refs: dict[str, Re
 
 @pytest.mark.parametrize("about", ["press_line", "ann", "acme"])
 def test_history_holds_own_rows_and_those_of_connected_activities_each_once(
-    store: CrmStore, refs: dict[str, Ref], about: str
+    store: Store, refs: dict[str, Ref], about: str
 ) -> None:
     meeting, other = refs["press_meeting"], refs["parts_meeting"]
     log(
@@ -408,7 +559,7 @@ def test_history_holds_own_rows_and_those_of_connected_activities_each_once(
     assert texts(store, refs[about]) == (with_account if about == "acme" else own)
 
 
-def test_history_of_an_activity_holds_what_is_about_it(store: CrmStore, refs: dict[str, Ref]) -> None:
+def test_history_of_an_activity_holds_what_is_about_it(store: Store, refs: dict[str, Ref]) -> None:
     meeting = refs["press_meeting"]
     log(store, row(refs["press_line"], "about it", 1, meeting.id), row(meeting, "its own"),
         row(refs["press_line"], "about the opportunity"))  # fmt: skip
@@ -416,7 +567,7 @@ def test_history_of_an_activity_holds_what_is_about_it(store: CrmStore, refs: di
     assert texts(store, meeting) == ["about it", "its own"]
 
 
-def test_history_shows_how_the_delivery_of_a_mail_stands(store: CrmStore, refs: dict[str, Ref]) -> None:
+def test_history_shows_how_the_delivery_of_a_mail_stands(store: Store, refs: dict[str, Ref]) -> None:
     (mail,) = queue(store, replace(MAIL, connected_to=(refs["press_line"],)))
     log(store, row(refs["press_line"], "E-mail to Ann", 1, mail.activity), row(refs["press_line"], "a note"))
 
@@ -425,6 +576,6 @@ def test_history_shows_how_the_delivery_of_a_mail_stands(store: CrmStore, refs: 
             return [line.delivery for line in unit.history.of(refs["press_line"])]
 
     assert deliveries() == ["queued", None]
-    do(store, "claim", [mail.id], "me", NOW)
-    do(store, "settle", mail.id, "sent", NOW)
+    do(store, "claim", [mail.id], ME, NOW)
+    do(store, "settle", mail.id, "sent", NOW, engine=ME)
     assert deliveries() == ["sent", None]

@@ -101,7 +101,7 @@ def changes_of(entity: str, made: Made, count: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("entity", "statements"), [("account", 3), ("opportunity", 3), ("contact", 7), ("activity", 11)]
+    ("entity", "statements"), [("account", 3), ("opportunity", 3), ("contact", 7), ("activity", 10)]
 )
 def test_records_are_changed_by_a_fixed_number_of_statements(
     store: CrmStore, made: Made, entity: str, statements: int
