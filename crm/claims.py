@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import (
     CTE,
     ColumnElement,
+    Connection,
     Row,
     Select,
     and_,
@@ -238,9 +239,7 @@ class Claims(Part):
                 self._connection.execute(_END if first.state in LIVE else _OVER, {**values, "ids": portion})
 
     def forget_positions(self, instances: Collection[int]) -> None:
-        for some in portions(sorted(instances)):
-            self._connection.execute(_FORGET_POSITIONS, {"ids": some})
-            self._connection.execute(_FORGET_VALUES, {"ids": some})
+        forget_positions(self._connection, instances)
 
     def ask_to_stop(self, instances: Collection[int], reason: str, now: datetime) -> int:
         count = 0
@@ -262,6 +261,12 @@ class Claims(Part):
         for row in cancelled:
             cancel_mails(self._connection, [row.id], row.result)
         self.forget_positions([row.id for row in cancelled])
+
+
+def forget_positions(connection: Connection, instances: Collection[int]) -> None:
+    for some in portions(sorted(instances)):
+        connection.execute(_FORGET_POSITIONS, {"ids": some})
+        connection.execute(_FORGET_VALUES, {"ids": some})
 
 
 def _by_value(fencing_tokens: Mapping[int, int]) -> list[tuple[int, list[int]]]:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import bindparam, null, select, text, update
 
 from crm import journal as j
+from crm.claims import forget_positions
 from crm.outbox import cancel_mails
 from crm.statements import IDS, NOW, Part, Upsert, portions, take_numbers
 from procession.ports import Start
@@ -98,8 +99,9 @@ class Starts(Part):
     def _supersede(self, keys: Collection[str], now: datetime) -> None:
         for some in portions(keys):
             self._connection.execute(_STOP_RUNNING, {"keys": some, "now": now})
-            cancelled = self._connection.execute(_CANCEL_WAITING, {"keys": some, "now": now}).scalars()
-            cancel_mails(self._connection, cancelled.all(), SUPERSEDED)
+            cancelled = self._connection.execute(_CANCEL_WAITING, {"keys": some, "now": now}).scalars().all()
+            cancel_mails(self._connection, cancelled, SUPERSEDED)
+            forget_positions(self._connection, cancelled)
 
     def _insert(
         self,

@@ -496,6 +496,16 @@ def test_a_position_is_forgotten_with_what_is_kept_beside_it(store: Store) -> No
     assert do(store, "positions", [one.id])[one.id].kept == {}
 
 
+def test_a_superseded_instance_leaves_no_position(store: Store) -> None:
+    one = running(store)
+    save(store, one, {"at": "find"}, kept=[1])
+    end(store, one, "ready", due=LATER)
+
+    started(store, RESTART)
+
+    assert do(store, "positions", [one.id]) == {}
+
+
 # --- successors
 
 
