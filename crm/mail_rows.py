@@ -97,6 +97,7 @@ def envelope(number: int, queued: QueuedMail, *, claimed_by: int) -> Envelope:
         mime=queued.mime,
         state="sending" if claimed_by else queued.state,
         activity=number,
+        attempts=1 if claimed_by else 0,
         not_before=mail.not_before,
         on_unknown=mail.on_unknown,
         instance=queued.instance,

@@ -28,6 +28,7 @@ from crm.events import Saved, tell
 from crm.links import Link
 from crm.mail_rows import activity_row, contacts_among, envelope, envelope_of, message_row, participants
 from crm.statements import IDS, NOW, Part, Upsert, portions, take_numbers
+from procession.errors import StoreError
 from procession.ports import Envelope, MailState, QueuedMail, Settlement
 from procession.records import Ref
 
@@ -199,10 +200,17 @@ class CrmOutbox(Part):
         self, mails: Sequence[QueuedMail], engine: int, hands: int, at: datetime
     ) -> tuple[dict[int, tuple[QueuedMail, int]], dict[int, Key]]:
         """Insert those that are not there: `{number: (mail, engine that has it)}`, and `{number: key}` of the others.
-        Nearly always all of them are new, so it is tried first and asked afterwards."""
-        once = {_key(mail): mail for mail in mails}
+        Nearly always all of them are new, so it is tried first and asked afterwards.
+
+        Raises:
+            StoreError: another mail has the Message-ID already.
+        """
+        once: dict[Key, QueuedMail] = {}
+        for mail in mails:
+            once.setdefault(_key(mail), mail)
         taken = dict(zip(take_numbers(self._connection, t.activity, len(once)), once.values(), strict=True))
-        in_hand = _at_once(taken)[:hands]
+        at_once = _at_once(taken)
+        in_hand = at_once[:hands]
         rows = [message_row(number, mail) for number, mail in taken.items()]
         for row in rows:
             if row["activity_id"] in in_hand:
@@ -210,10 +218,18 @@ class CrmOutbox(Part):
         rows.sort(key=lambda row: row["message_id"])
         born = set(self._connection.execute(_INSERT.on(self._connection), rows).scalars())
         known = {_key(mail): mail for number, mail in taken.items() if number not in born}
+        there = self._there(known) if known else {}
+        if known.keys() - there.keys():
+            raise StoreError("Another email message has the same message id.")
+        claimed = [number for number in at_once if number in born][:hands]
+        if others := [number for number in claimed if number not in in_hand]:
+            self.claim(others, engine, at)  # in the place of those that were there
         new = {
-            number: (taken[number], engine if number in in_hand else 0) for number in taken if number in born
+            number: (mail, engine if number in claimed else 0)
+            for number, mail in taken.items()
+            if number in born
         }
-        return new, {number: key for key, number in self._there(known).items()} if known else {}
+        return new, {number: key for key, number in there.items()}
 
     def _there(self, wanted: Mapping[Key, QueuedMail]) -> dict[Key, int]:
         """`{key: number}` of those that are there, by their steps or their Message-IDs."""

@@ -18,7 +18,7 @@ import crm.store
 from crm.store import CrmStore, open_store
 from procession.effects import Recipient, SendMail
 from procession.errors import TemporaryError
-from procession.ports import Actor, Definition, End, Event, QueuedMail, Released, Start
+from procession.ports import Actor, Definition, End, Envelope, Event, QueuedMail, Released, Start
 from procession.records import Ref
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -372,6 +372,29 @@ def test_a_restart_that_waited_for_the_end_of_a_segment_cancels_the_retry(on_pos
     with on_postgresql.unit(write=False) as unit:
         (old,) = unit.journal.instances(ids=[number])
     assert (old.state, old.result) == ("cancelled", "superseded")
+
+
+@pytest.mark.external_service
+def test_a_hand_takes_no_mail_that_somebody_else_queued_meanwhile(on_postgresql: CrmStore) -> None:
+    """What is said to be in hand is what the rows say."""
+
+    def queue(*numbers: int) -> list[Envelope]:
+        with on_postgresql.unit() as mine:
+            envelopes = mine.outbox.queue([mail(number) for number in numbers], NOW, engine=1, hands=1)
+            mine.commit()
+        return envelopes
+
+    with ThreadPoolExecutor(1) as pool, on_postgresql.unit() as unit:
+        unit.outbox.queue([mail(1)], NOW)
+        queued = pool.submit(queue, 1, 2)
+        wait_until_somebody_waits(on_postgresql)
+        unit.commit()
+        answer = queued.result()
+
+    with on_postgresql.unit(write=False) as unit:
+        rows = unit.outbox.envelopes([one.id for one in answer])
+    assert [replace(one, fresh=False) for one in answer] == rows
+    assert [one.state for one in answer] == ["queued", "sending"]
 
 
 @pytest.mark.external_service

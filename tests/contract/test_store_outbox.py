@@ -107,6 +107,13 @@ def test_a_message_id_that_comes_twice_in_one_call_is_one_mail(store: Store) -> 
     assert first.id == second.id
 
 
+def test_a_mail_that_comes_twice_in_one_call_is_the_first_one(store: Store) -> None:
+    first, second = queue(store, MAIL, replace(MAIL, subject="Changed"))
+
+    assert first == second
+    assert activity(store, first.id).subject == "Our meeting"
+
+
 # --- mails of steps
 
 
@@ -172,7 +179,38 @@ def test_the_parts_of_a_step_are_each_queued_once(store: Store) -> None:
     assert [one.id for one in again[:2]] == [one.id for one in first]
 
 
+def test_a_message_id_that_another_mail_has_is_refused_in_plain_words(store: Store) -> None:
+    number = an_instance(store)
+    put(store, mail_of_step(number, "<1@us.example>"))
+    same = replace(mail_of_step(number, "<1@us.example>"), path="remind")
+
+    with pytest.raises(StoreError, match="Another email message has the same message id"):
+        put(store, same)
+
+
 # --- hands
+
+
+def test_as_many_of_the_new_mails_as_there_are_hands_are_claimed_in_the_same_breath(store: Store) -> None:
+    mails = [mail_of_step(an_instance(store), f"<{number}@us.example>") for number in range(4)]
+
+    envelopes = put(store, *mails, engine=ME, hands=2)
+
+    assert [(one.state, one.claimed_by, one.attempts) for one in envelopes] == [
+        ("sending", ME, 1), ("sending", ME, 1), ("queued", 0, 0), ("queued", 0, 0),
+    ]  # fmt: skip
+    assert [replace(one, fresh=False) for one in envelopes] == [read(store, one.id) for one in envelopes]
+    assert do(store, "claim", [one.id for one in envelopes], OTHER, NOW) == [one.id for one in envelopes[2:]]
+
+
+def test_a_hand_that_finds_a_mail_there_already_takes_the_next_new_one(store: Store) -> None:
+    there, first, second = (mail_of_step(an_instance(store)) for _ in range(3))
+    put(store, there)
+
+    envelopes = put(store, there, first, second, engine=ME, hands=1)
+
+    assert [one.state for one in envelopes] == ["queued", "sending", "queued"]
+    assert [replace(one, fresh=False) for one in envelopes] == [read(store, one.id) for one in envelopes]
 
 
 def test_hands_take_only_new_mails_that_may_go_at_once(store: Store) -> None:
