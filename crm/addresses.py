@@ -1,15 +1,18 @@
 """E-mail addresses and phone numbers of contacts. The first one of each kind is the primary one."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from crm.checks import normal
 from crm.statements import IDS, portions
 from crm.tables import contact_address
 
 KINDS = ("email", "phone")
+There = dict[tuple[int, str], list[Any]]
+"""`{(contact, kind): rows}`, the primary one first."""
 
 _INSERT = insert(contact_address)
 _OF_CONTACTS = (
@@ -35,7 +38,7 @@ _REPLACE = (
 def add(connection: Connection, rows: Iterable[tuple[int, str, Sequence[str]]]) -> None:
     """Add the addresses of new contacts: `(contact, kind, addresses)`, the primary one first."""
     values = [
-        _row(contact, kind, address, position)
+        row_of(contact, kind, address, position)
         for contact, kind, addresses in rows
         for position, address in enumerate(addresses)
     ]
@@ -48,10 +51,31 @@ def make_primary(connection: Connection, wanted: Iterable[tuple[int, str, str]])
     moves to the front, and nothing is lost; the empty text takes the primary one away and leaves its place
     to the next."""
     wishes = list(wanted)
-    there: dict[tuple[int, str], list[Row[*tuple[Any, ...]]]] = {}
+    there: There = {}
     for some in portions({contact for contact, _, _ in wishes}):
         for row in connection.execute(_OF_CONTACTS, {"ids": some}):
             there.setdefault((row.contact_id, row.kind), []).append(row)
+    change = moves(wishes, there)
+    for some in portions(change.gone):
+        connection.execute(_DELETE, {"ids": some})
+    if change.moved:
+        connection.execute(_REPLACE, change.moved)
+    if change.new:
+        connection.execute(_INSERT, change.new)
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """What becomes of addresses: the numbers of those that are `gone`, the new values of those that `moved`
+    (`new_…`, by `number`), and new rows."""
+
+    gone: list[int]
+    moved: list[dict[str, Any]]
+    new: list[dict[str, Any]]
+
+
+def moves(wishes: Iterable[tuple[int, str, str]], there: There) -> Moves:
+    """See `make_primary`."""
     gone: list[int] = []
     new: list[dict[str, Any]] = []
     moved: list[dict[str, Any]] = []
@@ -62,20 +86,15 @@ def make_primary(connection: Connection, wanted: Iterable[tuple[int, str, str]])
             gone += [known[0].id] if known else []
         elif known:
             place = known[0].position - 1 if same else known[0].position
-            values = _row(contact, kind, address, place)
+            values = row_of(contact, kind, address, place)
             values = {f"new_{name}": values[name] for name in _REPLACED}
             moved.append({"number": (same or known[0]).id, **values})
         else:
-            new.append(_row(contact, kind, address, 0))
-    for some in portions(gone):
-        connection.execute(_DELETE, {"ids": some})
-    if moved:
-        connection.execute(_REPLACE, moved)
-    if new:
-        connection.execute(_INSERT, new)
+            new.append(row_of(contact, kind, address, 0))
+    return Moves(gone, moved, new)
 
 
-def _row(contact: int, kind: str, address: str, position: int) -> dict[str, Any]:
+def row_of(contact: int, kind: str, address: str, position: int) -> dict[str, Any]:
     return {
         "contact_id": contact,
         "kind": kind,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, cast
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, text, update
+from sqlalchemy import Connection, bindparam, insert, select, text, update
 
 from crm import journal as j
 from crm.statements import IDS, NOW, Part, Upsert, portions, take_numbers
@@ -38,12 +38,15 @@ class Saved:
 
 def tell(connection: Connection, saves: Iterable[Saved], at: datetime) -> None:
     """Write one event for each save. Those of a process never start that process (`origin`)."""
-    rows = [
-        _row(Event(0, at, save.type, save.ref, save.changed, origin=save.by.process, payload=save.payload))
+    if rows := rows_of(saves, at):
+        connection.execute(_INSERT, rows)
+
+
+def rows_of(saves: Iterable[Saved], at: datetime) -> list[dict[str, Any]]:
+    return [
+        row_of(Event(0, at, save.type, save.ref, save.changed, origin=save.by.process, payload=save.payload))
         for save in saves
     ]
-    if rows:
-        connection.execute(_INSERT, rows)
 
 
 class EventLog(Part):
@@ -51,7 +54,7 @@ class EventLog(Part):
 
     def append(self, events: Sequence[Event]) -> list[int | None]:
         numbers = take_numbers(self._connection, j.event, len(events))
-        rows = [_row(event) | {"id": number} for number, event in zip(numbers, events, strict=True)]
+        rows = [row_of(event) | {"id": number} for number, event in zip(numbers, events, strict=True)]
         if not rows:
             return []
         # In the order of their keys: two engines that tell of the same moments do not wait for each other.
@@ -64,7 +67,7 @@ class EventLog(Part):
         return [number if number in new else None for number in numbers]
 
     def pending(self, limit: int) -> list[Event]:
-        return [_event(row) for row in self._connection.execute(_PENDING, {"limit": limit})]
+        return [event_of(row) for row in self._connection.execute(_PENDING, {"limit": limit})]
 
     def dispatched(self, events: Collection[int], at: datetime) -> None:
         for some in portions(events):
@@ -75,7 +78,7 @@ def _dedupe_key(row: Mapping[str, Any]) -> str:
     return row["dedupe_key"] or ""
 
 
-def _row(event: Event) -> dict[str, Any]:
+def row_of(event: Event) -> dict[str, Any]:
     return {
         "at": event.at,
         "type": event.type,
@@ -90,7 +93,7 @@ def _row(event: Event) -> dict[str, Any]:
     }
 
 
-def _event(row: Row[Any]) -> Event:
+def event_of(row: Any) -> Event:
     return Event(
         id=row.id,
         at=row.at,

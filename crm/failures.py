@@ -3,7 +3,7 @@
 SQLAlchemy calls `translate` for every error of a driver; our error is raised in its place, from it.
 """
 
-import re
+from collections.abc import Iterable
 
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint, exc
 from sqlalchemy.engine import ExceptionContext
@@ -24,6 +24,7 @@ BUSY = {
     "SQLITE_LOCKED",
 }
 NO_SUCH_TABLE = {"42P01", "42703"}
+DANGLING = "A record that this one refers to does not exist, or a record is still needed by another."
 INIT = "Run `procession init`."
 
 
@@ -111,8 +112,13 @@ def _sentence(original: BaseException) -> str:
     if name in _CHECKS:
         return _CHECKS[name]
     if "FOREIGN KEY" in said or name.startswith("fk_"):
-        return "A record that this one refers to does not exist, or a record is still needed by another."
+        return DANGLING
     return f"The database refused the change: {said}"
+
+
+def not_unique(table: str, columns: Iterable[str]) -> StoreError:
+    """Of rows that must differ in these columns."""
+    return StoreError(_UNIQUE[", ".join(f"{table}.{column}" for column in columns)])
 
 
 def _constraints() -> tuple[dict[str, str], dict[str, str]]:
@@ -125,7 +131,10 @@ def _constraints() -> tuple[dict[str, str], dict[str, str]]:
         uniques += [index for index in table.indexes if index.unique]
         for rule in uniques:
             names = [column.name for column in rule.columns]
-            words = " and ".join(re.sub("_id$", "", name).replace("_", " ") for name in names)
+            words = " and ".join(
+                (column.name.removesuffix("_id") if column.foreign_keys else column.name).replace("_", " ")
+                for column in rule.columns
+            )
             sentence = f"Another {table.name.replace('_', ' ')} has the same {words}."
             unique[str(rule.name)] = unique[", ".join(f"{table.name}.{name}" for name in names)] = sentence
         for check in table.constraints:

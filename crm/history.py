@@ -1,10 +1,10 @@
 """The History of records: append-only, and read together with that of the activities connected to a record."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Row, Select, and_, bindparam, insert, or_, select, union
+from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, insert, or_, select, union
 
 from crm import links
 from crm import tables as t
@@ -60,21 +60,27 @@ _ABOUT_ACTIVITIES = select(t.history).where(
 def keep_for_connected(connection: Connection, activities: Collection[int]) -> None:
     """Before activities are deleted: give what their lines say to the records they are connected to, each a
     line of its own."""
-    connected: dict[int, list[Ref]] = {}
-    for number, ref in links.targets(connection, activities):
-        connected.setdefault(number, []).append(ref)
-    copies = []
-    for some in portions(activities):
-        for row in connection.execute(_ABOUT_ACTIVITIES, {"ids": some}).all():
-            line = _line(row)
-            about = row.activity_id or row.record_id
-            copies += [
-                _row(replace(line, on=ref, activity=None))
-                for ref in connected.get(about, ())
-                if ref != line.on
-            ]
-    if copies:
+    rows = [
+        row
+        for some in portions(activities)
+        for row in connection.execute(_ABOUT_ACTIVITIES, {"ids": some}).all()
+    ]
+    if copies := copied(rows, links.targets(connection, activities)):
         connection.execute(_INSERT, copies)
+
+
+def copied(rows: Iterable[Any], targets: Iterable[tuple[int, Ref]]) -> list[dict[str, Any]]:
+    """Rows about activities, once more for each record that these are connected to."""
+    connected: dict[int, list[Ref]] = {}
+    for number, ref in targets:
+        connected.setdefault(number, []).append(ref)
+    return [
+        row_of(replace(line, on=ref, activity=None))
+        for row in rows
+        for line in (line_of(row),)
+        for ref in connected.get(row.activity_id or row.record_id, ())
+        if ref != line.on
+    ]
 
 
 class CrmHistory(Part):
@@ -82,16 +88,16 @@ class CrmHistory(Part):
 
     def append(self, rows: Sequence[HistoryRow]) -> None:
         if rows:
-            self._connection.execute(_INSERT, list(map(_row, rows)))
+            self._connection.execute(_INSERT, list(map(row_of, rows)))
 
     def of(self, ref: Ref, limit: int = 1000) -> list[HistoryRow]:
         if ref.entity not in _QUERIES:
             raise unknown_entity(ref.entity)
         values = {"number": ref.id, "limit": limit}
-        return [_line(row, row.delivery) for row in self._connection.execute(_QUERIES[ref.entity], values)]
+        return [line_of(row, row.delivery) for row in self._connection.execute(_QUERIES[ref.entity], values)]
 
 
-def _row(row: HistoryRow) -> dict[str, Any]:
+def row_of(row: HistoryRow) -> dict[str, Any]:
     return {
         "entity": row.on.entity,
         "record_id": row.on.id,
@@ -107,7 +113,7 @@ def _row(row: HistoryRow) -> dict[str, Any]:
     }
 
 
-def _line(row: Row[Any], delivery: MailState | None = None) -> HistoryRow:
+def line_of(row: Any, delivery: MailState | None = None) -> HistoryRow:
     return HistoryRow(
         on=Ref(row.entity, row.record_id),
         at=row.at,

@@ -1,8 +1,9 @@
 """What activities are connected to. The first link of each kind is the activity's own contact, account or
 opportunity; writing these fields moves links."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -13,6 +14,9 @@ from crm.statements import IDS, portions
 from crm.tables import activity_link
 from procession.errors import StoreError
 from procession.records import Ref
+
+Targets = Callable[[Collection[int]], list[tuple[int, Ref]]]
+"""All links of activities: `(activity, connected record)`."""
 
 _INSERT = insert(activity_link)
 _OF_ACTIVITIES = (
@@ -50,6 +54,11 @@ class Pointer(NamedTuple):
 
 
 def resolve(connection: Connection, wanted: Sequence[Sequence[Ref]]) -> list[list[Ref]]:
+    """See `resolved`."""
+    return resolved(wanted, partial(targets, connection))
+
+
+def resolved(wanted: Sequence[Sequence[Ref]], targets_of: Targets) -> list[list[Ref]]:
     """What activities are to be connected to, list by list; an activity stands for all it is connected to.
 
     Raises:
@@ -63,7 +72,7 @@ def resolve(connection: Connection, wanted: Sequence[Sequence[Ref]]) -> list[lis
     behind: dict[int, list[Ref]] = {
         ref.id: [] for ref in chain.from_iterable(wanted) if ref.entity == "activity"
     }
-    for activity, target in targets(connection, behind):
+    for activity, target in targets_of(behind):
         behind[activity].append(target)
     return [
         [target for ref in refs for target in (behind[ref.id] if ref.entity == "activity" else (ref,))]
@@ -72,23 +81,35 @@ def resolve(connection: Connection, wanted: Sequence[Sequence[Ref]]) -> list[lis
 
 
 def add(connection: Connection, links: Iterable[Link]) -> None:
-    """Connect new activities; the first of several equal links counts."""
+    """Connect new activities."""
+    if rows := rows_of(links):
+        connection.execute(_INSERT, rows)
+
+
+def rows_of(links: Iterable[Link]) -> list[dict[str, Any]]:
+    """The first of several equal links counts."""
     once: dict[tuple[int, Ref], Link] = {}
     for link in links:
         once.setdefault((link.activity, link.to), link)
-    if once:
-        connection.execute(_INSERT, [_row(link) for link in once.values()])
+    return [_row(link) for link in once.values()]
 
 
-def point(connection: Connection, wanted: Iterable[Pointer]) -> None:
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """What becomes of links, by their numbers; `moved` by entity, each `{link, target}`."""
+
+    gone: list[int]
+    moved: dict[str, list[dict[str, int]]]
+    new: list[Link]
+
+
+def moves(pointers: Iterable[Pointer], there: Mapping[tuple[int, str], list[tuple[int, int]]]) -> Moves:
     """Let activities' own links of a kind lead to other records. The empty target takes the link away and leaves
-    its place to the next."""
-    pointers = list(wanted)
-    there: dict[tuple[int, str], list[tuple[int, int]]] = {}
-    for link, activity, *row in _of(connection, {pointer.activity for pointer in pointers}):
-        for entity, target in zip(LINKED, row, strict=True):
-            if target is not None:
-                there.setdefault((activity, entity), []).append((link, target))
+    its place to the next.
+
+    Args:
+        there: `{(activity, entity): [(link, number of the record)]}`, the oldest link first.
+    """
     gone: list[int] = []
     moved: dict[str, list[dict[str, int]]] = {}
     new: list[Link] = []
@@ -103,11 +124,23 @@ def point(connection: Connection, wanted: Iterable[Pointer]) -> None:
             new.append(Link(activity, to))
         else:
             moved.setdefault(entity, []).append({"link": own, "target": to.id})
-    for some in portions(gone):
+    return Moves(gone, moved, new)
+
+
+def point(connection: Connection, wanted: Iterable[Pointer]) -> None:
+    """See `moves`."""
+    pointers = list(wanted)
+    there: dict[tuple[int, str], list[tuple[int, int]]] = {}
+    for link, activity, *row in _of(connection, {pointer.activity for pointer in pointers}):
+        for entity, target in zip(LINKED, row, strict=True):
+            if target is not None:
+                there.setdefault((activity, entity), []).append((link, target))
+    change = moves(pointers, there)
+    for some in portions(change.gone):
         connection.execute(_DELETE, {"ids": some})
-    for entity, rows in moved.items():
+    for entity, rows in change.moved.items():
         connection.execute(_MOVE[entity], rows)
-    add(connection, new)
+    add(connection, change.new)
 
 
 def targets(connection: Connection, activities: Collection[int]) -> list[tuple[int, Ref]]:

@@ -1,12 +1,11 @@
 """Outgoing mails as rows of their tables, and back."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row
-
 from crm.checks import normal
+from crm.links import Link
 from procession.effects import Recipient, SendMail
 from procession.ports import Envelope, QueuedMail
 from procession.records import Ref
@@ -36,6 +35,22 @@ def participants(mails: Mapping[int, QueuedMail], accounts: Mapping[int, int | N
         for number, queued in mails.items()
         for role, one in recipients(queued.mail)
     ]
+
+
+def links_of(
+    mails: Mapping[int, QueuedMail],
+    accounts: Mapping[int, int | None],
+    connected: Sequence[Sequence[Ref]],
+) -> list[Link]:
+    """What each mail says (`connected`), then the contacts it goes to, then their accounts."""
+    found: list[Link] = []
+    for (number, queued), refs in zip(mails.items(), connected, strict=True):
+        contacts = [ref for _, ref in contacts_among(queued.mail) if ref.id in accounts]
+        works_for = [Ref("account", account) for ref in contacts if (account := accounts[ref.id])]
+        found += (Link(number, ref, "connected") for ref in refs)
+        found += (Link(number, ref, "recipient") for ref in contacts)
+        found += (Link(number, ref, "account of recipient") for ref in works_for)
+    return found
 
 
 def message_row(number: int, queued: QueuedMail) -> dict[str, Any]:
@@ -108,7 +123,7 @@ def envelope(number: int, queued: QueuedMail, *, claimed_by: int) -> Envelope:
     )
 
 
-def envelope_of(row: Row[Any]) -> Envelope:
+def envelope_of(row: Any) -> Envelope:
     people = (*row.to, *(row.cc or ()), *(row.bcc or ()))
     return Envelope(
         id=row.activity_id,

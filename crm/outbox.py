@@ -25,10 +25,18 @@ from crm import journal as j
 from crm import links
 from crm import tables as t
 from crm.events import Saved, tell
+from crm.failures import not_unique
 from crm.links import Link
-from crm.mail_rows import activity_row, contacts_among, envelope, envelope_of, message_row, participants
+from crm.mail_rows import (
+    activity_row,
+    contacts_among,
+    envelope,
+    envelope_of,
+    links_of,
+    message_row,
+    participants,
+)
 from crm.statements import IDS, NOW, Part, Upsert, portions, take_numbers
-from procession.errors import StoreError
 from procession.ports import Envelope, MailState, QueuedMail, Settlement
 from procession.records import Ref
 
@@ -129,12 +137,14 @@ class CrmOutbox(Part):
         again = {known[number]: number for number, envelope in stored.items() if envelope.state in NEVER_LEFT}
         there = {known[number]: envelope for number, envelope in stored.items()}
         if again:
-            self._take_new_content({number: mail for mail in mails if (number := again.get(_key(mail)))}, at)
+            self._take_new_content(
+                {number: mail for mail in mails if (number := again.get(key_of(mail)))}, at
+            )
             renewed = {one.id: one for one in self.envelopes(list(again.values()))}
             there |= {key: renewed[number] for key, number in again.items()}
         for number, (mail, claimed_by) in new.items():
-            there[_key(mail)] = envelope(number, mail, claimed_by=claimed_by)
-        return [there[_key(mail)] for mail in mails]
+            there[key_of(mail)] = envelope(number, mail, claimed_by=claimed_by)
+        return [there[key_of(mail)] for mail in mails]
 
     def claim(self, ids: Collection[int], engine: int, now: datetime) -> list[int]:
         won = {
@@ -207,7 +217,7 @@ class CrmOutbox(Part):
         """
         once: dict[Key, QueuedMail] = {}
         for mail in mails:
-            once.setdefault(_key(mail), mail)
+            once.setdefault(key_of(mail), mail)
         taken = dict(zip(take_numbers(self._connection, t.activity, len(once)), once.values(), strict=True))
         at_once = _at_once(taken)
         in_hand = at_once[:hands]
@@ -217,10 +227,10 @@ class CrmOutbox(Part):
                 row |= {"state": "sending", "claimed_by": engine, "claimed_at": at, "attempts": 1}
         rows.sort(key=lambda row: row["message_id"])
         born = set(self._connection.execute(_INSERT.on(self._connection), rows).scalars())
-        known = {_key(mail): mail for number, mail in taken.items() if number not in born}
+        known = {key_of(mail): mail for number, mail in taken.items() if number not in born}
         there = self._there(known) if known else {}
         if known.keys() - there.keys():
-            raise StoreError("Another email message has the same message id.")
+            raise not_unique("email_message", ["message_id"])
         claimed = [number for number in at_once if number in born][:hands]
         if others := [number for number in claimed if number not in in_hand]:
             self.claim(others, engine, at)  # in the place of those that were there
@@ -278,16 +288,8 @@ class CrmOutbox(Part):
             links.add(self._connection, [link for link in wanted if link.to not in known])
 
     def _links(self, mails: Mapping[int, QueuedMail], accounts: Mapping[int, int | None]) -> list[Link]:
-        """What each mail says, then the contacts it goes to, then their accounts."""
         connected = links.resolve(self._connection, [queued.mail.connected_to for queued in mails.values()])
-        found: list[Link] = []
-        for (number, queued), refs in zip(mails.items(), connected, strict=True):
-            contacts = [ref for _, ref in contacts_among(queued.mail) if ref.id in accounts]
-            works_for = [Ref("account", account) for ref in contacts if (account := accounts[ref.id])]
-            found += (Link(number, ref, "connected") for ref in refs)
-            found += (Link(number, ref, "recipient") for ref in contacts)
-            found += (Link(number, ref, "account of recipient") for ref in works_for)
-        return found
+        return links_of(mails, accounts, connected)
 
     def _accounts(self, mails: Iterable[QueuedMail]) -> dict[int, int | None]:
         """`{contact: account}` of those recipients that are contacts, and still there."""
@@ -309,7 +311,11 @@ def cancel_mails(connection: Connection, instances: Collection[int], reason: str
     """Of cancelled instances: mails that nobody will send. Drafts stay: they wait for a person. What is `sending` is
     in somebody's hands already."""
     for some in portions(instances):
-        connection.execute(_CANCEL, {"ids": some, "why": f"its process was cancelled: {reason}"})
+        connection.execute(_CANCEL, {"ids": some, "why": why_cancelled(reason)})
+
+
+def why_cancelled(reason: str) -> str:
+    return f"its process was cancelled: {reason}"
 
 
 def _settled(one: Settlement, at: datetime) -> dict[str, Any]:
@@ -323,7 +329,7 @@ def _settled(one: Settlement, at: datetime) -> dict[str, Any]:
     }
 
 
-def _key(queued: QueuedMail) -> Key:
+def key_of(queued: QueuedMail) -> Key:
     """By what a mail is known: by its step, or if it has none by its Message-ID."""
     if queued.instance is None:
         return queued.mail.message_id

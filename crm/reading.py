@@ -5,8 +5,9 @@ A level costs one statement per entity on it, and one more for what a contact's 
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from email.utils import quote
+from functools import partial
 from typing import Any
 
 from sqlalchemy import (
@@ -31,6 +32,9 @@ from crm.statements import IDS, portions
 from procession.records import Paths, Record, Ref, ref_of
 
 Fields = dict[str, Any]
+Load = Callable[[str, Collection[int]], Mapping[int, Fields]]
+"""The fields of records of an entity, by number; those that are not there are absent."""
+
 Tree = dict[str, "Tree"]
 """References to follow: `{"opportunity": {"account": {}}}`."""
 
@@ -76,11 +80,16 @@ _LINKS = _links()
 
 def fetch(connection: Connection, refs: Collection[Ref], paths: Paths) -> dict[Ref, Record]:
     """See `procession.ports.Records.fetch`."""
+    return followed(partial(load_by_id, connection), refs, paths)
+
+
+def followed(load_fields: Load, refs: Collection[Ref], paths: Paths) -> dict[Ref, Record]:
+    """Records with the references that `paths` follow, level by level."""
     tree = _tree(paths)
     loaded: dict[Ref, Fields] = {}
     level: list[tuple[Collection[Ref], Tree]] = [(refs, tree)]
     while level:
-        _load_missing(connection, (ref for group, _ in level for ref in group), loaded)
+        _load_missing(load_fields, (ref for group, _ in level for ref in group), loaded)
         level = list(_next_level(level, loaded))
     made: dict[tuple[Ref, int], Record] = {}
     return {ref: _assemble(ref, tree, loaded, made) for ref in refs if ref in loaded}
@@ -114,13 +123,13 @@ def _tree(paths: Paths) -> Tree:
     return root
 
 
-def _load_missing(connection: Connection, refs: Iterable[Ref], loaded: dict[Ref, Fields]) -> None:
+def _load_missing(load_fields: Load, refs: Iterable[Ref], loaded: dict[Ref, Fields]) -> None:
     wanted: dict[str, set[int]] = {}
     for ref in refs:
         if ref not in loaded and ref.entity in LAYOUTS:
             wanted.setdefault(ref.entity, set()).add(ref.id)
     for entity, ids in wanted.items():
-        for number, fields in load_by_id(connection, entity, sorted(ids)).items():
+        for number, fields in load_fields(entity, sorted(ids)).items():
             loaded[Ref(entity, number)] = fields
 
 
@@ -164,12 +173,12 @@ def _fields(plain: tuple[str, ...], references: Mapping[str, str], row: Sequence
     fields: Fields = dict(zip(plain, row[1:], strict=False))
     at = len(plain) + 1
     for name, entity in references.items():
-        fields[name] = _stub(entity, row[at], row[at + 1])
+        fields[name] = stub(entity, row[at], row[at + 1])
         at += 2
     return fields
 
 
-def _stub(entity: str, number: int | None, name: str) -> Record | None:
+def stub(entity: str, number: int | None, name: str) -> Record | None:
     return None if number is None else Record(Ref(entity, number), {"name": name})
 
 
@@ -177,7 +186,7 @@ def _complete(connection: Connection, entity: str, found: dict[int, Fields]) -> 
     match entity:
         case "user":
             for fields in found.values():
-                fields["mailbox"] = _mailbox(fields["name"], fields["email"])
+                fields["mailbox"] = mailbox(fields["name"], fields["email"])
         case "opportunity":
             for fields in found.values():
                 fields["is_open"] = fields["stage"] in OPEN_STAGES
@@ -187,7 +196,7 @@ def _complete(connection: Connection, entity: str, found: dict[int, Fields]) -> 
             _add_links(connection, found)
 
 
-def _mailbox(name: str, address: str) -> str:
+def mailbox(name: str, address: str) -> str:
     """`Ann Lee <ann@us.example>` for people to read; `email.utils.formataddr` would encode an umlaut."""
     shown = f'"{quote(name)}"' if _SPECIAL.search(name) else name
     return f"{shown} <{address}>"
@@ -212,7 +221,7 @@ def _add_links(connection: Connection, found: dict[int, Fields]) -> None:
     for some in portions(found):
         for only_takes_part, _, number, *targets in connection.execute(_LINKS, {"ids": some}):
             for at, entity in enumerate(LINKED):
-                record = _stub(entity, targets[2 * at], targets[2 * at + 1])
+                record = stub(entity, targets[2 * at], targets[2 * at + 1])
                 if record is None:
                     continue
                 if entity == "contact":

@@ -36,7 +36,7 @@ def _equals(entity: str, name: str, value: Any) -> Condition:
     if name == "id":
         return TABLES[entity].c.id.in_([of_type(INT, one, f"{entity}.id") for one in given])
     field = known_field(entity, name)
-    values = [_kept(entity, name, one) for one in given]
+    values = [kept(entity, name, one) for one in given]
     if special := _SPECIAL.get((entity, name)):
         return special(values)
     column = LAYOUTS[entity].select.selected_columns.get(name)
@@ -48,7 +48,7 @@ def _equals(entity: str, name: str, value: Any) -> Condition:
     return _one_of(_bare(column), values)
 
 
-def _kept(entity: str, name: str, value: Any) -> Any:
+def kept(entity: str, name: str, value: Any) -> Any:
     type_ = known_field(entity, name).type
     if type_.item is not None:
         type_ = type_.item

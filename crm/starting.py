@@ -60,12 +60,14 @@ class Starts(Part):
             return []
         if self._connection.dialect.name == "postgresql":
             self._connection.execute(_LOCK)
-        holders = self._holders({key for start in starts if start.mode == "restart" and (key := _key(start))})
+        holders = self._holders(
+            {key for start in starts if start.mode == "restart" and (key := live_key(start))}
+        )
         fresh = self._not_started(starts, ask=bool(holders))
-        fresh = [i for i in fresh if not _is_outdated(starts[i], holders)]
-        self._supersede(holders.keys() & {_key(starts[i]) for i in fresh}, now)
+        fresh = [i for i in fresh if not is_outdated(starts[i], holders)]
+        self._supersede(holders.keys() & {live_key(starts[i]) for i in fresh}, now)
         numbers = dict(zip(fresh, take_numbers(self._connection, j.instance, len(fresh)), strict=True))
-        before = {key: _predecessor(holder) for key, holder in holders.items()}
+        before = {key: predecessor(holder) for key, holder in holders.items()}
         born = self._insert(starts, numbers, before, now)
         return [numbers[i] if numbers.get(i) in born else None for i in range(len(starts))]
 
@@ -81,7 +83,7 @@ class Starts(Part):
         fresh = []
         for i, start in enumerate(starts):
             if start.event_id is not None:
-                cause = (start.process, _trigger_id(start), start.event_id)
+                cause = (start.process, trigger_id_of(start), start.event_id)
                 if cause in made:
                     continue
                 made.add(cause)
@@ -111,11 +113,11 @@ class Starts(Part):
         now: datetime,
     ) -> set[int]:
         """Returns the numbers of those that no live one was in the way of."""
-        last_restart = {_key(starts[i]): i for i in numbers if starts[i].mode == "restart"}
+        last_restart = {live_key(starts[i]): i for i in numbers if starts[i].mode == "restart"}
         rows = []
         for i, number in numbers.items():
-            start, key = starts[i], _key(starts[i])
-            row = _row(start, number, now) | {"live_key": key, "after_id": before.get(key or "")}
+            start, key = starts[i], live_key(starts[i])
+            row = row_of(start, number, now) | {"live_key": key, "after_id": before.get(key or "")}
             if key and i < last_restart.get(key, 0):
                 row |= {"live_key": None, "state": "cancelled", "result": SUPERSEDED, "ended_at": now}
             rows.append(row)
@@ -124,31 +126,31 @@ class Starts(Part):
         return set(self._connection.execute(_INSERT.on(self._connection), rows).scalars())
 
 
-def _is_outdated(start: Start, holders: Mapping[str, Any]) -> bool:
+def is_outdated(start: Start, holders: Mapping[str, Any]) -> bool:
     """A restart by an event that is older than what lives: somebody started that by hand meanwhile."""
-    holder = holders.get(_key(start) or "")
+    holder = holders.get(live_key(start) or "")
     made_by = (holder.event_id or 0) if holder else 0
     return start.mode == "restart" and start.event_id is not None and start.event_id < made_by
 
 
-def _predecessor(holder: Any) -> int | None:
+def predecessor(holder: Any) -> int | None:
     """Who must have ended before a successor begins: one that runs, or the one that the holder itself waits for."""
     number: int | None = holder.id if holder.state == "running" else holder.after_id
     return number
 
 
-def _key(start: Start) -> str | None:
+def live_key(start: Start) -> str | None:
     """What it holds while it lives; None if it holds nothing."""
     if start.mode == "parallel" or start.error:
         return None
     return hashlib.sha256(f"{start.process}\0{start.key}".encode()).hexdigest()
 
 
-def _trigger_id(start: Start) -> str:
+def trigger_id_of(start: Start) -> str:
     return str(start.trigger.get("id", ""))
 
 
-def _row(start: Start, number: int, now: datetime) -> dict[str, Any]:
+def row_of(start: Start, number: int, now: datetime) -> dict[str, Any]:
     return {
         "id": number,
         "process": start.process,
@@ -158,7 +160,7 @@ def _row(start: Start, number: int, now: datetime) -> dict[str, Any]:
         "state": "incident" if start.error else "ready",
         "inputs": start.inputs,
         "trigger": start.trigger,
-        "trigger_id": _trigger_id(start),
+        "trigger_id": trigger_id_of(start),
         "event_id": start.event_id,
         "event_at": start.event_at,
         "error": start.error,

@@ -1,7 +1,6 @@
 """Create, change and delete records: set-wise, each save with its event."""
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,34 +8,43 @@ from sqlalchemy import Connection, Table, bindparam, delete, insert, select, upd
 
 from crm import addresses, links
 from crm import tables as t
-from crm.checks import accept, accept_new, unknown_entity
-from crm.columns import Money
+from crm.changes import (
+    ON_ITS_WAY,
+    Change,
+    Values,
+    can_be_connected,
+    changed_by_each,
+    columns_of,
+    differences,
+    each_once,
+    gone,
+    known_entity,
+    needed,
+    not_there,
+    numbers_of,
+    on_its_way,
+    refs_in,
+)
+from crm.checks import accept, accept_new
 from crm.events import Saved, tell
 from crm.history import keep_for_connected
 from crm.links import Link
 from crm.mapping import LAYOUTS, LINKED, TABLES
 from crm.reading import load_by_id
 from crm.statements import IDS, portions
-from procession.errors import StoreError
 from procession.ports import Actor
-from procession.records import Record, Ref, ref_of
-from procession.spelling import did_you_mean
+from procession.records import Ref
 from procession.values import to_json
 
 _M = t.email_message.c
 _ON_ITS_WAY = (
-    select(_M.activity_id, _M.state)
-    .where(_M.activity_id.in_(IDS), _M.state.in_(("queued", "sending", "unknown")))
-    .limit(1)
+    select(_M.activity_id, _M.state).where(_M.activity_id.in_(IDS), _M.state.in_(ON_ITS_WAY)).limit(1)
 )
 _INSERTS = {
     entity: insert(table).returning(table.c.id, sort_by_parameter_order=True)
     for entity, table in TABLES.items()
 }
 """They answer the numbers of the new records, in the order of the rows."""
-
-Values = Mapping[str, Any]
-Change = tuple[Ref, Values]
 
 
 def create(
@@ -48,15 +56,15 @@ def create(
 ) -> list[Ref]:
     """See `procession.ports.Records.create`; `by` is who and when."""
     actor, now = by
-    _known_entity(entity)
+    known_entity(entity)
     wholes = [accept_new(entity, row) for row in rows]
     connected = _connected(connection, entity, connected_to, len(rows))
-    _must_exist(connection, [*_refs_in(wholes), *(ref for refs in connected_to for ref in refs)])
+    _must_exist(connection, [*refs_in(wholes), *(ref for refs in connected_to for ref in refs)])
     if not rows:
         return []
     categories = _categories(connection, wholes)
     extra = {"created_at": now, "modified_at": now, "external": False} if entity == "activity" else {}
-    values = [{**_columns(entity, whole, categories), **extra} for whole in wholes]
+    values = [{**columns_of(entity, whole, categories), **extra} for whole in wholes]
     numbers = connection.execute(_INSERTS[entity], values).scalars().all()
     _add_belongings(connection, entity, dict(zip(numbers, wholes, strict=True)), connected)
     refs = [Ref(entity, number) for number in numbers]
@@ -71,17 +79,17 @@ def update_records(
     by_entity: dict[str, list[int]] = {}
     accepted: list[Change] = []
     for ref, values in changes:
-        _known_entity(ref.entity)
+        known_entity(ref.entity)
         by_entity.setdefault(ref.entity, []).append(len(accepted))
         accepted.append((ref, accept(ref.entity, values)))
     answers: list[tuple[str, ...]] = [()] * len(accepted)
     for entity, places in by_entity.items():
         some = [accepted[place] for place in places]
-        _must_exist(connection, _refs_in(values for _, values in some))
+        _must_exist(connection, refs_in(values for _, values in some))
         before = _locked(connection, entity, [ref for ref, _ in some])
-        for place, names in zip(places, _changed_by_each(some, before), strict=True):
+        for place, names in zip(places, changed_by_each(some, before), strict=True):
             answers[place] = names
-        changed = _differences(some, before)
+        changed = differences(some, before)
         _write_changes(connection, entity, changed, now)
         saves = (Saved("modified", ref, actor, tuple(values)) for ref, values in changed.items())
         tell(connection, saves, now)
@@ -91,10 +99,7 @@ def update_records(
 def delete_records(connection: Connection, refs: Sequence[Ref], actor: Actor, now: datetime) -> None:
     """See `procession.ports.Records.delete`."""
     by_entity: dict[str, list[Ref]] = {}
-    for ref, times in Counter(refs).items():
-        _known_entity(ref.entity)
-        if times > 1:
-            raise _gone(ref)  # as the second one would say if they went one after the other
+    for ref in each_once(refs):
         by_entity.setdefault(ref.entity, []).append(ref)
     for entity, some in by_entity.items():
         last = _locked(connection, entity, some)
@@ -113,25 +118,12 @@ def delete_records(connection: Connection, refs: Sequence[Ref], actor: Actor, no
         tell(connection, saves, now)
 
 
-def _known_entity(entity: str) -> None:
-    if entity not in TABLES:
-        raise unknown_entity(entity)
-
-
 def _connected(
     connection: Connection, entity: str, connected_to: Sequence[Sequence[Ref]], rows: int
 ) -> Sequence[Sequence[Ref]]:
-    if not any(connected_to):
+    if not can_be_connected(entity, connected_to, rows):
         return [()] * rows
-    if entity != "activity":
-        raise StoreError(f"Only activities are connected to records, a new {entity} is not.")
-    if len(connected_to) != rows:
-        raise StoreError(f"{rows} records cannot be connected to {len(connected_to)} lists of records.")
     return links.resolve(connection, connected_to)
-
-
-def _refs_in(rows: Iterable[Values]) -> list[Ref]:
-    return [value for row in rows for value in row.values() if isinstance(value, Ref)]
 
 
 def _must_exist(connection: Connection, refs: Iterable[Ref]) -> None:
@@ -146,41 +138,15 @@ def _must_exist(connection: Connection, refs: Iterable[Ref]) -> None:
                 connection.execute(select(table.c.id).where(table.c.id.in_(IDS)), {"ids": some}).scalars()
             )
         if missing := wanted - found:
-            raise StoreError(f"{Ref(entity, min(missing))} does not exist.")
+            raise not_there(Ref(entity, min(missing)))
 
 
 def _categories(connection: Connection, rows: Iterable[Values]) -> dict[str, int]:
-    """`{name: number}` of the categories that the rows name, in large or small letters.
-
-    Raises:
-        StoreError: there is no such category.
-    """
+    """`{name: number}` of the categories that the rows name."""
     wanted = {row["category"] for row in rows if row.get("category")}
     if not wanted:
         return {}
-    names = {
-        row.name.casefold(): row for row in connection.execute(select(t.category.c.name, t.category.c.id))
-    }
-    for name in sorted(wanted):
-        if name.casefold() not in names:
-            known = sorted(row.name for row in names.values())
-            hint = did_you_mean(name, known) or f"There are {', '.join(known)}."
-            raise StoreError(f"There is no category {name!r}.", hint=hint)
-    return {name: names[name.casefold()].id for name in wanted}
-
-
-def _columns(entity: str, values: Values, categories: Mapping[str, int]) -> dict[str, Any]:
-    """The part of the values that stands in the table of the entity."""
-    layout = LAYOUTS[entity]
-    columns: dict[str, Any] = {}
-    for name, value in values.items():
-        if name in layout.references:
-            columns[f"{name}_id"] = value.id if value is not None else None
-        elif name == "category":
-            columns["category_id"] = categories[value] if value else None
-        elif name in layout.table.c:
-            columns[name] = value
-    return columns
+    return numbers_of(wanted, connection.execute(select(t.category.c.name, t.category.c.id)))
 
 
 def _add_belongings(
@@ -213,46 +179,8 @@ def _locked(connection: Connection, entity: str, refs: Sequence[Ref]) -> dict[in
     found = load_by_id(connection, entity, numbers)
     for number in numbers:
         if number not in found:
-            raise _gone(Ref(entity, number))
+            raise gone(Ref(entity, number))
     return found
-
-
-def _gone(ref: Ref) -> StoreError:
-    return StoreError(f"{ref} does not exist any more.")
-
-
-def _changed_by_each(changes: Iterable[Change], before: Mapping[int, Values]) -> Iterator[tuple[str, ...]]:
-    """The fields that each change changes. One of the same record finds what those before it left."""
-    left: dict[Ref, dict[str, Any]] = {}
-    for ref, values in changes:
-        there = left.setdefault(ref, {})
-        known = before[ref.id]
-        yield tuple(
-            name for name, new in values.items() if not _same(name, there.get(name, known[name]), new)
-        )
-        there.update(values)
-
-
-def _differences(changes: Iterable[Change], before: Mapping[int, Values]) -> dict[Ref, dict[str, Any]]:
-    """What is different after all changes; a later one of the same field counts."""
-    wanted: dict[Ref, dict[str, Any]] = {}
-    for ref, values in changes:
-        wanted.setdefault(ref, {}).update(values)
-    changed = {
-        ref: {name: new for name, new in values.items() if not _same(name, before[ref.id][name], new)}
-        for ref, values in wanted.items()
-    }
-    return {ref: values for ref, values in changed.items() if values}
-
-
-def _same(name: str, old: Any, new: Any) -> bool:
-    if isinstance(old, Record):
-        return bool(ref_of(old) == new)
-    if name == "amount" and None not in (old, new):
-        return bool(round(old, Money.cents) == round(new, Money.cents))
-    if name == "category":
-        return bool(old.casefold() == new.casefold())
-    return bool(old == new)
 
 
 def _write_changes(connection: Connection, entity: str, changed: Mapping[Ref, Values], now: datetime) -> None:
@@ -261,7 +189,7 @@ def _write_changes(connection: Connection, entity: str, changed: Mapping[Ref, Va
     table = TABLES[entity]
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for ref, values in changed.items():
-        columns = _columns(entity, values, categories)
+        columns = columns_of(entity, values, categories)
         if entity == "activity":
             columns["modified_at"] = now
         if columns:
@@ -298,9 +226,7 @@ def _nobody_needs(connection: Connection, entity: str, numbers: Collection[int])
             query = select(layout.table.c.id, column).where(column.in_(IDS)).limit(1)
             for some in portions(numbers):
                 if row := connection.execute(query, {"ids": some}).first():
-                    raise StoreError(
-                        f"{Ref(entity, row[1])} cannot be deleted: it is the {name} of {Ref(other, row[0])}."
-                    )
+                    raise needed(Ref(entity, row[1]), name, Ref(other, row[0]))
 
 
 def _nothing_on_its_way(connection: Connection, activities: Collection[int]) -> None:
@@ -309,7 +235,4 @@ def _nothing_on_its_way(connection: Connection, activities: Collection[int]) -> 
     """
     for some in portions(activities):
         if row := connection.execute(_ON_ITS_WAY, {"ids": some}).first():
-            raise StoreError(
-                f"{Ref('activity', row.activity_id)} cannot be deleted: it is an e-mail that is {row.state}.",
-                hint="Wait until it is sent, or cancel it first.",
-            )
+            raise on_its_way(row.activity_id, row.state)
