@@ -137,9 +137,8 @@ class CrmOutbox(Part):
         again = {known[number]: number for number, envelope in stored.items() if envelope.state in NEVER_LEFT}
         there = {known[number]: envelope for number, envelope in stored.items()}
         if again:
-            self._take_new_content(
-                {number: mail for mail in mails if (number := again.get(key_of(mail)))}, at
-            )
+            first = {number: mail for mail in reversed(mails) if (number := again.get(key_of(mail)))}
+            self._take_new_content(first, at)
             renewed = {one.id: one for one in self.envelopes(list(again.values()))}
             there |= {key: renewed[number] for key, number in again.items()}
         for number, (mail, claimed_by) in new.items():

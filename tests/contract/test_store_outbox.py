@@ -249,6 +249,16 @@ def test_a_mail_that_never_left_takes_new_content_and_is_queued_again(
     assert activity(store, first.id).subject == "New"
 
 
+def test_a_mail_that_never_left_and_comes_twice_in_one_call_takes_the_first_content(store: Store) -> None:
+    (first,) = queue(store, MAIL)
+    do(store, "settle", first.id, "failed", NOW)
+
+    once, twice = queue(store, replace(MAIL, subject="New"), replace(MAIL, subject="Newer"))
+
+    assert once == twice == read(store, first.id)
+    assert activity(store, first.id).subject == "New"
+
+
 @pytest.mark.parametrize("state", ["sent", "unknown", "queued"])
 def test_a_mail_that_may_have_left_stays_as_it_is(store: Store, state: MailState) -> None:
     (first,) = queue(store, MAIL)
