@@ -120,5 +120,8 @@ def table_of(model: type[SQLModel]) -> Table:
     return METADATA.tables[str(model.__tablename__)]
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
 def dumps(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(value)

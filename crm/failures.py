@@ -121,6 +121,11 @@ def not_unique(table: str, columns: Iterable[str]) -> StoreError:
     return StoreError(_UNIQUE[", ".join(f"{table}.{column}" for column in columns)])
 
 
+def not_allowed(table: str, rule: str) -> StoreError:
+    """Of a row that a CHECK constraint refuses."""
+    return StoreError(_CHECKS[f"ck_{table}_{rule}"])
+
+
 def _constraints() -> tuple[dict[str, str], dict[str, str]]:
     """Sentences by constraint name (PostgreSQL) and by what SQLite says in its place."""
     unique, checks = {}, {}

@@ -123,14 +123,14 @@ def envelope(number: int, queued: QueuedMail, *, claimed_by: int) -> Envelope:
     )
 
 
-def envelope_of(row: Any) -> Envelope:
+def envelope_of(row: Any, mime: bytes, *, fresh: bool = False) -> Envelope:
     people = (*row.to, *(row.cc or ()), *(row.bcc or ()))
     return Envelope(
         id=row.activity_id,
         message_id=row.message_id,
         sender=row.sender,
         recipients=addresses(address for address, _ in people),
-        mime=row.mime,
+        mime=mime,
         state=row.state,
         activity=row.activity_id,
         attempts=row.attempts,
@@ -141,6 +141,7 @@ def envelope_of(row: Any) -> Envelope:
         round=row.round,
         error=row.detail,
         claimed_by=row.claimed_by,
+        fresh=fresh,
     )
 
 

@@ -203,7 +203,7 @@ class CrmOutbox(Part):
         return self._read(query)
 
     def _read(self, query: Select[Any], values: Mapping[str, Any] | None = None) -> list[Envelope]:
-        return [envelope_of(row) for row in self._connection.execute(query, values or {})]
+        return [envelope_of(row, row.mime) for row in self._connection.execute(query, values or {})]
 
     def _insert_messages(
         self, mails: Sequence[QueuedMail], engine: int, hands: int, at: datetime

@@ -1,4 +1,7 @@
-"""The store on both of its databases; a test that takes `store` runs once on each.
+"""The store on both of its databases and in memory; a test that takes `store` runs once on each.
+
+What a store has no counterpart of is named once, in `LACKS`. A test that is about that (`@pytest.mark.about(...)`) is
+not run on that store; how many these are, and why, stands at the end of the report.
 
 PostgreSQL is a real server, started once, on a socket of its own, and emptied for every test. Its sessions are in a zone far from UTC, as a server's may be.
 """
@@ -7,7 +10,8 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,10 +21,50 @@ import pytest
 
 from crm import migrate, sample
 from crm.columns import METADATA
+from crm.memory import MemoryStore
 from crm.store import CrmStore, open_store
+from procession.ports import Store
 from procession.records import Ref
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+HERE = Path(__file__).parent
+
+LACKS: Mapping[str, Mapping[str, str]] = {
+    "memory": {
+        "statements": "it is asked by calls: there are no statements to count, to make or to explain",
+        "constraints": "of the CHECK constraints it has those that can be broken through the ports",
+        "connections": "it has no connections that could all be in use",
+    }
+}
+"""By store, what it does not have, and why tests about that cannot run on it. (Tests that take a database by its URL, or
+one of the two by name, are about databases: migrations, locks of PostgreSQL, the file of SQLite.)"""
+
+DESELECTED = pytest.StashKey[Counter[tuple[str, str]]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "about(*what): not for stores that lack this (tests/contract/conftest.py)"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    left_out: dict[pytest.Item, tuple[str, str]] = {}
+    for item in items:
+        if HERE in item.path.parents and isinstance(item, pytest.Function) and hasattr(item, "callspec"):
+            on = str(item.callspec.params.get("store", ""))
+            what = [word for mark in item.iter_markers("about") for word in mark.args]
+            for word in what:
+                if word in LACKS.get(on, {}):
+                    left_out[item] = (on, word)
+    config.stash[DESELECTED] = Counter(left_out.values())
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for (on, word), count in sorted(config.stash.get(DESELECTED, Counter()).items()):
+        terminalreporter.write_line(f"not run on the store in {on}: {count} about {word}: {LACKS[on][word]}")
 
 
 @dataclass
@@ -81,14 +125,20 @@ def postgresql_url(migrated_postgresql: str) -> str:
     return migrated_postgresql
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.external_service)])
-def url(request: pytest.FixtureRequest, empty_database: Path, tmp_path: Path) -> str:
+def database(request: pytest.FixtureRequest, name: str) -> str:
     """The URL of a fresh database."""
-    if request.param == "sqlite":
-        shutil.copy(empty_database, tmp_path / "store.sqlite")
-        return f"sqlite:///{tmp_path / 'store.sqlite'}"
+    if name == "sqlite":
+        path = request.getfixturevalue("tmp_path") / "store.sqlite"
+        shutil.copy(request.getfixturevalue("empty_database"), path)
+        return f"sqlite:///{path}"
     answer: str = request.getfixturevalue("postgresql_url")
     return answer
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.external_service)])
+def url(request: pytest.FixtureRequest) -> str:
+    """The URL of a fresh database, on each of the two."""
+    return database(request, request.param)
 
 
 @pytest.fixture
@@ -96,14 +146,35 @@ def clock() -> SetClock:
     return SetClock()
 
 
-@pytest.fixture
-def store(url: str, clock: SetClock) -> Iterator[CrmStore]:
-    opened = open_store(url, clock)
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.external_service), "memory"])
+def store(request: pytest.FixtureRequest, clock: SetClock) -> Iterator[CrmStore | MemoryStore]:
+    """A fresh store."""
+    opened = (
+        MemoryStore(clock)
+        if request.param == "memory"
+        else open_store(database(request, request.param), clock)
+    )
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def refs(store: CrmStore) -> dict[str, Ref]:
+def again(store: CrmStore | MemoryStore) -> Iterator[Callable[[], Store]]:
+    """Opens the same store once more, as another process does."""
+    opened: list[CrmStore] = []
+
+    def open_again() -> Store:
+        if isinstance(store, MemoryStore):
+            return store
+        opened.append(open_store(store._engine.url.render_as_string(hide_password=False)))
+        return opened[-1]
+
+    yield open_again
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture
+def refs(store: Store) -> dict[str, Ref]:
     """The sample data, by nickname."""
     return sample.load(store, NOW)

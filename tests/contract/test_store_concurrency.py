@@ -18,7 +18,7 @@ import crm.store
 from crm.store import CrmStore, open_store
 from procession.effects import Recipient, SendMail
 from procession.errors import TemporaryError
-from procession.ports import Actor, Definition, End, Envelope, Event, QueuedMail, Released, Start
+from procession.ports import Actor, Definition, End, Envelope, Event, QueuedMail, Released, Start, Store
 from procession.records import Ref
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -32,11 +32,11 @@ T = TypeVar("T")
 
 
 @pytest.fixture
-def together(url: str) -> Iterator[Callable[[Callable[[CrmStore, int], T]], list[T]]]:
+def together(again: Callable[[], Store]) -> Callable[[Callable[[Store, int], T]], list[T]]:
     """Calls a function in as many threads as there are engines, each with its own store, all at once."""
-    stores = [open_store(url) for _ in range(ENGINES)]
+    stores = [again() for _ in range(ENGINES)]
 
-    def run(do: Callable[[CrmStore, int], T]) -> list[T]:
+    def run(do: Callable[[Store, int], T]) -> list[T]:
         barrier = threading.Barrier(ENGINES)
 
         def one(number: int) -> T:
@@ -46,34 +46,32 @@ def together(url: str) -> Iterator[Callable[[Callable[[CrmStore, int], T]], list
         with ThreadPoolExecutor(ENGINES) as pool:
             return list(pool.map(one, range(ENGINES)))
 
-    yield run
-    for store in stores:
-        store.close()
+    return run
 
 
-Together = Callable[[Callable[[CrmStore, int], object]], list[object]]
+Together = Callable[[Callable[[Store, int], object]], list[object]]
 
 
-def start(store: CrmStore, wish: Start) -> int | None:
+def start(store: Store, wish: Start) -> int | None:
     with store.unit() as unit:
         (number,) = unit.journal.start([wish], NOW)
         unit.commit()
     return number
 
 
-def append(store: CrmStore, *events: Event) -> list[int | None]:
+def append(store: Store, *events: Event) -> list[int | None]:
     with store.unit() as unit:
         numbers = unit.journal.append(events)
         unit.commit()
     return numbers
 
 
-def live(store: CrmStore) -> list[int]:
+def live(store: Store) -> list[int]:
     with store.unit(write=False) as unit:
         return [one.id for one in unit.journal.instances(states=["ready", "running", "incident"])]
 
 
-def claim_all(store: CrmStore, engine: int) -> list[int]:
+def claim_all(store: Store, engine: int) -> list[int]:
     """Everything there is to claim, a few at a time."""
     won: list[int] = []
     while True:
@@ -85,14 +83,14 @@ def claim_all(store: CrmStore, engine: int) -> list[int]:
         won += [one.id for one in claimed]
 
 
-def test_a_key_is_given_to_one_of_many_starts(store: CrmStore, together: Together) -> None:
+def test_a_key_is_given_to_one_of_many_starts(store: Store, together: Together) -> None:
     answers = together(lambda mine, _number: start(mine, START))
 
     assert len([number for number in answers if number]) == 1
     assert len(live(store)) == 1
 
 
-def test_an_event_that_all_engines_dispatch_starts_one_instance(store: CrmStore, together: Together) -> None:
+def test_an_event_that_all_engines_dispatch_starts_one_instance(store: Store, together: Together) -> None:
     (event_id,) = append(store, EVENT)
     wish = replace(START, mode="parallel", event_id=event_id)
 
@@ -101,9 +99,7 @@ def test_an_event_that_all_engines_dispatch_starts_one_instance(store: CrmStore,
     assert len([number for number in answers if number]) == 1
 
 
-def test_of_restarts_by_many_engines_that_of_the_latest_event_lives(
-    store: CrmStore, together: Together
-) -> None:
+def test_of_restarts_by_many_engines_that_of_the_latest_event_lives(store: Store, together: Together) -> None:
     events = append(store, *[EVENT] * ENGINES)
     wish = replace(START, mode="restart")
 
@@ -112,7 +108,7 @@ def test_of_restarts_by_many_engines_that_of_the_latest_event_lives(
     assert live(store) == [answers[-1]]
 
 
-def test_each_instance_is_claimed_by_one_engine(store: CrmStore, together: Together) -> None:
+def test_each_instance_is_claimed_by_one_engine(store: Store, together: Together) -> None:
     with store.unit() as unit:
         numbers = unit.journal.start([replace(START, key=str(key)) for key in range(200)], NOW)
         unit.commit()
@@ -122,13 +118,13 @@ def test_each_instance_is_claimed_by_one_engine(store: CrmStore, together: Toget
     assert sorted(number for some in claimed for number in some) == numbers  # type: ignore[attr-defined]
 
 
-def test_each_mail_is_claimed_by_one_engine(store: CrmStore, together: Together) -> None:
+def test_each_mail_is_claimed_by_one_engine(store: Store, together: Together) -> None:
     mails = [mail(number) for number in range(50)]
     with store.unit() as unit:
         numbers = [one.id for one in unit.outbox.queue(mails, NOW)]
         unit.commit()
 
-    def claim(mine: CrmStore, number: int) -> list[int]:
+    def claim(mine: Store, number: int) -> list[int]:
         won: list[int] = []
         for one in numbers:
             with mine.unit() as unit:
@@ -148,8 +144,8 @@ def mail(number: int) -> QueuedMail:
     )
 
 
-def test_a_message_id_that_all_engines_queue_is_one_mail(store: CrmStore, together: Together) -> None:
-    def queue(mine: CrmStore, number: int) -> tuple[int, bool]:
+def test_a_message_id_that_all_engines_queue_is_one_mail(store: Store, together: Together) -> None:
+    def queue(mine: Store, number: int) -> tuple[int, bool]:
         with mine.unit() as unit:
             _, envelope = unit.outbox.queue([mail(1000 + number), mail(1)], NOW)
             unit.commit()
@@ -163,7 +159,7 @@ def test_a_message_id_that_all_engines_queue_is_one_mail(store: CrmStore, togeth
         assert len(unit.records.find("activity", {})) == ENGINES + 1
 
 
-def test_a_dedupe_key_that_all_engines_append_is_one_event(store: CrmStore, together: Together) -> None:
+def test_a_dedupe_key_that_all_engines_append_is_one_event(store: Store, together: Together) -> None:
     keyed = [replace(EVENT, dedupe_key=f"daily {day}") for day in range(10)]
 
     answers = together(lambda mine, number: append(mine, *(keyed if number % 2 else reversed(keyed))))
@@ -175,7 +171,7 @@ def test_a_dedupe_key_that_all_engines_append_is_one_event(store: CrmStore, toge
 
 
 def test_versions_that_are_published_at_once_have_numbers_of_their_own(together: Together) -> None:
-    def publish(mine: CrmStore, number: int) -> int:
+    def publish(mine: Store, number: int) -> int:
         with mine.unit() as unit:
             answer = unit.journal.publish(Definition("notify", f"digest {number % 3}"))
             unit.commit()
@@ -185,11 +181,11 @@ def test_versions_that_are_published_at_once_have_numbers_of_their_own(together:
 
 
 def test_records_that_are_changed_from_both_ends_at_once_are_all_changed(
-    store: CrmStore, together: Together, refs: dict[str, Ref]
+    store: Store, together: Together, refs: dict[str, Ref]
 ) -> None:
     people = [ref for ref in refs.values() if ref.entity == "contact"]
 
-    def change(mine: CrmStore, number: int) -> None:
+    def change(mine: Store, number: int) -> None:
         for turn in range(5):
             order = people if number % 2 else people[::-1]
             with mine.unit() as unit:
@@ -204,7 +200,7 @@ def test_records_that_are_changed_from_both_ends_at_once_are_all_changed(
 
 
 def test_records_that_are_created_at_once_have_numbers_of_their_own(together: Together) -> None:
-    def create(mine: CrmStore, number: int) -> list[Ref]:
+    def create(mine: Store, number: int) -> list[Ref]:
         with mine.unit() as unit:
             made = unit.records.create("contact", [{"name": f"{number} {one}"} for one in range(20)], ANNA)
             unit.commit()
@@ -216,9 +212,9 @@ def test_records_that_are_created_at_once_have_numbers_of_their_own(together: To
 
 
 def test_an_engine_that_was_taken_for_dead_is_fenced_off_by_the_one_that_took_over(
-    store: CrmStore, url: str
+    store: Store, again: Callable[[], Store]
 ) -> None:
-    other = open_store(url)
+    other = again()
     slow = running(store)
 
     bury(other, 1)
@@ -227,12 +223,9 @@ def test_an_engine_that_was_taken_for_dead_is_fenced_off_by_the_one_that_took_ov
 
     assert fence(store, slow) == set()
     assert fence(other, quick) == {quick.id}
-    other.close()
 
 
-def test_two_threads_of_one_engine_are_told_apart_by_their_tokens(
-    store: CrmStore, together: Together
-) -> None:
+def test_two_threads_of_one_engine_are_told_apart_by_their_tokens(store: Store, together: Together) -> None:
     """What the first had was given back, and the second claimed it: only that one may write for it."""
     engine = new_engine(store)
     slow = [running(store, replace(START, key=str(key)), engine) for key in range(4)]
@@ -244,7 +237,7 @@ def test_two_threads_of_one_engine_are_told_apart_by_their_tokens(
     assert answers == [set(), {one.id for one in slow}] * (ENGINES // 2)
 
 
-def test_of_all_engines_one_becomes_the_planner(store: CrmStore, together: Together) -> None:
+def test_of_all_engines_one_becomes_the_planner(store: Store, together: Together) -> None:
     engines = [new_engine(store) for _ in range(ENGINES)]
 
     epochs = together(lambda mine, number: do(mine, "lead", engines[number]))
@@ -254,7 +247,7 @@ def test_of_all_engines_one_becomes_the_planner(store: CrmStore, together: Toget
     assert (glance.planner, glance.epoch) == (engines[epochs.index(epoch)], epoch)
 
 
-def test_of_all_that_find_an_engine_dead_one_buries_it(store: CrmStore, together: Together) -> None:
+def test_of_all_that_find_an_engine_dead_one_buries_it(store: Store, together: Together) -> None:
     dead = new_engine(store)
 
     answers = together(lambda mine, _number: do(mine, "bury", {dead: 0}))
@@ -263,7 +256,7 @@ def test_of_all_that_find_an_engine_dead_one_buries_it(store: CrmStore, together
 
 
 def test_a_beat_that_comes_while_others_bury_either_counts_or_is_told_that_it_is_late(
-    store: CrmStore, together: Together
+    store: Store, together: Together
 ) -> None:
     engine = new_engine(store)
 

@@ -319,6 +319,13 @@ def test_a_mail_cannot_be_connected_to_what_is_not_there(store: Store) -> None:
     assert do(store, "in_state", ["queued"]) == []
 
 
+def test_a_mail_to_nobody_is_refused(store: Store) -> None:
+    with pytest.raises(StoreError, match="The rule 'someone' of participant does not hold"):
+        queue(store, replace(MAIL, to=(Recipient(""),)))
+
+    assert do(store, "in_state", ["queued"]) == []
+
+
 def test_a_queued_mail_has_its_event(store: Store) -> None:
     (envelope,) = queue(store, MAIL)
 

@@ -1,4 +1,4 @@
-"""What `procession.ports.Records` promises, on both databases."""
+"""What `procession.ports.Records` promises, on every store."""
 
 import random
 import string
@@ -14,12 +14,14 @@ from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import insert, text
 from sqlalchemy.pool import QueuePool
 
+from crm.addresses import row_of
+from crm.memory import MemoryStore
 from crm.schema import SCHEMA
 from crm.store import CrmStore
 from crm.tables import contact_address
 from procession.effects import Recipient, SendMail
 from procession.errors import StoreError, TemporaryError
-from procession.ports import Actor, Event, HistoryRow, QueuedMail
+from procession.ports import Actor, Event, HistoryRow, QueuedMail, Store
 from procession.records import Field, Record, Ref, fields_of
 from procession.values import from_json
 
@@ -170,6 +172,7 @@ def test_participants_are_the_connected_contacts_and_can_be_followed(
     assert [contact.account.country for contact in followed.participants] == ["DE", "FR"]
 
 
+@pytest.mark.about("statements")
 def test_the_number_of_queries_does_not_grow_with_the_number_of_records(
     store: CrmStore, refs: dict[str, Ref]
 ) -> None:
@@ -539,22 +542,25 @@ def test_an_activity_can_lose_its_contact(store: CrmStore, refs: dict[str, Ref])
     assert new_events(store)[-1].changed == ("contact",)
 
 
+def add_address(store: CrmStore | MemoryStore, contact: Ref, address: str, *, position: int) -> None:
+    """As an import from elsewhere may: a field holds the primary one only."""
+    row = row_of(contact.id, "email", address, position)
+    if isinstance(store, MemoryStore):
+        with store.unit() as unit:
+            unit._tables.insert("contact_address", [row])
+            unit.commit()
+        return
+    with store._engine.begin() as connection:
+        connection.execute(insert(contact_address).values(row))
+
+
 def test_a_new_address_replaces_the_primary_one_and_a_known_one_moves_to_the_front(
     store: CrmStore, refs: dict[str, Ref]
 ) -> None:
     update(store, refs["ann"], {"email": "ann@private.example"})
     assert fetch(store, refs["ann"]).emails == ("ann@private.example",)
 
-    other = insert(contact_address).values(
-        contact_id=refs["ann"].id,
-        kind="email",
-        value="Ann@Home.example",
-        normal="ann@home.example",
-        label="",
-        position=5,
-    )
-    with store._engine.begin() as connection:
-        connection.execute(other)
+    add_address(store, refs["ann"], "Ann@Home.example", position=5)
     update(store, refs["ann"], {"email": "ann@home.example"})
     assert fetch(store, refs["ann"]).emails == ("ann@home.example", "ann@private.example")
     assert find(store, "contact", {"email": "ann@private.example"}) == []
@@ -690,6 +696,7 @@ def test_an_e_mail_on_its_way_cannot_be_deleted(store: CrmStore, refs: dict[str,
         ("INSERT INTO category (is_meeting) VALUES (false)", "The database refused the change: "),
     ],
 )
+@pytest.mark.about("constraints")
 def test_what_breaks_a_rule_of_the_database_is_refused_in_plain_words(
     store: CrmStore, refs: dict[str, Ref], statement: str, message: str
 ) -> None:
@@ -703,6 +710,7 @@ def test_what_breaks_a_rule_of_the_database_is_refused_in_plain_words(
     assert find(store, "activity", {"type": "email"}) == []
 
 
+@pytest.mark.about("statements")
 def test_a_value_that_the_driver_or_an_index_cannot_take_is_refused_and_not_the_database_s_fault(
     store: CrmStore, refs: dict[str, Ref]
 ) -> None:
@@ -717,6 +725,7 @@ def test_a_value_that_the_driver_or_an_index_cannot_take_is_refused_and_not_the_
     assert fetch(store, refs["ann"]).name == "Ann Becker"
 
 
+@pytest.mark.about("connections")
 def test_a_unit_that_finds_no_free_connection_may_be_tried_again(store: CrmStore) -> None:
     pool = store._engine.pool
     assert isinstance(pool, QueuePool)
@@ -728,6 +737,11 @@ def test_a_unit_that_finds_no_free_connection_may_be_tried_again(store: CrmStore
 
         with pytest.raises(TemporaryError, match="All connections to the database are in use"):
             stack.enter_context(store.unit(write=False))
+
+
+def test_a_new_store_has_the_same_categories(store: CrmStore | MemoryStore) -> None:
+    with store.unit(write=False) as unit:
+        assert unit.records.categories() == ("call", "meeting", "paperwork", "to do")
 
 
 # --- units
@@ -777,6 +791,28 @@ def test_what_a_unit_inside_a_unit_committed_goes_with_the_outer_one(
         inner.commit()
 
     assert fetch(store, refs["ann"]).job_title == "Head of Purchasing"
+
+
+def test_a_unit_that_is_over_does_nothing_more(store: Store) -> None:
+    with store.unit() as unit:
+        unit.commit()
+        with pytest.raises(Exception, match=r"closed|over"):
+            unit.records.create("contact", [{"name": "Late"}], ANNA)
+    with store.unit() as left:
+        pass
+    with pytest.raises(Exception, match=r"closed|over"):
+        left.records.find("contact", {})
+
+    assert find(store, "contact", {}) == []
+
+
+def test_a_reading_unit_that_is_committed_takes_nothing_back(store: Store) -> None:
+    with store.unit(write=False) as unit:
+        unit.records.find("contact", {})
+        ref = create(store, "contact", {"name": "Meanwhile"})
+        unit.commit()
+
+    assert fetch(store, ref).name == "Meanwhile"
 
 
 def test_a_reading_unit_stops_nobody_from_writing(store: CrmStore, refs: dict[str, Ref]) -> None:

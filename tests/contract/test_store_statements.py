@@ -14,6 +14,9 @@ from procession.records import Ref
 
 ANNA = Actor("user", "anna")
 MANY = 500
+
+pytestmark = pytest.mark.about("statements")
+
 Made = dict[str, list[Ref]]
 
 

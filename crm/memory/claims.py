@@ -1,0 +1,167 @@
+"""Which engine has which instance in hand, and what becomes of an instance after a segment. See `crm.claims`."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from crm.claims import DIED_ALONE, MOST_DEATHS, instance_of
+from crm.memory.outbox import cancel_mails
+from crm.memory.shapes import Row
+from crm.memory.tables import Tables
+from procession.ports import LIVE, End, Instance, Released
+
+
+class MemoryClaims:
+    """See `procession.ports.Journal`."""
+
+    _tables: Tables
+
+    def claim(
+        self,
+        engine: int,
+        now: datetime,
+        limit: int,
+        ids: Collection[int] = (),
+        *,
+        alone: bool = False,
+        not_of: Collection[str] = (),
+    ) -> list[Instance]:
+        wanted = set(ids)
+        due = [
+            row
+            for row in self._tables["instance"].waiting()
+            if row.state == "ready"
+            and row.due <= now
+            and (row.deaths >= MOST_DEATHS) is alone
+            and (not wanted or row.id in wanted)
+            and row.digest not in not_of
+            and self._begins(row)
+        ]
+        due.sort(key=lambda row: (row.due, row.id))
+        return [
+            instance_of(
+                self._tables.change(
+                    "instance",
+                    row.id,
+                    state="running",
+                    engine_id=engine,
+                    fencing_token=row.fencing_token + 1,
+                    alone=alone,
+                )
+            )
+            for row in due[: 1 if alone else limit]
+        ]
+
+    def fence(self, fencing_tokens: Mapping[int, int]) -> set[int]:
+        mine = set()
+        for row in self._running(fencing_tokens):
+            if row.fencing_token != fencing_tokens[row.id]:
+                continue
+            if row.stop_requested is None:
+                mine.add(row.id)
+            else:
+                self._stop(row)
+        return mine
+
+    def stopped(self, fencing_tokens: Mapping[int, int]) -> set[int]:
+        return {
+            row.id
+            for row in self._rows(fencing_tokens)
+            if row.state == "cancelled" and row.fencing_token == fencing_tokens[row.id]
+        }
+
+    def give_back(self, fencing_tokens: Mapping[int, int]) -> int:
+        mine = self.fence(fencing_tokens)
+        for number in mine:
+            self._tables.change("instance", number, state="ready", engine_id=None)
+        return len(mine)
+
+    def release(self, now: datetime) -> Released:
+        """Mails that the dead had claimed stay claimed, for `Outbox.lost` to find."""
+        del now
+        ready, held = [], []
+        engines, rows = self._tables["engine"].rows, self._tables["instance"].waiting()
+        for row in sorted(rows, key=lambda row: row.id):
+            if row.state != "running" or row.engine_id in engines:
+                continue
+            died = self._tables.change("instance", row.id, deaths=row.deaths + 1)
+            if row.stop_requested is not None:
+                self._stop(died)
+            elif row.alone:
+                self._tables.change("instance", row.id, state="incident", engine_id=None, error=DIED_ALONE)
+                held.append(row.id)
+            else:
+                self._tables.change("instance", row.id, state="ready", engine_id=None)
+                ready.append(row.id)
+        return Released(tuple(ready), tuple(held))
+
+    def end(self, ends: Sequence[End], now: datetime) -> None:
+        for end in ends:
+            row = self._tables["instance"].rows.get(end.instance)
+            if row is None or row.state != "running":
+                continue
+            over = {} if end.state in LIVE else {"ended_at": now, "live_key": None}
+            self._tables.change(
+                "instance",
+                row.id,
+                state=end.state,
+                result=end.result,
+                error=end.error,
+                due=end.due or row.due,
+                engine_id=None,
+                **over,
+            )
+
+    def ask_to_stop(self, instances: Collection[int], reason: str, now: datetime) -> int:
+        count = 0
+        for row in self._rows(instances):
+            if row.state in ("ready", "incident"):
+                self._cancel(row, reason, now)
+            elif row.state == "running":
+                self._tables.change("instance", row.id, stop_requested=reason, stop_requested_at=now)
+            else:
+                continue
+            count += 1
+        return count
+
+    def resume(self, instance: int, now: datetime) -> bool:
+        row = self._tables["instance"].rows.get(instance)
+        if row is None or row.state != "incident":
+            return False
+        self._tables.change("instance", instance, state="ready", due=now, error=None, deaths=0)
+        return True
+
+    def forget_positions(self, instances: Collection[int]) -> None:
+        there, values = self._tables["position"].rows, self._tables["kept_value"]
+        for number in instances:
+            if number in there:
+                self._tables.delete("position", [number])
+            if kept := values.of("instance_id", number):
+                self._tables.delete("kept_value", [(number, row.name) for row in kept])
+
+    def _begins(self, row: Row) -> bool:
+        """Of a successor: the one before it has ended."""
+        before = self._tables["instance"].rows.get(row.after_id)
+        return before is None or before.ended_at is not None
+
+    def _rows(self, numbers: Iterable[int]) -> list[Row]:
+        rows = self._tables["instance"].rows
+        return [rows[number] for number in sorted(set(numbers)) if number in rows]
+
+    def _running(self, numbers: Iterable[int]) -> list[Row]:
+        return [row for row in self._rows(numbers) if row.state == "running"]
+
+    def _stop(self, row: Row) -> None:
+        self._cancel(row, row.stop_requested, row.stop_requested_at)
+
+    def _cancel(self, row: Row, reason: str, at: datetime) -> None:
+        self._tables.change(
+            "instance",
+            row.id,
+            state="cancelled",
+            result=reason,
+            ended_at=at,
+            live_key=None,
+            engine_id=None,
+        )
+        cancel_mails(self._tables, [row.id], reason)
+        self.forget_positions([row.id])

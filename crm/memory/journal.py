@@ -1,0 +1,229 @@
+"""The journal: events, versions of processes, engines, instances, where these are and what they did."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from crm.claims import instance_of
+from crm.events import event_of, row_of
+from crm.instances import row_of_step, step_of
+from crm.memory.starting import MemoryStarts
+from crm.memory.tables import Tables
+from procession.ports import (
+    Checkpoint,
+    Definition,
+    EngineProcess,
+    EngineRow,
+    Event,
+    Glance,
+    Instance,
+    StepRun,
+)
+
+_VERSION = ("process", "digest")
+_ROUND = ("instance_id", "path", "round")
+
+
+class MemoryEvents:
+    """See `procession.ports.Journal`."""
+
+    _tables: Tables
+
+    def append(self, events: Sequence[Event]) -> list[int | None]:
+        last = self._tables["event"].last
+        born = [
+            self._tables.insert_new("event", {**row_of(event), "id": last + number})
+            for number, event in enumerate(events, 1)
+        ]
+        return [row.id if row else None for row in born]
+
+    def pending(self, limit: int) -> list[Event]:
+        rows = sorted(self._tables["event"].waiting(), key=lambda row: row.id)
+        return [event_of(row) for row in rows[:limit]]
+
+    def dispatched(self, events: Collection[int], at: datetime) -> None:
+        there = self._tables["event"].rows
+        for number in events:
+            if number in there:
+                self._tables.change("event", number, dispatched_at=at)
+
+
+class MemoryDefinitions:
+    """See `procession.ports.Journal`."""
+
+    _tables: Tables
+
+    def publish(self, definition: Definition) -> int:
+        if known := self.definition(definition.process, definition.digest):
+            return known.number
+        rows = self._tables["definition"].rows.values()
+        number = 1 + max((row.number for row in rows if row.process == definition.process), default=0)
+        row = {"process": definition.process, "digest": definition.digest, "number": number}
+        self._tables.insert("definition", [{**row, "files": dict(definition.files)}])
+        return number
+
+    def definition(self, process: str, digest: str) -> Definition | None:
+        row = self._tables["definition"].known(_VERSION, process, digest)
+        return Definition(process, digest, row.number, row.files) if row else None
+
+    def current(self) -> dict[str, str]:
+        rows = self._tables["publication"].rows.values()
+        last = {row.process: row.digest for row in rows}
+        return {process: digest for process, digest in last.items() if digest}
+
+    def published_by(self, folder: str) -> dict[str, str]:
+        rows = self._tables["publication"].rows.values()
+        return {row.process: row.digest for row in rows if row.folder == folder}
+
+    def was_current(self) -> Mapping[str, set[str]]:
+        found: dict[str, set[str]] = defaultdict(set)
+        for row in self._tables["publication"].rows.values():
+            if row.digest:
+                found[row.process].add(row.digest)
+        return found
+
+    def make_current(self, process: str, digest: str, folder: str, at: datetime) -> None:
+        row = {"process": process, "digest": digest, "folder": folder, "at": at}
+        self._tables.insert("publication", [row])
+
+
+class MemoryEngines:
+    """See `procession.ports.Journal`."""
+
+    _tables: Tables
+
+    def register(self, process: EngineProcess) -> int:
+        values = {name: getattr(process, name) for name in EngineProcess.__slots__}
+        (row,) = self._tables.insert("engine", [values])
+        number: int = row.id
+        return number
+
+    def beat(self, engine: int) -> bool:
+        row = self._tables["engine"].rows.get(engine)
+        if row is None:
+            return False
+        self._tables.change("engine", engine, beat=row.beat + 1)
+        return True
+
+    def engines(self) -> list[EngineRow]:
+        return [
+            EngineRow(
+                row.id, EngineProcess(row.host, row.boot, row.pid_namespace, row.pid, row.began), row.beat
+            )
+            for row in self._tables["engine"].rows.values()
+        ]
+
+    def bury(self, engines: Mapping[int, int]) -> set[int]:
+        there = self._tables["engine"].rows
+        dead = {number for number, beat in engines.items() if number in there and there[number].beat == beat}
+        if dead:
+            self._tables.delete("engine", dead)
+        return dead
+
+    def lead(self, engine: int) -> int | None:
+        row = self._tables["planner"].rows.get(1)
+        if row and row.engine_id != engine and row.engine_id in self._tables["engine"].rows:
+            return None
+        epoch: int = row.epoch + 1 if row else 1
+        self._tables.put("planner", {"id": 1, "engine_id": engine, "epoch": epoch})
+        return epoch
+
+    def leads(self, engine: int, epoch: int) -> bool:
+        row = self._tables["planner"].rows.get(1)
+        return row is not None and (row.engine_id, row.epoch) == (engine, epoch)
+
+
+class MemoryRuns:
+    """See `procession.ports.Journal`."""
+
+    _tables: Tables
+
+    def glance(self, now: datetime) -> Glance:
+        engines, planner = self._tables["engine"].rows, self._tables["planner"].rows.get(1)
+        instances, mails = self._tables["instance"].waiting(), self._tables["email_message"].waiting()
+        due = [row for row in instances if row.state == "ready" and row.due <= now]
+        return Glance(
+            pending=bool(self._tables["event"].marked),
+            ready=bool(due),
+            suspect=any(row.deaths > 1 for row in due),
+            mail=any(row.state == "queued" and row.not_before and row.not_before <= now for row in mails),
+            orphans=any(row.state == "running" and row.engine_id not in engines for row in instances)
+            or any(row.state == "sending" and row.claimed_by not in engines for row in mails),
+            planner=planner.engine_id if planner and planner.engine_id in engines else 0,
+            epoch=planner.epoch if planner else 0,
+            publication=self._tables["publication"].last,
+        )
+
+    def positions(self, instances: Collection[int]) -> dict[int, Checkpoint]:
+        there, values = self._tables["position"].rows, self._tables["kept_value"]
+        return {
+            number: Checkpoint(
+                number,
+                there[number].position,
+                {row.name: row.value for row in values.of("instance_id", number)},
+            )
+            for number in sorted(instances)
+            if number in there
+        }
+
+    def save_positions(self, checkpoints: Sequence[Checkpoint]) -> None:
+        for one in checkpoints:
+            number, values = one.instance, self._tables["kept_value"].rows
+            self._tables.put("position", {"instance_id": number, "position": one.position})
+            for name, value in one.kept.items():
+                if value is not None:
+                    self._tables.put("kept_value", {"instance_id": number, "name": name, "value": value})
+                elif (number, name) in values:
+                    self._tables.delete("kept_value", [(number, name)])
+            if self._tables["instance"].rows[number].deaths:
+                self._tables.change("instance", number, deaths=0)
+
+    def steps(self, instances: Collection[int]) -> dict[int, list[StepRun]]:
+        """An entry for each of `instances`; steps in the order in which they were first recorded."""
+        rows = self._tables["step_run"]
+        return {number: [step_of(row) for row in rows.of("instance_id", number)] for number in instances}
+
+    def record(self, rows: Sequence[StepRun]) -> None:
+        for step in rows:
+            values = row_of_step(step)
+            if known := self._tables["step_run"].known(_ROUND, step.instance, step.path, step.round):
+                self._tables.change("step_run", known.id, **values)
+            else:
+                self._tables.insert("step_run", [values])
+
+    def instances(
+        self, *, ids: Collection[int] = (), states: Collection[str] = (), process: str = "", limit: int = 100
+    ) -> list[Instance]:
+        """Newest first; all of `ids`, whatever the limit."""
+        rows = self._tables["instance"].rows
+        wanted = sorted(set(ids) & rows.keys() if ids else rows, reverse=True)
+        found = [
+            rows[number]
+            for number in wanted
+            if (not states or rows[number].state in states) and process in ("", rows[number].process)
+        ]
+        return [instance_of(row) for row in found[: max(limit, len(ids))]]
+
+    def running_in_prefect(self) -> dict[int, str]:
+        return {
+            row.id: row.flow_run_id
+            for row in self._tables["instance"].waiting()
+            if row.state in ("ready", "running") and row.flow_run_id
+        }
+
+    def seen_in_prefect(self, flow_runs: Mapping[int, str]) -> None:
+        for number, flow_run in flow_runs.items():
+            if number in self._tables["instance"].rows:
+                self._tables.change("instance", number, flow_run_id=flow_run)
+
+    def unseen_in_prefect(self, limit: int) -> list[Instance]:
+        rows = self._tables["instance"].rows.values()
+        unseen = [row for row in rows if row.ended_at is not None and not row.flow_run_id]
+        return [instance_of(row) for row in sorted(unseen, key=lambda row: (row.ended_at, row.id))[:limit]]
+
+
+class MemoryJournal(MemoryEvents, MemoryDefinitions, MemoryStarts, MemoryEngines, MemoryRuns):
+    """Implements `procession.ports.Journal`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables

@@ -1,0 +1,69 @@
+"""Start instances by `mode`. See `crm.starting`."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from crm.memory.claims import MemoryClaims
+from crm.memory.shapes import Row
+from crm.starting import SUPERSEDED, is_outdated, live_key, predecessor, row_of, trigger_id_of
+from procession.ports import Start
+
+_CAUSE = ("process", "trigger_id", "event_id")
+
+
+class MemoryStarts(MemoryClaims):
+    """See `procession.ports.Journal`."""
+
+    def start(self, starts: Sequence[Start], now: datetime) -> list[int | None]:
+        fresh = self._not_started(starts)
+        holders = self._holders([starts[i] for i in fresh])
+        fresh = [i for i in fresh if not is_outdated(starts[i], holders)]
+        restarted = {key: i for i in fresh if (key := _restarts(starts[i]))}
+        before = {key: predecessor(holder) for key, holder in holders.items()}
+        self._supersede([holders[key] for key in restarted if key in holders], now)
+        numbers: list[int | None] = [None] * len(starts)
+        last = self._tables["instance"].last
+        for place, i in enumerate(fresh):
+            key = live_key(starts[i])
+            row = row_of(starts[i], last + 1 + place, now)
+            row |= {"live_key": key, "after_id": before.get(key or "")}
+            if key and i < restarted.get(key, 0):
+                row |= {"live_key": None, "state": "cancelled", "result": SUPERSEDED, "ended_at": now}
+            born = self._tables.insert_new("instance", row)
+            numbers[i] = born.id if born else None
+        return numbers
+
+    def _not_started(self, starts: Sequence[Start]) -> list[int]:
+        """Which of the starts (by place) no event has made already."""
+        made: set[tuple[str, str, int | None]] = set()
+        fresh = []
+        for i, start in enumerate(starts):
+            cause = (start.process, trigger_id_of(start), start.event_id)
+            if start.event_id is not None:
+                if cause in made or self._tables["instance"].known(_CAUSE, *cause):
+                    continue
+                made.add(cause)
+            fresh.append(i)
+        return fresh
+
+    def _holders(self, starts: Collection[Start]) -> dict[str, Row]:
+        """`{key: the live instance that has it}` of those that are to be restarted."""
+        return {
+            key: holder
+            for start in starts
+            if (key := _restarts(start)) and (holder := self._tables["instance"].known(("live_key",), key))
+        }
+
+    def _supersede(self, holders: Collection[Row], now: datetime) -> None:
+        for row in sorted(holders, key=lambda row: row.id):
+            if row.state == "running":
+                self._tables.change(
+                    "instance", row.id, live_key=None, stop_requested=SUPERSEDED, stop_requested_at=now
+                )
+            else:
+                self._cancel(row, SUPERSEDED, now)
+
+
+def _restarts(start: Start) -> str | None:
+    """The key that it takes from whoever has it."""
+    return live_key(start) if start.mode == "restart" else None
