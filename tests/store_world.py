@@ -1,6 +1,7 @@
 """What tests of the store's contract have in common: engines, starts, and one call in a unit of its own."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -49,6 +50,20 @@ def of_outbox(store: Store, call: str, *args: Any, **named: Any) -> Any:
         answer = getattr(outbox, call)(*args, **named)
         unit.commit()
     return answer
+
+
+@dataclass
+class SetClock:
+    """Shows the time it was last set to."""
+
+    time: datetime = NOW
+
+    def now(self) -> datetime:
+        return self.time
+
+    def forward(self, by: timedelta) -> datetime:
+        self.time += by
+        return self.time
 
 
 # --- engines

@@ -12,12 +12,11 @@ import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
+from store_world import NOW, SetClock
 
 from crm import migrate, sample
 from crm.columns import METADATA
@@ -26,7 +25,6 @@ from crm.store import CrmStore, open_store
 from procession.ports import Store
 from procession.records import Ref
 
-NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 HERE = Path(__file__).parent
 
 LACKS: Mapping[str, Mapping[str, str]] = {
@@ -65,20 +63,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     for (on, word), count in sorted(config.stash.get(DESELECTED, Counter()).items()):
         terminalreporter.write_line(f"not run on the store in {on}: {count} about {word}: {LACKS[on][word]}")
-
-
-@dataclass
-class SetClock:
-    """Shows the time it was last set to."""
-
-    time: datetime = NOW
-
-    def now(self) -> datetime:
-        return self.time
-
-    def forward(self, by: timedelta) -> datetime:
-        self.time += by
-        return self.time
 
 
 @pytest.fixture(scope="session")
