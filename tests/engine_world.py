@@ -2,13 +2,19 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from pathlib import Path
+from typing import Protocol
 
+from sqlalchemy import insert
+from twin_store import TwinStore
+
+from crm.journal import installation
+from crm.memory import MemoryStore
 from crm.store import open_store
 from procession.effects import Recipient
 from procession.engines import Membership
@@ -91,16 +97,14 @@ class _CrashingUnit:
 
 @dataclass
 class World:
-    """One database with an opportunity in it, and engines that come and go on it."""
+    """One store with an opportunity in it, and engines that come and go on it."""
 
-    path: Path
+    store: Store
+    deal: Ref
     postman: Postman = field(default_factory=Postman)
     clock: SettableClock = field(default_factory=SettableClock)
     lives: int = 0
     called: set[int] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        self.store = open_store(f"sqlite:///{self.path}")
 
     def ports(self, fuse: Fuse, functions=None) -> Ports:
         self.lives += 1
@@ -120,9 +124,8 @@ class World:
 ACTOR = Actor("user", "test")
 
 
-def furnish(path: Path) -> Ref:
-    """Make the database that every world starts from; returns its opportunity."""
-    store = open_store(f"sqlite:///{path}")
+def furnish(store: Store) -> Ref:
+    """Make what every world starts from; returns its opportunity."""
     with store.unit() as unit:
         (account,) = unit.records.create("account", [{"name": "Acme"}], ACTOR)
         (deal,) = unit.records.create(
@@ -132,8 +135,76 @@ def furnish(path: Path) -> Ref:
     with store.unit() as unit:
         unit.journal.dispatched([event.id for event in unit.journal.pending(100)], NOON)
         unit.commit()
-    store.close()
     return deal
+
+
+# --- grounds: where worlds are made, each as new
+
+
+class Ground(Protocol):
+    """Makes worlds on one kind of store, one after the other."""
+
+    def world(self) -> AbstractContextManager[World]: ...
+
+
+class InMemory:
+    def __init__(self) -> None:
+        self._template = MemoryStore(SettableClock())
+        self._deal = furnish(self._template)
+
+    @contextmanager
+    def world(self) -> Iterator[World]:
+        yield self.at(SettableClock())
+
+    def at(self, clock: SettableClock) -> World:
+        return World(self._template.copy(clock), self._deal, clock=clock)
+
+
+class OnSQLite:
+    """Files in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._template, self._path = folder / "template.sqlite", folder / "world.sqlite"
+        store = open_store(f"sqlite:///{self._template}", SettableClock())
+        self._deal = furnish(store)
+        store.close()
+
+    @contextmanager
+    def world(self) -> Iterator[World]:
+        clock = SettableClock()
+        store = open_store(f"sqlite:///{copy_of(self._template, self._path)}", clock)
+        yield World(store, self._deal, clock=clock)
+        store.close()
+
+
+class OnPostgreSQL:
+    """A database that is emptied for each world. It says that it is the same one, so that Message-IDs are the same."""
+
+    def __init__(self, url: str, empty: Callable[[str], object]) -> None:
+        self._url, self._empty = url, empty
+
+    @contextmanager
+    def world(self) -> Iterator[World]:
+        self._empty(self._url)
+        clock = SettableClock()
+        store = open_store(self._url, clock)
+        with store._engine.begin() as connection:
+            connection.execute(insert(installation).values(id=1, installation="here", incarnation="now"))
+        yield World(store, furnish(store), clock=clock)
+        store.close()
+
+
+class OnBoth:
+    """On SQLite and in memory at the same time: they must answer the same."""
+
+    def __init__(self, folder: Path) -> None:
+        self._sqlite, self._memory = OnSQLite(folder), InMemory()
+
+    @contextmanager
+    def world(self) -> Iterator[World]:
+        with self._sqlite.world() as world:
+            world.store = TwinStore(world.store, self._memory.at(world.clock).store)
+            yield world
 
 
 def copy_of(template: Path, to: Path) -> Path:

@@ -7,10 +7,10 @@ death another engine takes over. The two worlds must end the same.
 
 import json
 from collections import Counter
-from pathlib import Path
 
 import pytest
-from engine_world import ACTOR, Fuse, Killed, World, copy_of, furnish
+from contract.conftest import empty, migrated_postgresql, postgresql  # noqa: F401 - fixtures
+from engine_world import ACTOR, Fuse, Ground, InMemory, Killed, OnBoth, OnPostgreSQL, OnSQLite, World
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
@@ -23,7 +23,6 @@ from procession.engine import Engine
 from procession.errors import ConfigurationError, TemporaryError
 from procession.mail import Templates
 from procession.plan import Plan
-from procession.records import Ref
 
 FUNCTIONS = ("boom", "flaky")
 
@@ -100,11 +99,11 @@ def engine(world: World, plan: Plan, fuse: Fuse) -> Engine:
     return Engine(ports, definitions, lambda p, group: advance(p, group, ports))
 
 
-def live(world: World, plan: Plan, deal: Ref, deaths: list[int]) -> int:
+def live(world: World, plan: Plan, deaths: list[int]) -> int:
     """Start one instance and let engines die at these instants, one after the other; returns the
     number of instants that the last one passed."""
     fuse = Fuse()
-    start_by_hand(engine(world, plan, fuse).ports, plan, {"deal": deal}, actor=ACTOR)
+    start_by_hand(engine(world, plan, fuse).ports, plan, {"deal": world.deal}, actor=ACTOR)
     for at in [*deaths, 0]:
         fuse = Fuse(at)
         try:
@@ -116,9 +115,9 @@ def live(world: World, plan: Plan, deal: Ref, deaths: list[int]) -> int:
     return fuse.passed
 
 
-def endure(world: World, plan: Plan, deal: Ref, outages: list[int]) -> None:
+def endure(world: World, plan: Plan, outages: list[int]) -> None:
     """Start one instance, and let one engine live through a database that is away at these instants."""
-    start_by_hand(engine(world, plan, Fuse()).ports, plan, {"deal": deal}, actor=ACTOR)
+    start_by_hand(engine(world, plan, Fuse()).ports, plan, {"deal": world.deal}, actor=ACTOR)
     trouble = Outages(left=set(outages))
     enduring = engine(world, plan, trouble)
     world.postman.fuse = Fuse()
@@ -166,19 +165,22 @@ def take_over(world: World) -> None:
 
 
 def settle_doubts(world: World) -> None:
-    """A person looks at what was held: did the server take it or not?"""
+    """A person looks at what was held: did the server take it or not? And what engines died with again and again is
+    tried once more."""
     ports = world.ports(Fuse())
     with ports.store.unit() as unit:
         for mail in unit.outbox.in_state(["unknown"]):
             taken = world.postman.taken[mail.message_id]
             unit.outbox.settle(mail.id, "sent" if taken else "queued", world.clock.now())
         for instance in unit.journal.instances(states=["incident"]):
-            if (instance.error or {}).get("class") == "unknown":
+            error = instance.error or {}
+            if error.get("class") == "unknown" or "engines died" in error.get("message", ""):
                 unit.journal.resume(instance.id, world.clock.now())
         unit.commit()
 
 
-def outcome(world: World, deal: Ref) -> dict:
+def outcome(world: World) -> dict:
+    deal = world.deal
     with world.store.unit(write=False) as unit:
         instances = unit.journal.instances()
         return {
@@ -190,39 +192,110 @@ def outcome(world: World, deal: Ref) -> dict:
         }
 
 
+# --- on every kind of store
+
+
+def planned(process: dict) -> Plan:
+    return compile_text(json.dumps(process), "random.yaml", Templates.of_files({}), SCHEMA, FUNCTIONS)
+
+
+def dying_anywhere_changes_nothing(ground: Ground, process: dict, deaths: list[int]) -> None:
+    note(json.dumps(process, indent=1))
+    plan = planned(process)
+    with ground.world() as calm:
+        live(calm, plan, [])
+        undisturbed = outcome(calm)
+    with ground.world() as rough:
+        live(rough, plan, deaths)
+        disturbed = outcome(rough)
+
+    assert disturbed == undisturbed
+    assert all(count == 1 for count in rough.postman.taken.values())
+
+
+def outages_change_nothing(ground: Ground, process: dict, outages: list[int]) -> None:
+    note(json.dumps(process, indent=1))
+    plan = planned(process)
+    with ground.world() as calm:
+        live(calm, plan, [])
+        undisturbed = outcome(calm)
+    with ground.world() as rough:
+        endure(rough, plan, outages)
+        disturbed = outcome(rough)
+
+    assert disturbed == undisturbed
+    assert all(count == 1 for count in rough.postman.taken.values())
+
+
+def examples(count: int) -> settings:
+    return settings(max_examples=count, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+INSTANTS = st.integers(1, 30)
+DEATHS, OUTAGES = st.lists(INSTANTS, max_size=4), st.lists(INSTANTS, max_size=6)
+
+
 @pytest.fixture(scope="module")
-def furnished(tmp_path_factory) -> tuple[Path, Ref]:
-    path = tmp_path_factory.mktemp("worlds") / "template.sqlite"
-    return path, furnish(path)
+def in_memory() -> Ground:
+    return InMemory()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(process=processes(), deaths=st.lists(st.integers(1, 30), max_size=4))
-def test_an_engine_that_dies_anywhere_leaves_the_same_world(furnished, process, deaths):
-    template, deal = furnished
-    plan = compile_text(json.dumps(process), "random.yaml", Templates.of_files({}), SCHEMA, FUNCTIONS)
-    calm = World(copy_of(template, template.with_name("calm.sqlite")))
-    rough = World(copy_of(template, template.with_name("rough.sqlite")))
-
-    note(json.dumps(process, indent=1))
-    live(calm, plan, deal, [])
-    live(rough, plan, deal, deaths)
-
-    assert outcome(rough, deal) == outcome(calm, deal)
-    assert all(count == 1 for count in rough.postman.taken.values())
+@pytest.fixture(scope="module")
+def on_sqlite(tmp_path_factory) -> Ground:
+    return OnSQLite(tmp_path_factory.mktemp("worlds"))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(process=processes(), outages=st.lists(st.integers(1, 30), max_size=6))
-def test_a_database_that_is_away_for_a_moment_leaves_the_same_world(furnished, process, outages):
-    template, deal = furnished
-    plan = compile_text(json.dumps(process), "random.yaml", Templates.of_files({}), SCHEMA, FUNCTIONS)
-    calm = World(copy_of(template, template.with_name("calm.sqlite")))
-    rough = World(copy_of(template, template.with_name("rough.sqlite")))
+@pytest.fixture(scope="module")
+def on_both(tmp_path_factory) -> Ground:
+    return OnBoth(tmp_path_factory.mktemp("twins"))
 
-    note(json.dumps(process, indent=1))
-    live(calm, plan, deal, [])
-    endure(rough, plan, deal, outages)
 
-    assert outcome(rough, deal) == outcome(calm, deal)
-    assert all(count == 1 for count in rough.postman.taken.values())
+@pytest.fixture(scope="module")
+def on_postgresql(migrated_postgresql: str) -> Ground:  # noqa: F811 - a fixture
+    return OnPostgreSQL(migrated_postgresql, empty)
+
+
+@examples(600)
+@given(process=processes(), deaths=DEATHS)
+def test_an_engine_that_dies_anywhere_leaves_the_same_world(in_memory, process, deaths):
+    dying_anywhere_changes_nothing(in_memory, process, deaths)
+
+
+@examples(60)
+@given(process=processes(), deaths=DEATHS)
+def test_an_engine_that_dies_anywhere_leaves_the_same_world_on_sqlite(on_sqlite, process, deaths):
+    dying_anywhere_changes_nothing(on_sqlite, process, deaths)
+
+
+@pytest.mark.external_service
+@examples(10)
+@given(process=processes(), deaths=DEATHS)
+def test_an_engine_that_dies_anywhere_leaves_the_same_world_on_postgresql(on_postgresql, process, deaths):
+    dying_anywhere_changes_nothing(on_postgresql, process, deaths)
+
+
+@examples(15)
+@given(process=processes(), deaths=DEATHS)
+def test_whatever_an_engine_asks_of_it_memory_answers_as_sqlite_does(on_both, process, deaths):
+    dying_anywhere_changes_nothing(on_both, process, deaths)
+
+
+@examples(200)
+@given(process=processes(), outages=OUTAGES)
+def test_a_database_that_is_away_for_a_moment_leaves_the_same_world(in_memory, process, outages):
+    outages_change_nothing(in_memory, process, outages)
+
+
+@examples(40)
+@given(process=processes(), outages=OUTAGES)
+def test_a_database_that_is_away_for_a_moment_leaves_the_same_world_on_sqlite(on_sqlite, process, outages):
+    outages_change_nothing(on_sqlite, process, outages)
+
+
+@pytest.mark.external_service
+@examples(5)
+@given(process=processes(), outages=OUTAGES)
+def test_a_database_that_is_away_for_a_moment_leaves_the_same_world_on_postgresql(
+    on_postgresql, process, outages
+):
+    outages_change_nothing(on_postgresql, process, outages)
