@@ -65,7 +65,8 @@ class Starts(Part):
         )
         fresh = self._not_started(starts, ask=bool(holders))
         fresh = [i for i in fresh if not is_outdated(starts[i], holders)]
-        self._supersede(holders.keys() & {live_key(starts[i]) for i in fresh}, now)
+        restarted = {live_key(starts[i]) for i in fresh if starts[i].mode == "restart"}
+        self._supersede(holders.keys() & restarted, now)
         numbers = dict(zip(fresh, take_numbers(self._connection, j.instance, len(fresh)), strict=True))
         before = {key: predecessor(holder) for key, holder in holders.items()}
         born = self._insert(starts, numbers, before, now)

@@ -268,6 +268,14 @@ def test_a_late_event_does_not_restart_what_a_later_event_started(store: Store) 
     assert states(store) == {second: "ready"}
 
 
+def test_a_late_restart_beside_a_single_start_supersedes_nothing(store: Store) -> None:
+    (early, late) = append(store, EVENT, EVENT)
+    live = started(store, replace(START, mode="restart", event_id=late))
+
+    assert start(store, replace(START, mode="restart", event_id=early), START) == [None, None]
+    assert states(store) == {live: "ready"}
+
+
 def test_one_whose_trigger_failed_is_born_as_an_incident_and_is_in_nobody_s_way(store: Store) -> None:
     error = {"message": "no such field", "class": "permanent", "hint": "", "place": "a.yaml:3:1", "step": ""}
     wish = replace(START, error=error)
