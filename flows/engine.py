@@ -2,7 +2,7 @@
 
     server     Prefect's, unless one is named (`flows.supervisor`); it starts while the rest is imported
     loop       `procession.engine.Engine.tick`, again and again: events, schedules, ready instances, the outbox
-    worker       carries out what the loop claims, as flow runs (`flows.worker`)
+    worker     carries out what the loop claims, as flow runs (`flows.worker`)
     watch      what people do in Prefect (`flows.watch`), and what Prefect missed (`flows.reporting`)
     beat       raised in the background; another engine takes over from one that died
 
