@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -128,7 +129,10 @@ class CrmOutbox(Part):
         again = {known[number]: number for number, envelope in stored.items() if envelope.state in NEVER_LEFT}
         there = {known[number]: envelope for number, envelope in stored.items()}
         if again:
-            self._take_new_content({number: mail for mail in mails if (number := again.get(_key(mail)))}, at)
+            named = {
+                number: _named_as(stored[number], mail) for mail in mails if (number := again.get(_key(mail)))
+            }
+            self._take_new_content(named, at)
             renewed = {one.id: one for one in self.envelopes(list(again.values()))}
             there |= {key: renewed[number] for key, number in again.items()}
         for number, (mail, claimed_by) in new.items():
@@ -294,6 +298,17 @@ def cancel_mails(connection: Connection, instances: Collection[int], reason: str
     in somebody's hands already."""
     for some in portions(instances):
         connection.execute(_CANCEL, {"ids": some, "why": f"its process was cancelled: {reason}"})
+
+
+def _named_as(stored: Envelope, mail: QueuedMail) -> QueuedMail:
+    """New content under the Message-ID that the mail got first: the domain, the incarnation of the database or the
+    program may have changed since."""
+    if stored.message_id == mail.mail.message_id:
+        return mail
+    from procession.mail.mime import named  # takes templates along, which few need here
+
+    content = replace(mail.mail, message_id=stored.message_id)
+    return replace(mail, mail=content, mime=named(mail.mime, stored.message_id))
 
 
 def _settled(one: Settlement, at: datetime) -> dict[str, Any]:

@@ -54,6 +54,14 @@ def compose(mail: SendMail, at: datetime) -> bytes:
     return b"".join([*_headers(mail, at), b"MIME-Version: 1.0\r\n", content])
 
 
+def named(mime: bytes, message_id: str) -> bytes:
+    """The same mail, of ours, under another Message-ID."""
+    head, _, rest = mime.partition(b"\r\n\r\n")
+    header = _header("Message-ID", _message_ids([message_id]))
+    head = re.sub(rb"^Message-ID: .*\r\n", lambda _match: header, head, count=1, flags=re.MULTILINE)
+    return head + b"\r\n\r\n" + rest
+
+
 def recipients(mail: SendMail) -> tuple[str, ...]:
     """The envelope's recipients: To, Cc and Bcc, each once.
 

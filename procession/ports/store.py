@@ -244,7 +244,7 @@ class Outbox(Protocol):
     ) -> list[Envelope]:
         """Insert activity, message, participants and links; order kept. A mail that is there already is not
         inserted again: its row is returned as it stands, with the Message-ID that it got first, except that one that
-        never left (`failed`, `cancelled`) takes the new content and is `queued` again. The first `hands` of the
+        never left (`failed`, `cancelled`) takes the new content, under that same Message-ID, and is `queued` again. The first `hands` of the
         new ones that may go at once are claimed for `engine` in the same breath."""
         ...
 
