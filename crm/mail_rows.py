@@ -84,6 +84,7 @@ def activity_row(number: int, queued: QueuedMail, at: datetime) -> dict[str, Any
         "created_at": at,
         "modified_at": at,
         "external": False,
+        "uid": "",
     }
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
 
@@ -49,7 +50,7 @@ def create(
     """See `procession.ports.Records.create`; `by` is who and when."""
     actor, now = by
     _known_entity(entity)
-    wholes = [accept_new(entity, row) for row in rows]
+    wholes = [_named(entity, accept_new(entity, row)) for row in rows]
     connected = _connected(connection, entity, connected_to, len(rows))
     _must_exist(connection, [*_refs_in(wholes), *(ref for refs in connected_to for ref in refs)])
     if not rows:
@@ -111,6 +112,13 @@ def delete_records(connection: Connection, refs: Sequence[Ref], actor: Actor, no
             table = TABLES[entity]
             connection.execute(delete(table).where(table.c.id.in_(IDS)), {"ids": portion})
         tell(connection, saves, now)
+
+
+def _named(entity: str, whole: dict[str, Any]) -> dict[str, Any]:
+    """An activity with what calendars know it by: a UUID (RFC 7986, 5.3), unless it came from a calendar."""
+    if entity == "activity" and not whole["uid"]:
+        whole["uid"] = str(uuid4())
+    return whole
 
 
 def _known_entity(entity: str) -> None:

@@ -1,9 +1,11 @@
-"""What a mail is called in the world outside: its Message-ID is its own, made once, and kept whatever happens then."""
+"""What mails and meetings are called in the world outside: the Message-ID of a mail and the UID of a meeting are their
+own, made once, and kept whatever happens then."""
 
 from email import message_from_bytes
 from pathlib import Path
 
 import pytest
+from icalendar import Calendar
 from office import ANNA, Office
 from sqlalchemy import text
 
@@ -27,6 +29,25 @@ GREET = """
             - id: bye
               send_email: {to: "{{ c }}", subject: "Bye", text: Bye}
       - notify: {to: sales-ops, text: Greeted}
+"""
+
+
+INVITE = """
+    process: invite
+    inputs: {m: {type: record, of: activity}}
+    triggers:
+      - record: activity
+        events: [added, modified]
+        if: record.is_meeting
+    mode: parallel
+    steps:
+      - id: invitation
+        send_email:
+          to: "{{ m.contact }}"
+          from: "{{ m.owner }}"
+          subject: "{{ m.subject }}"
+          text: Hello
+          attach: [{invitation: "{{ m }}"}]
 """
 
 
@@ -126,3 +147,49 @@ def test_new_mails_of_another_incarnation_have_other_message_ids(office: Office)
     assert [instance.id for instance in office.instances()] == [1]
     assert len(outbox(office)) == 5
     assert not before & {mail.message_id for mail in outbox(office)}
+
+
+def uids(office: Office) -> list[str]:
+    calendars = [
+        part.get_payload(decode=True)
+        for mail in office.post.mails
+        for part in message_from_bytes(mail.data).walk()
+        if part.get_content_type() == "text/calendar"
+    ]
+    return [str(found["uid"]) for each in calendars for found in Calendar.from_ical(each).walk("VEVENT")]
+
+
+def given_a_meeting(office: Office) -> None:
+    office.given("eve", "user", name="Eve", email="eve@uk.example")
+    office.given(
+        "talk", "activity", type="task", category="meeting", subject="Talk", start=office.clock.now(), contact="ann",
+        owner="bob",
+    )  # fmt: skip
+
+
+def test_a_meeting_keeps_its_uid_when_another_owner_sends_it_from_another_domain(office: Office) -> None:
+    office.deploy(INVITE)
+    given_a_meeting(office)
+    office.work()
+
+    office.change("talk", owner="eve", subject="Talk at Eve's")
+    office.work()
+    office.change("talk", status="cancelled")
+    office.work()
+
+    assert [mail.sender for mail in office.post.mails] == ["bob@us.example", *["eve@uk.example"] * 2]
+    assert len(uids(office)) == 3
+    assert len(set(uids(office))) == 1
+
+
+def test_meetings_of_two_databases_have_other_uids_though_they_have_the_same_number(
+    office: Office, tmp_path: Path
+) -> None:
+    other = other_office(tmp_path / "other")
+    for one in (office, other):
+        one.deploy(INVITE)
+        given_a_meeting(one)
+        one.work()
+
+    assert office.known["talk"] == other.known["talk"]
+    assert len({*uids(office), *uids(other)}) == 2
