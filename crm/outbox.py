@@ -25,6 +25,7 @@ from sqlalchemy import (
 from crm import journal as j
 from crm import links
 from crm import tables as t
+from crm.engines import NOT_HELD
 from crm.events import Saved, tell
 from crm.links import Link
 from crm.mail_rows import activity_row, contacts_among, envelope, envelope_of, message_row, participants
@@ -65,6 +66,7 @@ _CLAIM = (
     update(t.email_message)
     .where(
         _M.activity_id.in_(IDS),
+        NOT_HELD,
         or_(
             and_(_QUEUED, _IS_DUE),
             and_(_SENDING, _M.claimed_by == bindparam("engine"), _M.claimed_at == NOW),

@@ -12,6 +12,7 @@ from flows.settings import FILE, Settings
 from procession.application import Checkup
 from procession.errors import ConfigurationError, ProcessErrors, ProcessionError, TransportRefused
 from procession.spelling import count
+from procession.witness import held
 
 CLOCKS_APART = timedelta(seconds=2)
 """A difference of clocks that is worth a word."""
@@ -21,6 +22,7 @@ def checkups(application: Project) -> Iterator[Checkup]:
     """One after the other, so that a slow one does not hold up the words about those before it."""
     yield _settings(application)
     yield _database(application)
+    yield from _held(application)
     yield _mail(application)
     yield _prefect(application)
     yield _templates(application)
@@ -72,6 +74,19 @@ def _database(application: Project) -> Checkup:
             "database", "unwell", f"its clock is {seconds:.0f} seconds {word} this machine's", mend
         )
     return Checkup("database", "well", f"{shown}, tables up to date, {count(users, 'user')}")
+
+
+def _held(application: Project) -> Iterator[Checkup]:
+    """Whether somebody must say what the database is; told of one that an engine would hold when it starts, too."""
+    try:
+        with application.store.unit(write=False) as unit:
+            standing = unit.journal.standing(application.witness.last_sent())
+    except ProcessionError:
+        return
+    doubt = application.witness.doubt(standing)
+    if because := standing.held or (doubt.because if doubt else ""):
+        error = held(because)
+        yield Checkup("backup", "unwell", error.message, error.hint)
 
 
 def _mail(application: Project) -> Checkup:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from procession.mail import Templates
     from procession.plan import Plan
     from procession.ports import Actor, Clock, Delivery, MailOut, Ports, Renderer, Store
+    from procession.witness import Witness
 
 
 def application(project: Path | None = None) -> "Application":
@@ -136,6 +137,15 @@ class Application:
         return open_store(url)
 
     @cached_property
+    def witness(self) -> "Witness":
+        """Beside a SQLite file; else in the data folder."""
+        from procession.witness import Witness
+
+        url = self.settings.database_url()
+        file = url.removeprefix("sqlite:///")
+        return Witness(Path(file) if file != url else self.data / "database")
+
+    @cached_property
     def mail_out(self) -> "MailOut":
         from procession.transports.smtp import SmtpMailOut, SmtpSettings
 
@@ -153,10 +163,11 @@ class Application:
         from procession.ports import Ports
 
         name, address = parseaddr(self.settings.default_sender)
+        engine = Membership(store) if store else Membership(self.store, witness=self.witness)
         store = store or self.store
         return Ports(
             store=store, mail_out=mail_out or self.mail_out, clock=self.store.clock,
-            renderer=renderer, engine=Membership(store), mail_domain=self.settings.mail_domain,
+            renderer=renderer, engine=engine, mail_domain=self.settings.mail_domain,
             default_sender=Recipient(address, name), functions=FUNCTIONS,
         )  # fmt: skip
 

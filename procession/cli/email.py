@@ -156,6 +156,9 @@ def send(context: typer.Context, number: Number, json: Json = False) -> None:
     now = session(context)
     application = now.application
     ports = application.ports()
+    from procession.witness import refuse_if_held
+
+    refuse_if_held(ports)
     mails.move(now, number, ["draft", "queued"], "queued", "sent by hand", not_before=application.clock.now())
     from procession.deliver import NoSteps, deliver
     from procession.engines import beating

@@ -51,10 +51,12 @@ def run(
     """
     now = session(context)
     from procession.dispatch import start_by_hand
+    from procession.witness import refuse_if_held
 
     plan = now.plan(process)
     inputs = read_inputs(now, plan, pairs(given or (), "--input"))
     ports = now.application.ports()
+    refuse_if_held(ports)
     now.application.publish()
     started = start_by_hand(ports, plan, inputs, actor=now.actor)
     if started is None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from procession.effects import Attachment, Recipient
-from procession.ports.entries import Delivery, Instance, Pace
+from procession.ports.entries import Delivery, Instance, Pace, SentMail
 from procession.ports.store import Store
 from procession.records import Record
 
@@ -88,6 +88,27 @@ class ThisEngine(Protocol):
     @property
     def in_hand(self) -> set[int]:
         """Mails that this process has handed over, or is about to, and has not settled yet."""
+        ...
+
+    def join(self) -> None:
+        """Become an engine, if it is none yet.
+
+        Raises:
+            ConfigurationError, TemporaryError: the store does not answer.
+        """
+        ...
+
+    def look(self) -> None:
+        """Look whether the database is as far as what is known of it, as an engine does that joins; one that is not
+        is held then.
+
+        Raises:
+            ConfigurationError, TemporaryError: the store does not answer.
+        """
+        ...
+
+    def sent(self, mails: Sequence[SentMail]) -> None:
+        """The mail server took these, and the database knows it: a database put back from a backup will not."""
         ...
 
     def check(self) -> None:

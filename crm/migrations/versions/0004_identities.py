@@ -1,4 +1,5 @@
-"""What calendars know an activity by: kept from the invitations that version 0.1 sent, else made anew."""
+"""What calendars know an activity by: kept from the invitations that version 0.1 sent, else made anew. And whether the
+database is held, since it was put back from a backup or copied."""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +13,9 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
+ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 TEXT = sa.Text()
+JSON = sa.JSON(none_as_null=True)
 AT_ONCE = 500
 
 _UID = re.compile(rb"^UID:(activity-(\d+)@\S+)", re.MULTILINE)
@@ -29,6 +32,15 @@ _HOLDS_A_CALENDAR = {
 
 def upgrade() -> None:
     _calendar_uids()
+    _installation()
+
+
+def _installation() -> None:
+    op.add_column("installation", sa.Column("former", JSON, nullable=True))
+    for name in ("is_witnessed", "held"):
+        op.add_column("installation", sa.Column(name, sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.add_column("installation", sa.Column("held_because", TEXT, nullable=False, server_default=""))
+    op.add_column("installation", sa.Column("held_after", ID, nullable=False, server_default="0"))
 
 
 def _calendar_uids() -> None:
