@@ -48,7 +48,8 @@ _ACCOUNTS = select(t.contact.c.id, t.contact.c.account_id).where(t.contact.c.id.
 _ENVELOPES = (
     select(
         _M.activity_id, _M.message_id, _M.sender, _M.to, _M.cc, _M.bcc, _M.state, _M.attempts, _M.not_before,
-        _M.on_unknown, _M.instance_id, _M.path, _M.round, _M.detail, _M.claimed_by, t.email_source.c.mime,
+        _M.on_unknown, _M.instance_id, _M.path, _M.round, _M.detail, _M.claimed_by, _M.redirected_to,
+        t.email_source.c.mime,
     )
     .select_from(t.email_message.join(t.email_source))
     .where(_M.direction == "out")

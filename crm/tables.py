@@ -265,6 +265,7 @@ class EmailMessage(Base, table=True):
     path: str = string()
     round: str = string()
     part: int = 0
+    redirected_to: str = string()
     sent_at: datetime | None = moment()
 
 

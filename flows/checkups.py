@@ -24,6 +24,7 @@ def checkups(application: Project) -> Iterator[Checkup]:
     yield _database(application)
     yield from _held(application)
     yield _mail(application)
+    yield from _redirected(application)
     yield _prefect(application)
     yield _templates(application)
     yield _processes(application)
@@ -90,9 +91,12 @@ def _held(application: Project) -> Iterator[Checkup]:
 
 
 def _mail(application: Project) -> Checkup:
+    from procession.transports.redirected import RedirectedMailOut
     from procession.transports.smtp import SmtpMailOut
 
     server = application.mail_out
+    if isinstance(server, RedirectedMailOut):
+        server = server.server
     if not isinstance(server, SmtpMailOut):
         mend = f"Set PROCESSION_SMTP_HOST, or host below [smtp] in {FILE}. Until then no mail can be sent."
         return Checkup("mail server", "not set up", "none is set", mend)
@@ -104,6 +108,17 @@ def _mail(application: Project) -> Checkup:
         return Checkup("mail server", "unwell", error.message, mend)
     except ProcessionError as error:
         return Checkup("mail server", "unwell", error.message, error.hint)
+
+
+def _redirected(application: Project) -> Iterator[Checkup]:
+    if address := application.redirect_all_to:
+        found = f"ALL MAIL GOES TO {address}, and none to those it is for"
+        yield Checkup(
+            "redirect",
+            "not set up",
+            found,
+            "This is a test system. Remove mail.redirect_all_to from one that writes to customers.",
+        )
 
 
 def _prefect(application: Project) -> Checkup:

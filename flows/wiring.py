@@ -145,18 +145,24 @@ class Application:
         file = url.removeprefix("sqlite:///")
         return Witness(Path(file) if file != url else self.data / "database")
 
+    @property
+    def redirect_all_to(self) -> str:
+        return self.settings.mail.redirect_all_to
+
     @cached_property
     def mail_out(self) -> "MailOut":
+        from procession.transports.redirected import RedirectedMailOut
         from procession.transports.smtp import SmtpMailOut, SmtpSettings
 
         smtp = self.settings.smtp
         if not smtp.host:
             return NoMailServer()
-        return SmtpMailOut(SmtpSettings(
+        server = SmtpMailOut(SmtpSettings(
             smtp.host, smtp.port, smtp.security, smtp.user, self.settings.smtp_password if smtp.password else None,
             ca_file=self.project / smtp.ca_file if smtp.ca_file else None, connections=smtp.connections,
             timeout=timedelta(seconds=smtp.timeout_seconds), per_second=smtp.per_second,
         ))  # fmt: skip
+        return RedirectedMailOut(server, self.redirect_all_to) if self.redirect_all_to else server
 
     def ports(self, *, store: "Store | None" = None, mail_out: "MailOut | None" = None) -> "Ports":
         from procession.engines import Membership
@@ -168,7 +174,7 @@ class Application:
         return Ports(
             store=store, mail_out=mail_out or self.mail_out, clock=self.store.clock,
             renderer=renderer, engine=engine, mail_domain=self.settings.mail_domain,
-            default_sender=Recipient(address, name), functions=FUNCTIONS,
+            default_sender=Recipient(address, name), functions=FUNCTIONS, redirect_all_to=self.redirect_all_to,
         )  # fmt: skip
 
     def close(self) -> None:

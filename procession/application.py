@@ -164,6 +164,11 @@ class Application(Protocol):
         ...
 
     @property
+    def redirect_all_to(self) -> str:
+        """The one address that all mail of a test system goes to; "" if it goes to those it is for."""
+        ...
+
+    @property
     def mail_out(self) -> MailOut:
         """Where no mail server is set, sending raises a ConfigurationError."""
         ...

@@ -74,6 +74,11 @@ def recipients(mail: SendMail) -> tuple[str, ...]:
     return tuple(dict.fromkeys(envelope_address(person.address) for person in everyone))
 
 
+def people_header(name: str, people: Sequence[Recipient]) -> bytes:
+    """A header that names people with their addresses."""
+    return _header(name, _mailboxes(people))
+
+
 def _headers(mail: SendMail, at: datetime) -> Iterator[bytes]:
     yield _header("From", _mailboxes([mail.sender]))
     if mail.to or not mail.cc:
@@ -197,7 +202,7 @@ def _encoded(data: bytes) -> tuple[str, bytes]:
         return "7bit", data
     beyond = len(data) - len(data.translate(None, _BEYOND_ASCII))
     if beyond * 6 > len(data):
-        return "base64", _base64(data)
+        return "base64", base64_lines(data)
     soft_breaks_as_crlf = b2a_qp(data, istext=True).replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
     return "quoted-printable", soft_breaks_as_crlf
 
@@ -205,7 +210,8 @@ def _encoded(data: bytes) -> tuple[str, bytes]:
 _BEYOND_ASCII = bytes(range(128, 256))
 
 
-def _base64(data: bytes) -> bytes:
+def base64_lines(data: bytes) -> bytes:
+    """As the body of a part."""
     return encodebytes(data).replace(b"\n", b"\r\n")
 
 
@@ -217,7 +223,7 @@ def _attachment(file: Attachment) -> bytes:
         _header("Content-Type", _separated([media_type, *parameters])),
         _header("Content-Disposition", _separated(["attachment", *_parameter("filename", name)])),
         b"Content-Transfer-Encoding: base64\r\n\r\n",
-        _base64(file.content),
+        base64_lines(file.content),
     ])  # fmt: skip
 
 

@@ -278,6 +278,8 @@ class QueuedMail:
     round: str = ""
     part: int = 0
     """Which of the mails of its step it is."""
+    redirected_to: str = ""
+    """The one address that it goes to, and its MIME bytes say so, whoever it is for; of test systems."""
 
 
 @dataclass(frozen=True, slots=True)

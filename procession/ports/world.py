@@ -168,5 +168,7 @@ class Ports:
     engine: ThisEngine
     mail_domain: str
     default_sender: Recipient
+    redirect_all_to: str = ""
+    """Of test systems: the one address that all mail goes to."""
     functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     trace: Callable[[str, Mapping[str, Any]], None] | None = None

@@ -1,5 +1,5 @@
 """What calendars know an activity by: kept from the invitations that version 0.1 sent, else made anew. And whether the
-database is held, since it was put back from a backup or copied."""
+database is held, since it was put back from a backup or copied; and where the mails of a test system go."""
 
 import re
 from collections.abc import Iterator
@@ -33,6 +33,7 @@ _HOLDS_A_CALENDAR = {
 def upgrade() -> None:
     _calendar_uids()
     _installation()
+    op.add_column("email_message", sa.Column("redirected_to", TEXT, nullable=False, server_default=""))
 
 
 def _installation() -> None:
