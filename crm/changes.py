@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+from uuid import uuid4
 
 from crm.checks import unknown_entity
 from crm.columns import Money
@@ -21,6 +22,13 @@ ON_ITS_WAY = ("queued", "sending", "unknown")
 def known_entity(entity: str) -> None:
     if entity not in LAYOUTS:
         raise unknown_entity(entity)
+
+
+def named(entity: str, whole: dict[str, Any]) -> dict[str, Any]:
+    """An activity with what calendars know it by: a UUID (RFC 7986, 5.3), unless it came from a calendar."""
+    if entity == "activity" and not whole["uid"]:
+        whole["uid"] = str(uuid4())
+    return whole
 
 
 def refs_in(rows: Iterable[Values]) -> list[Ref]:

@@ -1,7 +1,7 @@
 """What may be written into a field, and as what it is kept. Nothing here asks the database."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -30,7 +30,7 @@ def accept_new(entity: str, values: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         StoreError: an unknown, read-only or missing field, or a value it cannot have.
     """
-    given = accept(entity, values)
+    given = accept(entity, values, new=True)
     fields = SCHEMA.entity(entity).fields
     whole = {name: _nothing(field) for name, field in fields.items() if field.writable}
     whole |= DEFAULTS.get(entity, {}) | given
@@ -45,13 +45,21 @@ def missing(entity: str, values: Mapping[str, Any]) -> list[str]:
     return [name for name, field in fields.items() if field.required and not values.get(name)]
 
 
-def accept(entity: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values as they are kept: references as `Ref`, moments in UTC.
+def accept(entity: str, values: Mapping[str, Any], *, new: bool = False) -> dict[str, Any]:
+    """The values, of a `new` record or of one that is there, as they are kept: references as `Ref`, moments in UTC.
 
     Raises:
         StoreError: an unknown or read-only field, or a value it cannot have.
     """
+    if not new:
+        _refuse_fixed(entity, values)
     return {name: _accept_one(entity, name, value) for name, value in values.items()}
+
+
+def _refuse_fixed(entity: str, names: Iterable[str]) -> None:
+    for name in names:
+        if known_field(entity, name).fixed:
+            raise StoreError(f"{entity}.{name} cannot be changed: it is given once, when the record is made.")
 
 
 def normal(kind: str, address: str) -> str:

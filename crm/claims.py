@@ -31,6 +31,7 @@ from sqlalchemy import (
 )
 
 from crm import journal as j
+from crm.engines import NOT_HELD
 from crm.outbox import cancel_mails
 from crm.statements import IDS, NOW, Part, portions
 from procession.ports import LIVE, End, Instance, Released
@@ -71,7 +72,7 @@ _BEGINS = _I.after_id.is_(None) | ~exists().where(_before.c.id == _I.after_id, _
 def _due(*conditions: ColumnElement[bool] | Any) -> Select[Any]:
     return (
         select(_I.id)
-        .where(_READY, _I.due <= NOW, _BEGINS, *conditions)
+        .where(_READY, _I.due <= NOW, _BEGINS, NOT_HELD, *conditions)
         .order_by(_I.due, _I.id)
         .limit(bindparam("limit"))
         .with_for_update(skip_locked=True, of=j.instance)

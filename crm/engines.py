@@ -3,13 +3,16 @@
 import uuid
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, bindparam, delete, exists, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, bindparam, delete, exists, func, insert, or_, select, tuple_, update
 
 from crm import journal as j
+from crm import tables as t
 from crm.statements import Part, Upsert
-from procession.ports import EngineProcess, EngineRow, Identity
+from procession.ports import EngineProcess, EngineRow, Identity, SentMail, Standing
 
-_E, _P = j.engine.c, j.planner.c
+_E, _P, _I = j.engine.c, j.planner.c, j.installation.c
+NOT_HELD = ~exists().where(_I.id == 1, _I.held)
+"""For statements that plan or claim."""
 _REGISTER = insert(j.engine).returning(_E.id)
 _BEAT = update(j.engine).where(_E.id == bindparam("engine")).values(beat=_E.beat + 1)
 _BURY = (
@@ -20,6 +23,7 @@ _LEAD = (
     update(j.planner)
     .where(
         _P.id == 1,
+        NOT_HELD,
         or_(
             _P.engine_id.is_(None),
             _P.engine_id == bindparam("engine"),
@@ -31,13 +35,24 @@ _LEAD = (
 )
 _LEADS = (
     select(_P.id)
-    .where(_P.id == 1, _P.engine_id == bindparam("engine"), _P.epoch == bindparam("epoch"))
-    .with_for_update()
+    .where(_P.id == 1, _P.engine_id == bindparam("engine"), _P.epoch == bindparam("epoch"), NOT_HELD)
+    .with_for_update(of=j.planner)
 )
 _FIRST_IDENTITY = Upsert(j.installation)
-_IDENTITY = select(j.installation.c.installation, j.installation.c.incarnation).where(
-    j.installation.c.id == 1
-)
+_IDENTITY = select(_I.installation, _I.incarnation, _I.held).where(_I.id == 1)
+_MAIL, _EVENT = t.email_message.c, j.event.c
+_STANDING = select(
+    *j.installation.c,
+    select(func.max(_EVENT.id)).scalar_subquery().label("event"),
+    or_(
+        bindparam("message_id") == "",
+        exists().where(_MAIL.message_id == bindparam("message_id"), _MAIL.state == "sent"),
+        exists().where(
+            _EVENT.entity == "activity", _EVENT.record_id == bindparam("number"), _EVENT.type == "deleted"
+        ),
+    ).label("knows_mail"),
+).where(_I.id == 1)
+_CHANGE = update(j.installation).where(_I.id == 1)
 
 
 class Engines(Part):
@@ -72,14 +87,41 @@ class Engines(Part):
     def leads(self, engine: int, epoch: int) -> bool:
         return self._connection.execute(_LEADS, {"engine": engine, "epoch": epoch}).first() is not None
 
+    def standing(self, mail: SentMail | None = None) -> Standing:
+        asked = {"message_id": mail.message_id if mail else "", "number": mail.number if mail else 0}
+        row = self._connection.execute(_STANDING, asked).first()
+        if row is None:
+            make_identity(self._connection)
+            return self.standing(mail)
+        return Standing(
+            Identity(row.installation, row.incarnation), tuple(row.former or ()), row.is_witnessed,
+            row.held_because if row.held else "", row.held_after, row.event or 0, bool(row.knows_mail),
+        )  # fmt: skip
 
-def identity_of(connection: Connection) -> Identity | None:
-    """None where it was not made yet (`make_identity`)."""
+    def hold(self, because: str) -> None:
+        make_identity(self._connection)
+        after = select(func.coalesce(func.max(_EVENT.id), 0)).scalar_subquery()
+        self._connection.execute(_CHANGE.values(held=True, held_because=because, held_after=after))
+
+    def witness(self) -> None:
+        make_identity(self._connection)
+        self._connection.execute(_CHANGE.values(is_witnessed=True))
+
+    def go_on(self, identity: Identity) -> None:
+        before = self.standing()
+        former = [*before.former, before.identity.incarnation]
+        now = {"installation": identity.installation, "incarnation": identity.incarnation}
+        self._connection.execute(_CHANGE.values(held=False, held_because="", former=former, **now))
+
+
+def identity_of(connection: Connection) -> tuple[Identity | None, bool]:
+    """None where it was not made yet (`make_identity`); and whether the database is held."""
     row = connection.execute(_IDENTITY).first()
-    return Identity(row.installation, row.incarnation) if row else None
+    return (Identity(row.installation, row.incarnation), row.held) if row else (None, False)
 
 
 def make_identity(connection: Connection) -> None:
     """Whoever is second makes none."""
-    row = {"id": 1, "installation": uuid.uuid4().hex, "incarnation": uuid.uuid4().hex}
-    connection.execute(_FIRST_IDENTITY.on(connection), row)
+    made = {"id": 1, "installation": uuid.uuid4().hex, "incarnation": uuid.uuid4().hex}
+    held = {"is_witnessed": False, "held": False, "held_because": "", "held_after": 0}
+    connection.execute(_FIRST_IDENTITY.on(connection), made | held)

@@ -173,7 +173,7 @@ class _Rows:
         value = cells.value(known, text, decimal_comma=self.sheet.delimiter == ";", zone=zone)
         if name == "category":
             return self._category(value)
-        return accept(entity, {name: value})[name]
+        return accept(entity, {name: value}, new=True)[name]
 
     def _category(self, name: str) -> str:
         for known in self.categories:

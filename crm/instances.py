@@ -61,7 +61,9 @@ SELECT EXISTS (SELECT 1 FROM event WHERE dispatched_at IS NULL) AS pending,
                   AND NOT EXISTS (SELECT 1 FROM engine WHERE engine.id = email_message.claimed_by)) AS orphans,
        (SELECT engine.id FROM planner JOIN engine ON engine.id = planner.engine_id WHERE planner.id = 1) AS planner,
        (SELECT epoch FROM planner WHERE id = 1) AS epoch,
-       (SELECT max(id) FROM publication) AS publication
+       (SELECT max(id) FROM publication) AS publication,
+       (SELECT held FROM installation WHERE id = 1) AS held,
+       (SELECT incarnation FROM installation WHERE id = 1) AS incarnation
 """).bindparams(NOW)
 
 
@@ -72,7 +74,7 @@ class Runs(Part):
         row = self._connection.execute(_GLANCE, {"now": now}).one()
         return Glance(
             bool(row.pending), bool(row.ready), bool(row.suspect), bool(row.mail), bool(row.orphans),
-            row.planner or 0, row.epoch or 0, row.publication or 0,
+            row.planner or 0, row.epoch or 0, row.publication or 0, bool(row.held), row.incarnation or "",
         )  # fmt: skip
 
     def steps(self, instances: Collection[int]) -> dict[int, list[StepRun]]:

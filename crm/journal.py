@@ -188,13 +188,22 @@ class Planner(Base, table=True):
 
 
 class Installation(Base, table=True):
-    """One row: which database this is."""
+    """One row: which database this is, and which it was before (`former`: its incarnations until now).
+
+    It is `held` while nobody has said what is to become of a database that was put back or copied; what it brought
+    along are the events up to `held_after`. `is_witnessed` says that engines keep evidence of it outside of it.
+    """
 
     __tablename__ = "installation"
 
     id: int | None = primary_key()
     installation: str = string()
     incarnation: str = string()
+    former: list[str] | None = plain_json()
+    is_witnessed: bool = False
+    held: bool = False
+    held_because: str = string()
+    held_after: int = Field(default=0, sa_type=ID)
 
 
 event, definition = table_of(Event), table_of(Definition)

@@ -79,6 +79,7 @@ def message_row(number: int, queued: QueuedMail) -> dict[str, Any]:
         "path": queued.path,
         "round": queued.round,
         "part": queued.part,
+        "redirected_to": queued.redirected_to,
     }
 
 
@@ -99,6 +100,7 @@ def activity_row(number: int, queued: QueuedMail, at: datetime) -> dict[str, Any
         "created_at": at,
         "modified_at": at,
         "external": False,
+        "uid": "",
     }
 
 
@@ -108,7 +110,9 @@ def envelope(number: int, queued: QueuedMail, *, claimed_by: int) -> Envelope:
         id=number,
         message_id=mail.message_id,
         sender=mail.sender.address,
-        recipients=addresses(one.address for _, one in recipients(mail)),
+        recipients=(queued.redirected_to,)
+        if queued.redirected_to
+        else addresses(one.address for _, one in recipients(mail)),
         mime=queued.mime,
         state="sending" if claimed_by else queued.state,
         activity=number,
@@ -129,7 +133,7 @@ def envelope_of(row: Any, mime: bytes, *, fresh: bool = False) -> Envelope:
         id=row.activity_id,
         message_id=row.message_id,
         sender=row.sender,
-        recipients=addresses(address for address, _ in people),
+        recipients=(row.redirected_to,) if row.redirected_to else addresses(address for address, _ in people),
         mime=mime,
         state=row.state,
         activity=row.activity_id,

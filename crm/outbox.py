@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +25,7 @@ from sqlalchemy import (
 from crm import journal as j
 from crm import links
 from crm import tables as t
+from crm.engines import NOT_HELD
 from crm.events import Saved, tell
 from crm.failures import not_unique
 from crm.links import Link
@@ -55,7 +57,8 @@ _ACCOUNTS = select(t.contact.c.id, t.contact.c.account_id).where(t.contact.c.id.
 _ENVELOPES = (
     select(
         _M.activity_id, _M.message_id, _M.sender, _M.to, _M.cc, _M.bcc, _M.state, _M.attempts, _M.not_before,
-        _M.on_unknown, _M.instance_id, _M.path, _M.round, _M.detail, _M.claimed_by, t.email_source.c.mime,
+        _M.on_unknown, _M.instance_id, _M.path, _M.round, _M.detail, _M.claimed_by, _M.redirected_to,
+        t.email_source.c.mime,
     )
     .select_from(t.email_message.join(t.email_source))
     .where(_M.direction == "out")
@@ -73,6 +76,7 @@ _CLAIM = (
     update(t.email_message)
     .where(
         _M.activity_id.in_(IDS),
+        NOT_HELD,
         or_(
             and_(_QUEUED, _IS_DUE),
             and_(_SENDING, _M.claimed_by == bindparam("engine"), _M.claimed_at == NOW),
@@ -137,7 +141,11 @@ class CrmOutbox(Part):
         again = {known[number]: number for number, envelope in stored.items() if envelope.state in NEVER_LEFT}
         there = {known[number]: envelope for number, envelope in stored.items()}
         if again:
-            first = {number: mail for mail in reversed(mails) if (number := again.get(key_of(mail)))}
+            first = {
+                number: named_as(stored[number].message_id, mail)
+                for mail in reversed(mails)
+                if (number := again.get(key_of(mail)))
+            }
             self._take_new_content(first, at)
             renewed = {one.id: one for one in self.envelopes(list(again.values()))}
             there |= {key: renewed[number] for key, number in again.items()}
@@ -315,6 +323,17 @@ def cancel_mails(connection: Connection, instances: Collection[int], reason: str
 
 def why_cancelled(reason: str) -> str:
     return f"its process was cancelled: {reason}"
+
+
+def named_as(stored: str, mail: QueuedMail) -> QueuedMail:
+    """New content under the Message-ID that the mail got first: the domain, the incarnation of the database or the
+    program may have changed since."""
+    if stored == mail.mail.message_id:
+        return mail
+    from procession.mail.mime import named  # takes templates along, which few need here
+
+    content = replace(mail.mail, message_id=stored)
+    return replace(mail, mail=content, mime=named(mail.mime, stored))
 
 
 def _settled(one: Settlement, at: datetime) -> dict[str, Any]:

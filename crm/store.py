@@ -62,12 +62,18 @@ class CrmStore:
         """Made when it is first asked for, in a database that has none."""
         while self._identity is None:
             with _connected(self._reading) as connection:
-                self._identity = identity_of(connection)
-            if self._identity is None:
+                found, held = identity_of(connection)
+            if found and held:  # a person will say which it is
+                return found
+            self._identity = found
+            if found is None:
                 with self.unit() as unit:
                     unit.make_identity()
                     unit.commit()
         return self._identity
+
+    def look_again(self) -> None:
+        self._identity = None
 
     @contextmanager
     def unit(self, *, write: bool = True) -> Iterator[CrmUnit]:

@@ -123,6 +123,8 @@ class Category(Base, table=True):
 
 
 class Activity(Base, table=True):
+    """`uid` is what calendars of any program know it by (RFC 5545, 3.8.4.7); e-mails have none."""
+
     __tablename__ = "activity"
     __table_args__ = (
         CheckConstraint("type IN ('email', 'call', 'task')", name="type"),
@@ -132,6 +134,7 @@ class Activity(Base, table=True):
         index("ix_activity_due", "due", where=text("due IS NOT NULL")),
         index("ix_activity_category_id", "category_id", where=text("category_id IS NOT NULL")),
         index("ix_activity_owner_id_status", "owner_id", "status"),
+        index("ix_activity_uid", "uid"),
         NUMBERED,
     )
 
@@ -152,6 +155,7 @@ class Activity(Base, table=True):
     created_at: datetime = moment(required=True)
     modified_at: datetime = moment(required=True)
     external: bool = False
+    uid: str = string()
 
 
 def _to_one(target: str) -> Any:
@@ -261,6 +265,7 @@ class EmailMessage(Base, table=True):
     path: str = string()
     round: str = string()
     part: int = 0
+    redirected_to: str = string()
     sent_at: datetime | None = moment()
 
 

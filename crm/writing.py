@@ -19,6 +19,7 @@ from crm.changes import (
     each_once,
     gone,
     known_entity,
+    named,
     needed,
     not_there,
     numbers_of,
@@ -57,7 +58,7 @@ def create(
     """See `procession.ports.Records.create`; `by` is who and when."""
     actor, now = by
     known_entity(entity)
-    wholes = [accept_new(entity, row) for row in rows]
+    wholes = [named(entity, accept_new(entity, row)) for row in rows]
     connected = _connected(connection, entity, connected_to, len(rows))
     _must_exist(connection, [*refs_in(wholes), *(ref for refs in connected_to for ref in refs)])
     if not rows:

@@ -12,6 +12,7 @@ from flows.settings import FILE, Settings
 from procession.application import Checkup
 from procession.errors import ConfigurationError, ProcessErrors, ProcessionError, TransportRefused
 from procession.spelling import count
+from procession.witness import held
 
 CLOCKS_APART = timedelta(seconds=2)
 """A difference of clocks that is worth a word."""
@@ -21,7 +22,9 @@ def checkups(application: Project) -> Iterator[Checkup]:
     """One after the other, so that a slow one does not hold up the words about those before it."""
     yield _settings(application)
     yield _database(application)
+    yield from _held(application)
     yield _mail(application)
+    yield from _redirected(application)
     yield _prefect(application)
     yield _templates(application)
     yield _processes(application)
@@ -74,10 +77,26 @@ def _database(application: Project) -> Checkup:
     return Checkup("database", "well", f"{shown}, tables up to date, {count(users, 'user')}")
 
 
+def _held(application: Project) -> Iterator[Checkup]:
+    """Whether somebody must say what the database is; told of one that an engine would hold when it starts, too."""
+    try:
+        with application.store.unit(write=False) as unit:
+            standing = unit.journal.standing(application.witness.last_sent())
+    except ProcessionError:
+        return
+    doubt = application.witness.doubt(standing)
+    if because := standing.held or (doubt.because if doubt else ""):
+        error = held(because)
+        yield Checkup("backup", "unwell", error.message, error.hint)
+
+
 def _mail(application: Project) -> Checkup:
+    from procession.transports.redirected import RedirectedMailOut
     from procession.transports.smtp import SmtpMailOut
 
     server = application.mail_out
+    if isinstance(server, RedirectedMailOut):
+        server = server.server
     if not isinstance(server, SmtpMailOut):
         mend = f"Set PROCESSION_SMTP_HOST, or host below [smtp] in {FILE}. Until then no mail can be sent."
         return Checkup("mail server", "not set up", "none is set", mend)
@@ -89,6 +108,17 @@ def _mail(application: Project) -> Checkup:
         return Checkup("mail server", "unwell", error.message, mend)
     except ProcessionError as error:
         return Checkup("mail server", "unwell", error.message, error.hint)
+
+
+def _redirected(application: Project) -> Iterator[Checkup]:
+    if address := application.redirect_all_to:
+        found = f"ALL MAIL GOES TO {address}, and none to those it is for"
+        yield Checkup(
+            "redirect",
+            "not set up",
+            found,
+            "This is a test system. Remove mail.redirect_all_to from one that writes to customers.",
+        )
 
 
 def _prefect(application: Project) -> Checkup:

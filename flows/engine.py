@@ -154,6 +154,8 @@ def _working(
         runs, Reporter(runs, worker.unsettled), publisher, breaker,
         lambda client: deploy.register(client, host.plans, runs, application.project),
     )  # fmt: skip
+    if host.ports.redirect_all_to:
+        log.warning("test system: all mail is redirected to one address (mail.redirect_all_to)")
     engine = Engine(host.ports, host.definitions, worker, application.settings.batch, publisher)
     with quiet(folder / "client.log"), ThreadPoolExecutor(1, "engine") as threads, worker, watch:
         watch.wait_until_attached(until - time.monotonic())

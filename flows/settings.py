@@ -96,6 +96,12 @@ def _sender(value: str) -> str:
     return value
 
 
+def _one_address(value: str) -> str:
+    if value and not re.fullmatch(r"[^@\s<>,;]+@[^@\s<>,;]+", value):
+        raise ValueError("must be one address alone, like tests@example.com")
+    return value
+
+
 Secret = Annotated[str, AfterValidator(_reference)]
 """`env:NAME`, `file:/path`, or "" for none."""
 
@@ -121,6 +127,19 @@ class Smtp(BaseModel):
     )
     timeout_seconds: float = Field(
         30, gt=0, le=600, description="How long to wait for an answer of the server."
+    )
+
+
+class Mail(BaseModel):
+    """What holds for all mail."""
+
+    model_config = ConfigDict(
+        extra="ignore", frozen=True
+    )  # PROCESSION_MAIL_DOMAIN reads like a `domain` in here
+
+    redirect_all_to: Annotated[str, AfterValidator(_one_address)] = Field(
+        "",
+        description="For test systems: every mail goes to this one address, and names those it was for in X-Original-To.",
     )
 
 
@@ -157,6 +176,7 @@ class Settings(BaseSettings):
     processes: Path = Field(Path("processes"), description="Folder of the process definitions.")
     templates: Path = Field(Path("templates"), description="Folder of the mail templates.")
     smtp: Smtp = Smtp()
+    mail: Mail = Mail()
     mail_domain: Annotated[str, AfterValidator(_domain)] = Field(
         "procession.localhost", description="Domain of Message-IDs: one that is yours."
     )

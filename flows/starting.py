@@ -31,11 +31,12 @@ from procession.definitions import Definitions
 from procession.dispatch import start_by_hand
 from procession.engine import claim
 from procession.engines import beating
-from procession.errors import InputError, ProcessionError
+from procession.errors import ConfigurationError, InputError, ProcessionError
 from procession.plan import Plan
 from procession.planner import Planner
 from procession.ports import Actor, End, Event, Instance, Ports
 from procession.schedules import moment_of, moments
+from procession.witness import refuse_if_held
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +97,11 @@ def start(plan: Plan, host: Host, parameters: Mapping[str, Any], wrap: Wrap[Any]
     run = current_run()
     ports = host.ports
     with host.at_work():
+        try:
+            refuse_if_held(ports)
+        except ConfigurationError as error:
+            _rename(run, plan.title)
+            return Failed(name="Held", message=words.told({"message": error.message, "hint": error.hint}))
         try:
             ids, instances = _claimed(plan, host, parameters, run)
         except InputError as error:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from procession.mail import Templates
     from procession.plan import Plan
     from procession.ports import Actor, Clock, Delivery, MailOut, Ports, Renderer, Store
+    from procession.witness import Witness
 
 
 def application(project: Path | None = None) -> "Application":
@@ -136,28 +137,44 @@ class Application:
         return open_store(url)
 
     @cached_property
+    def witness(self) -> "Witness":
+        """Beside a SQLite file; else in the data folder."""
+        from procession.witness import Witness
+
+        url = self.settings.database_url()
+        file = url.removeprefix("sqlite:///")
+        return Witness(Path(file) if file != url else self.data / "database")
+
+    @property
+    def redirect_all_to(self) -> str:
+        return self.settings.mail.redirect_all_to
+
+    @cached_property
     def mail_out(self) -> "MailOut":
+        from procession.transports.redirected import RedirectedMailOut
         from procession.transports.smtp import SmtpMailOut, SmtpSettings
 
         smtp = self.settings.smtp
         if not smtp.host:
             return NoMailServer()
-        return SmtpMailOut(SmtpSettings(
+        server = SmtpMailOut(SmtpSettings(
             smtp.host, smtp.port, smtp.security, smtp.user, self.settings.smtp_password if smtp.password else None,
             ca_file=self.project / smtp.ca_file if smtp.ca_file else None, connections=smtp.connections,
             timeout=timedelta(seconds=smtp.timeout_seconds), per_second=smtp.per_second,
         ))  # fmt: skip
+        return RedirectedMailOut(server, self.redirect_all_to) if self.redirect_all_to else server
 
     def ports(self, *, store: "Store | None" = None, mail_out: "MailOut | None" = None) -> "Ports":
         from procession.engines import Membership
         from procession.ports import Ports
 
         name, address = parseaddr(self.settings.default_sender)
+        engine = Membership(store) if store else Membership(self.store, witness=self.witness)
         store = store or self.store
         return Ports(
             store=store, mail_out=mail_out or self.mail_out, clock=self.store.clock,
-            renderer=renderer, engine=Membership(store), mail_domain=self.settings.mail_domain,
-            default_sender=Recipient(address, name), functions=FUNCTIONS,
+            renderer=renderer, engine=engine, mail_domain=self.settings.mail_domain,
+            default_sender=Recipient(address, name), functions=FUNCTIONS, redirect_all_to=self.redirect_all_to,
         )  # fmt: skip
 
     def close(self) -> None:

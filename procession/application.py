@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # these read templates and expressions: half a second that `-
     from procession.definitions import Definitions, Published
     from procession.mail import Templates
     from procession.plan import Plan
+    from procession.witness import Witness
 
 Progress = Callable[[int, int], None]
 """Called with (done, of how many) while something long goes on."""
@@ -155,6 +156,16 @@ class Application(Protocol):
         """Raises:
         ConfigurationError: the database cannot be reached or is not up to date.
         """
+        ...
+
+    @property
+    def witness(self) -> "Witness":
+        """What is known of the database outside of it."""
+        ...
+
+    @property
+    def redirect_all_to(self) -> str:
+        """The one address that all mail of a test system goes to; "" if it goes to those it is for."""
         ...
 
     @property

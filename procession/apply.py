@@ -22,7 +22,7 @@ from procession.effects import (
     UpdateRecord,
 )
 from procession.errors import PermanentError
-from procession.mail import compose
+from procession.mail import composed
 from procession.ports import Actor, Envelope, HistoryRow, Ports, QueuedMail, Unit
 from procession.position import Turn
 from procession.records import Record, Ref, fields_of, ref_of
@@ -172,7 +172,8 @@ def _queue(unit: Unit, group: list[Progress], effects: Sequence[Any], ports: Por
         p.output |= {"message_id": envelope.message_id, "state": envelope.state, "record": record}
         if envelope.fresh:
             names = ", ".join(to.name or to.address for to in mail.to)
-            text = f"E-mail “{mail.subject}” to {names}"
+            test = f", redirected to {ports.redirect_all_to}" if ports.redirect_all_to else ""
+            text = f"E-mail “{mail.subject}” to {names}{test}"
             _remember(p, ports, Ref("activity", envelope.activity), "email", text)
 
 
@@ -185,11 +186,11 @@ def _found_claimed(unit: Unit, envelope: Envelope, ports: Ports) -> Envelope:
 
 
 def _queued(p: Progress, mail: SendMail, ports: Ports, part: int = 0) -> QueuedMail:
-    mime = compose(mail, ports.clock.now())
+    mime = composed(mail, ports.clock.now(), ports.redirect_all_to)
     state = "draft" if mail.draft else "queued"
     turn = p.work.turn
     return QueuedMail(
-        mail, mime, p.work.actor, state, p.work.run.instance.id, turn.step.path, turn.round, part  # type: ignore[arg-type]  # a narrowed literal
+        mail, mime, p.work.actor, state, p.work.run.instance.id, turn.step.path, turn.round, part, ports.redirect_all_to,  # type: ignore[arg-type]  # a narrowed literal
     )  # fmt: skip
 
 

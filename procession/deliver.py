@@ -32,7 +32,7 @@ from procession.errors import (
     UnknownOutcome,
     foreseen,
 )
-from procession.ports import Delivery, Envelope, MailState, Ports, Settlement, Unit
+from procession.ports import Delivery, Envelope, MailState, Ports, SentMail, Settlement, Unit
 
 log = logging.getLogger(__name__)
 
@@ -158,6 +158,8 @@ def _settle_and_claim(batch: _Batch, settled: Sequence[Settled], free: int, now:
             claimed += _claim(unit, batch, more, _ours(unit, batch, more), now)
         unit.commit()
     batch.ports.engine.in_hand.difference_update(one.envelope.id for one in settled)
+    sent = [one.envelope for one in settled if one.state == "sent"]
+    batch.ports.engine.sent([SentMail(mail.activity, mail.message_id) for mail in sent])
     del waiting[:offered]
     return claimed
 

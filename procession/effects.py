@@ -83,7 +83,7 @@ OnUnknown = Literal["hold", "resend"]
 
 @dataclass(frozen=True, slots=True)
 class SendMail:
-    """A finished mail. `message_id` (with angle brackets) is a function of instance, path and round.
+    """A finished mail. `message_id` (with angle brackets) is made once, and stays the one of this mail.
 
     `not_before` holds it back (undo, retry); `draft` leaves it for a person to send.
     `automatic` mails carry `Auto-Submitted: auto-generated` (RFC 3834).

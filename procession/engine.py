@@ -17,6 +17,7 @@ from procession.errors import TemporaryError
 from procession.plan import Plan
 from procession.planner import Planner
 from procession.ports import Glance, Instance, Ports
+from procession.witness import held
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class Engine:
     planner: Planner = field(init=False)
     _unrunnable: set[str] = field(default_factory=set)
     """Digests of versions that cannot be run here: another engine may."""
+    _is_held: bool = False
 
     def __post_init__(self) -> None:
         self.planner = Planner(self.ports, self.definitions, self.batch, self.told)
@@ -54,7 +56,14 @@ class Engine:
 
     def _tick(self) -> int:
         self.ports.engine.give_back()
+        self.ports.engine.join()
         glance = self._glance()
+        if glance.held or self._is_held:
+            self._hold(glance)
+        if glance.incarnation and glance.incarnation != self.ports.store.identity.incarnation:
+            self.ports.store.look_again()
+        if glance.held:
+            return 0
         if glance.publication != self.definitions.publication:
             self.definitions.refresh(glance.publication)
             self.planner.forget_schedules()
@@ -63,6 +72,17 @@ class Engine:
         worked = self._work(replace(glance, ready=glance.ready or planned > 0))
         sent = deliver_due(self.ports) if glance.mail else 0
         return planned + worked + sent
+
+    def _hold(self, glance: Glance) -> None:
+        """A person must say what is to become of a database that was put back: it is said once, and once that it is."""
+        if glance.held and not self._is_held:
+            with self.ports.store.unit(write=False) as unit:
+                error = held(unit.journal.standing().held)
+            log.error("%s. %s", error.message, error.hint)
+        elif self._is_held and not glance.held:
+            log.info("the database is held no more: what is there to do is done")
+        self._is_held = glance.held
+        self.planner.stand_still()
 
     def _glance(self) -> Glance:
         with self.ports.store.unit(write=False) as unit:

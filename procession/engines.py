@@ -5,6 +5,9 @@ its beat unchanged for so long (`Pace.dead`), by that other's own monotonic cloc
 the time that a machine slept, makes a living one look dead. (client-go's leader election goes by the same rule.) One
 whose process is gone from this very boot of the kernel is dead at once.
 
+An engine that joins looks whether the database is the one that was worked on last (`procession.witness`), and again at
+each beat; one that is older is held.
+
 An engine that could not raise its beat for a while (`Pace.stale`) may be taken for dead soon: it begins no step and hands over
 no mail. One that was taken for dead finds its row gone, and becomes a new engine.
 """
@@ -14,7 +17,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -22,7 +25,8 @@ from queue import Empty, SimpleQueue
 import psutil
 
 from procession.errors import ProcessionError, TemporaryError, foreseen
-from procession.ports import EngineProcess, EngineRow, Instance, Pace, Store, ThisEngine
+from procession.ports import EngineProcess, EngineRow, Instance, Pace, SentMail, Store, ThisEngine, Unit
+from procession.witness import Mark, Witness
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +39,7 @@ class Membership:
     Args:
         process: who this is; this very process if left out.
         monotonic: seconds that only go forward.
+        witness: what is known of the database outside of it; without one, a backup is not told from what it is of.
     """
 
     def __init__(
@@ -43,8 +48,9 @@ class Membership:
         process: EngineProcess | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         pace: Pace = PACE,
+        witness: Witness | None = None,
     ) -> None:  # fmt: skip
-        self._store = store
+        self._store, self._witness = store, witness
         self._process = process or this_process()
         self._monotonic, self.pace = monotonic, pace
         self._looked: float | None = None
@@ -60,11 +66,22 @@ class Membership:
         with self._lock:
             if self._id is None:
                 now = self._monotonic()
+                is_known = self._is_known_elsewhere()
                 with self._store.unit() as unit:
+                    self._compare(unit, is_known=is_known)
                     self._id = unit.journal.register(self._process)
                     unit.commit()
                 self._beaten = now
             return self._id
+
+    def join(self) -> None:
+        self.id  # noqa: B018  # becomes one
+
+    def look(self) -> None:
+        is_known = self._id is not None or self._is_known_elsewhere()
+        with self._store.unit() as unit:
+            self._compare(unit, is_known=is_known)
+            unit.commit()
 
     def check(self) -> None:
         if self.id and self._monotonic() - self._beaten > self.pace.stale:
@@ -83,6 +100,7 @@ class Membership:
         engine, now = self.id, self._monotonic()
         with self._store.unit() as unit:
             alive = unit.journal.beat(engine)
+            self._compare(unit, is_known=alive)
             current = engine if alive else unit.journal.register(self._process)
             unit.commit()
         with self._lock:
@@ -99,6 +117,7 @@ class Membership:
         with self._lock:
             if self._id is not None:
                 with self._store.unit() as unit:
+                    self._compare(unit, is_known=True)
                     rows = {row.id: row.beat for row in unit.journal.engines() if row.id == self._id}
                     unit.journal.bury(rows)
                     unit.commit()
@@ -133,6 +152,53 @@ class Membership:
             self._seen[row.id] = (row.beat, now)
             since = now
         return now - since >= self.pace.dead or is_gone(row.process, self._process)
+
+    # --- is it the database that was worked on last
+
+    def sent(self, mails: Sequence[SentMail]) -> None:
+        if self._witness:
+            self._witness.note(mails)
+
+    def _compare(self, unit: Unit, *, is_known: bool) -> None:
+        """Hold a database that is older than what is known of it, else note how far it is.
+
+        Args:
+            is_known: that this database is worked on is known from elsewhere, though nothing here may say so.
+        """
+        if self._witness is None:
+            return
+        standing = unit.journal.standing(self._witness.last_sent())
+        if standing.held:
+            return
+        doubt = self._witness.doubt(standing)
+        if doubt and not (is_known and doubt.may_be_new_here):
+            unit.journal.hold(doubt.because)
+            return
+        self._witness.keep(Mark.of(standing))
+        if not standing.is_witnessed:
+            unit.journal.witness()
+
+    def _is_known_elsewhere(self) -> bool:
+        """Where nothing here says how far the database is: whether an engine of another machine works on it, so that
+        it is as far as it ever was."""
+        if self._witness is None:
+            return False
+        with self._store.unit(write=False) as unit:
+            doubt = self._witness.doubt(unit.journal.standing())
+            before = {row.id: row for row in unit.journal.engines()}
+        if doubt is None or not doubt.may_be_new_here:
+            return False
+        until = self._monotonic() + 2 * self.pace.beat
+        while before and self._monotonic() < until:
+            time.sleep(self.pace.beat / 20)
+            with self._store.unit(write=False) as unit:
+                now = {row.id: row for row in unit.journal.engines()}
+            if any(number in before and row.beat > before[number].beat for number, row in now.items()):
+                return True
+            before = {
+                n: row for n, row in before.items() if n in now and not is_gone(row.process, self._process)
+            }
+        return False
 
     # --- instances in hand
 

@@ -36,6 +36,11 @@ class Planner:
     """Moments of schedules that came and are not in the journal yet."""
     _recovered: datetime | None = None
 
+    def stand_still(self) -> None:
+        """The database is held: what falls due meanwhile is not owed."""
+        self._schedules = None
+        self._owed.clear()
+
     def forget_schedules(self) -> None:
         """The definitions changed."""
         self._schedules = None
@@ -47,6 +52,9 @@ class Planner:
             TemporaryError: another engine became the planner, or the store does not answer just now.
             ConfigurationError: the store cannot be reached; nothing is lost.
         """
+        if glance.held:
+            self.stand_still()
+            return 0
         now = self.ports.clock.now()
         done = len(self.ports.engine.bury_the_dead())
         epoch = self._epoch(glance)

@@ -48,11 +48,13 @@ def list_of(item: Type) -> Type:
 @dataclass(frozen=True, slots=True)
 class Field:
     """One field of an entity. `options` are the values a choice allows; a field that is not
-    `writable` is computed by the store (a contact's primary `email`, a task's `is_meeting`)."""
+    `writable` is computed by the store (a contact's primary `email`, a task's `is_meeting`). One that is `fixed` is
+    given when the record is made, by the store if nobody else does, and never changes."""
 
     type: Type
     title: str
     writable: bool = True
+    fixed: bool = False
     required: bool = False
     options: tuple[str, ...] = ()
 

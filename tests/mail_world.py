@@ -25,6 +25,7 @@ from procession.records import (
 
 SHIPPED = Path(__file__).parents[1] / "templates"
 START = datetime(2026, 3, 6, 9, tzinfo=UTC)
+UID = "5c6a1c2e-9b1f-4f2e-8a53-8f0e6d1f7b11"
 
 OWNER = Record(
     Ref("user", 1), {"name": "Anna Berg", "email": "anna@us.example", "phone": "+49 30 1", "signature": ""}
@@ -52,6 +53,7 @@ def activity(**changes: Any) -> Record:
         "all_day": False, "timezone": "Europe/Berlin", "location": "Werk 2\nMünchen", "body": "Bring <tea>.",
         "priority": "normal", "status": "planned", "owner": OWNER, "contact": CONTACT, "opportunity": OPPORTUNITY,
         "account": ACCOUNT, "participants": (CONTACT,), "created_at": START, "modified_at": START,
+        "uid": UID,
     }  # fmt: skip
     return Record(Ref("activity", 17), fields | changes)
 

@@ -25,6 +25,8 @@ class MemoryClaims:
         alone: bool = False,
         not_of: Collection[str] = (),
     ) -> list[Instance]:
+        if self._tables.is_held:
+            return []
         wanted = set(ids)
         due = [
             row

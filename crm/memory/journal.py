@@ -16,7 +16,10 @@ from procession.ports import (
     EngineRow,
     Event,
     Glance,
+    Identity,
     Instance,
+    SentMail,
+    Standing,
     StepRun,
 )
 
@@ -122,6 +125,8 @@ class MemoryEngines:
 
     def lead(self, engine: int) -> int | None:
         row = self._tables["planner"].rows.get(1)
+        if self._tables.is_held:
+            return None
         if row and row.engine_id != engine and row.engine_id in self._tables["engine"].rows:
             return None
         epoch: int = row.epoch + 1 if row else 1
@@ -130,7 +135,38 @@ class MemoryEngines:
 
     def leads(self, engine: int, epoch: int) -> bool:
         row = self._tables["planner"].rows.get(1)
-        return row is not None and (row.engine_id, row.epoch) == (engine, epoch)
+        is_planner = row is not None and (row.engine_id, row.epoch) == (engine, epoch)
+        return is_planner and not self._tables.is_held
+
+    def standing(self, mail: SentMail | None = None) -> Standing:
+        (row,) = self._tables["installation"].rows.values()
+        events = self._tables["event"].rows
+        sent = self._tables["email_message"].known(("message_id",), mail.message_id) if mail else None
+        is_known = (
+            mail is None
+            or bool(sent and sent.state == "sent")
+            or any(
+                (event.entity, event.record_id, event.type) == ("activity", mail.number, "deleted")
+                for event in events.values()
+            )
+        )
+        return Standing(
+            Identity(row.installation, row.incarnation), tuple(row.former or ()), row.is_witnessed,
+            row.held_because if row.held else "", row.held_after, max(events, default=0), is_known,
+        )  # fmt: skip
+
+    def hold(self, because: str) -> None:
+        after = max(self._tables["event"].rows, default=0)
+        self._tables.change("installation", 1, held=True, held_because=because, held_after=after)
+
+    def witness(self) -> None:
+        self._tables.change("installation", 1, is_witnessed=True)
+
+    def go_on(self, identity: Identity) -> None:
+        (row,) = self._tables["installation"].rows.values()
+        former = [*(row.former or ()), row.incarnation]
+        now = {"installation": identity.installation, "incarnation": identity.incarnation}
+        self._tables.change("installation", 1, held=False, held_because="", former=former, **now)
 
 
 class MemoryRuns:
@@ -152,6 +188,8 @@ class MemoryRuns:
             planner=planner.engine_id if planner and planner.engine_id in engines else 0,
             epoch=planner.epoch if planner else 0,
             publication=self._tables["publication"].last,
+            held=self._tables.is_held,
+            incarnation=self._tables["installation"].rows[1].incarnation,
         )
 
     def positions(self, instances: Collection[int]) -> dict[int, Checkpoint]:

@@ -12,7 +12,7 @@ from crm.memory.reading import targets
 from crm.memory.records import connect, tell
 from crm.memory.shapes import Row
 from crm.memory.tables import Tables
-from crm.outbox import NEVER_LEFT, why_cancelled
+from crm.outbox import NEVER_LEFT, named_as, why_cancelled
 from procession.ports import Envelope, MailState, QueuedMail, Settlement
 from procession.records import Ref
 
@@ -40,13 +40,15 @@ class MemoryOutbox:
                 fresh.add(row.activity_id)
             elif row.state in NEVER_LEFT and row.activity_id not in again:
                 again.add(row.activity_id)
-                self._take_new_content(row.activity_id, mail, at)
+                self._take_new_content(row.activity_id, named_as(row.message_id, mail), at)
             numbers.append(row.activity_id)
         rows = self._tables["email_message"].rows
         return [self._envelope(rows[number], fresh=number in fresh) for number in numbers]
 
     def claim(self, ids: Collection[int], engine: int, now: datetime) -> list[int]:
-        won = []
+        won: list[int] = []
+        if self._tables.is_held:
+            return won
         for number in dict.fromkeys(ids):
             row = self._tables["email_message"].rows.get(number)
             if row is None:

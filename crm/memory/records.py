@@ -17,6 +17,7 @@ from crm.changes import (
     each_once,
     gone,
     known_entity,
+    named,
     needed,
     not_there,
     numbers_of,
@@ -75,7 +76,7 @@ class MemoryRecords:
     ) -> list[Ref]:
         now = self._clock.now()
         known_entity(entity)
-        wholes = [accept_new(entity, row) for row in rows]
+        wholes = [named(entity, accept_new(entity, row)) for row in rows]
         connected: Sequence[Sequence[Ref]] = [()] * len(rows)
         if can_be_connected(entity, connected_to, len(rows)):
             connected = links.resolved(connected_to, partial(targets, self._tables))

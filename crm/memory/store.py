@@ -30,12 +30,20 @@ class MemoryStore:
     def __init__(self, clock: Clock | None = None) -> None:
         self.clock = clock or SystemClock()
         self._one_writer = threading.Lock()
-        self.identity = Identity(uuid.uuid4().hex, uuid.uuid4().hex)
         tables = Tables(empty_tables(), writes=True)
         tables.insert(
             "category", [{"name": name, "is_meeting": is_meeting} for name, is_meeting in CATEGORIES.items()]
         )
+        tables.insert("installation", [{"installation": uuid.uuid4().hex, "incarnation": uuid.uuid4().hex}])
         self._committed = tables.over()
+
+    @property
+    def identity(self) -> Identity:
+        (row,) = self._committed["installation"].rows.values()
+        return Identity(row.installation, row.incarnation)
+
+    def look_again(self) -> None:
+        """It always does."""
 
     @property
     def schema(self) -> Schema:
@@ -56,7 +64,7 @@ class MemoryStore:
     def copy(self, clock: Clock | None = None) -> "MemoryStore":
         """Another store that begins with what is committed here, and which database it is."""
         other = MemoryStore(clock or self.clock)
-        other.identity, other._committed = self.identity, self._committed
+        other._committed = self._committed
         return other
 
     def commit(self, tables: dict[str, Table]) -> None:

@@ -61,6 +61,12 @@ class Tables:
     def __getitem__(self, name: str) -> Table:
         return self._tables[name]
 
+    @property
+    def is_held(self) -> bool:
+        """Whether a person has to say what this database is, before anybody plans or claims."""
+        row = self["installation"].rows.get(1)
+        return row is not None and bool(row.held)
+
     # --- units
 
     def over(self) -> dict[str, Table]:

@@ -156,6 +156,9 @@ def send(context: typer.Context, number: Number, json: Json = False) -> None:
     now = session(context)
     application = now.application
     ports = application.ports()
+    from procession.witness import refuse_if_held
+
+    refuse_if_held(ports)
     mails.move(now, number, ["draft", "queued"], "queued", "sent by hand", not_before=application.clock.now())
     from procession.deliver import NoSteps, deliver
     from procession.engines import beating
@@ -166,7 +169,9 @@ def send(context: typer.Context, number: Number, json: Json = False) -> None:
     if json:
         output.emit(mails.document(mail))
     elif mail.state == "sent":
-        output.say(f"Sent to {', '.join(mail.recipients)}.")
+        redirect = application.redirect_all_to
+        instead = f"{redirect} in place of " if redirect and redirect not in mail.recipients else ""
+        output.say(f"Sent to {instead}{', '.join(mail.recipients)}.")
     else:
         output.note(_not_sent(mail), "red")
     if mail.state != "sent":
@@ -221,11 +226,12 @@ def _written(
 
 def _keep(now: Session, mail: SendMail) -> Envelope:
     """Put the draft into the outbox, with its line of History."""
-    from procession.mail import compose
+    from procession.mail import composed
 
-    at = now.application.clock.now()
+    at, redirect = now.application.clock.now(), now.application.redirect_all_to
     with now.application.store.unit() as unit:
-        (draft,) = unit.outbox.queue([QueuedMail(mail, compose(mail, at), now.actor, "draft")], at)
+        mime = composed(mail, at, redirect)
+        (draft,) = unit.outbox.queue([QueuedMail(mail, mime, now.actor, "draft", redirected_to=redirect)], at)
         about = Ref("activity", draft.activity)
         names = ", ".join(one.name or one.address for one in mail.to)
         text = f"Drafted e-mail “{mail.subject}” to {names}"

@@ -76,7 +76,7 @@ def options(words: Sequence[str], flags: Collection[str]) -> dict[str, str]:
 
 
 def _line(name: str, field: Field) -> tuple[str, str, str, str]:
-    written = "needed" if field.required else "yes" if field.writable else "no"
+    written = "needed" if field.required else "once" if field.fixed else "yes" if field.writable else "no"
     return name, ", ".join(field.options) or _in_words(field.type), field.title, written
 
 
@@ -97,4 +97,5 @@ def _described(field: Field) -> dict[str, object]:
     return {
         "type": field.type.name, "of": field.type.of or (field.type.item.of if field.type.item else ""),
         "options": list(field.options), "title": field.title, "required": field.required, "writable": field.writable,
+        "fixed": field.fixed,
     }  # fmt: skip

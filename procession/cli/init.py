@@ -15,6 +15,7 @@ from procession.application import Application, load
 from procession.cli import output
 from procession.cli.content import schema_text
 from procession.errors import ConfigurationError, InputError
+from procession.ports import Actor
 from procession.spelling import count
 
 SETTINGS = """\
@@ -46,18 +47,26 @@ def init(
     context: typer.Context,
     folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="The project's folder, made if it is missing.")] = None,
     empty: Annotated[bool, typer.Option("--empty", help="Without sample data.")] = False,
+    new_identity: Annotated[bool, typer.Option("--new-identity", help="The database is a copy of another one: it becomes one of its own.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="With --new-identity: go on with what the other one had queued and under way.")] = False,
 ) -> None:  # fmt: skip
     """Make a project: settings, processes, mail templates, and a database with sample data.
 
     In a project that is there already it makes what is missing, and brings the database up to date. No file
     is overwritten, and data is never added to a database that holds some.
 
+    A copy of a database, for tests, needs an identity of its own: what the other one had queued and under way is
+    cancelled in the copy. Set mail.redirect_all_to first, so that nothing reaches a customer.
+
     Examples:
 
       procession init my-project
       procession init my-project --empty
       procession init
+      procession init --new-identity
     """
+    if keep and not new_identity:
+        raise InputError("--keep is for a copy", hint="Give --new-identity with it")
     target = (folder or context.find_root().obj.project or Path()).absolute()
     if target.exists() and not target.is_dir():
         raise ConfigurationError(f"{target} is a file, no folder")
@@ -75,8 +84,23 @@ def init(
     output.note("  the database and the schema for editors are up to date")
     if fresh and not empty:
         _sample(application)
+    if new_identity:
+        _become_another(application, keep=keep)
     output.say(f"The project is in {target}.")
     output.note(f"Next: cd {shlex.quote(str(target))} && procession check && procession crm list contacts")
+
+
+def _become_another(application: Application, *, keep: bool) -> None:
+    from procession import restoring
+
+    actor = Actor("user", application.user)
+    done = restoring.new_identity(application.ports(), application.witness, actor, keep=keep)
+    output.note("  the database has an identity of its own")
+    if not keep:
+        given_up = (
+            f"{count(done.mails, 'mail')}, {count(done.instances, 'instance')}, {count(done.events, 'event')}"
+        )
+        output.note(f"  cancelled of what the other one had queued and under way: {given_up}")
 
 
 def write_project(target: Path, settings: str = SETTINGS) -> Iterator[Path]:

@@ -26,6 +26,7 @@ from procession.cli import (
     instances,
     output,
     records,
+    restored,
     running,
     sandbox,
     simulate,
@@ -172,6 +173,7 @@ def _add_commands() -> None:
     simulate.add(app)
     running.add(app)
     doctor.add(app)
+    restored.add(app)
     history.add(app)
     app.add_typer(instances.app, name="instances", rich_help_panel="Looking")
     app.add_typer(incidents.app, name="incidents", rich_help_panel="Looking")

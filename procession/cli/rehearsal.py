@@ -72,6 +72,9 @@ class Rehearsal:
     identity: Identity
     rows: list[HistoryRow] = field(default_factory=list)
 
+    def look_again(self) -> None:
+        """It does not change."""
+
     @contextmanager
     def unit(self, *, write: bool = True) -> Iterator[Uncommitted]:
         del write  # one and the same for both
@@ -84,6 +87,7 @@ def rehearse(store: Store) -> Iterator[Rehearsal]:
     """While the block runs the database's write lock is held; then everything is undone."""
     identity = store.identity
     with store.unit() as unit:
+        unit.journal.go_on(identity)  # a database that is held can be rehearsed, too
         yield Rehearsal(unit, store.schema, identity)
 
 

@@ -51,10 +51,13 @@ def run(
     """
     now = session(context)
     from procession.dispatch import start_by_hand
+    from procession.witness import refuse_if_held
 
     plan = now.plan(process)
     inputs = read_inputs(now, plan, pairs(given or (), "--input"))
     ports = now.application.ports()
+    refuse_if_held(ports)
+    _tell_redirect(ports.redirect_all_to)
     now.application.publish()
     started = start_by_hand(ports, plan, inputs, actor=now.actor)
     if started is None:
@@ -139,6 +142,7 @@ def serve(context: typer.Context) -> None:
     plans = application.plans()
     _tell_what_happens()
     output.note("Starting …")
+    _tell_redirect(application.redirect_all_to)
     with application.serve() as engine:
         output.say(f"Serving {count(len(plans), 'process')}: {', '.join(sorted(plans))}")
         if engine.ui_url:
@@ -146,6 +150,11 @@ def serve(context: typer.Context) -> None:
         output.note("Stop with Ctrl-C.")
         engine.wait()
     output.note("Stopped.")
+
+
+def _tell_redirect(address: str) -> None:
+    if address:
+        output.note(f"TEST SYSTEM: ALL MAIL GOES TO {address} (mail.redirect_all_to)", "bold yellow")
 
 
 def _tell_what_happens() -> None:

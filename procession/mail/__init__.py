@@ -7,11 +7,13 @@ checking.py    what is wrong with a template, without filling it
 invitation.py  the calendar file of a meeting
 addresses.py   what is an address, and how it stands in an envelope
 mime.py        the finished mail as bytes
+redirecting.py the same, of a test system: all of it to one address
 """
 
 from procession.mail.addresses import envelope_address
 from procession.mail.invitation import invitation
 from procession.mail.mime import compose, recipients
+from procession.mail.redirecting import composed, redirected
 from procession.mail.templates import Templates
 
-__all__ = ["Templates", "compose", "envelope_address", "invitation", "recipients"]
+__all__ = ["Templates", "compose", "composed", "envelope_address", "invitation", "recipients", "redirected"]

@@ -1,6 +1,6 @@
 """The calendar file of a meeting (RFC 5545, sent as RFC 6047 describes): what a calendar needs to put it in.
 
-The UID stays the same for the same meeting, and SEQUENCE grows each time it is saved, so that a calendar
+The UID is that of the record, whoever sends it, and SEQUENCE grows each time it is saved, so that a calendar
 replaces what it has. Nothing depends on the time of day: the same record gives the same file. The notes of
 the meeting (`body`) stay at home: they are written for colleagues.
 """
@@ -27,7 +27,7 @@ def invitation(meeting: Record, *, sender: Recipient, to: Sequence[Recipient]) -
     A cancelled meeting gives its cancellation.
 
     Raises:
-        PermanentError: the meeting has no start, or an address is none.
+        PermanentError: the meeting has no start or no UID, or an address is none.
     """
     fields = fields_of(meeting)
     if not isinstance(fields.get("start"), date):
@@ -44,13 +44,21 @@ def invitation(meeting: Record, *, sender: Recipient, to: Sequence[Recipient]) -
             "attendee",
             _person(person, {"ROLE": "REQ-PARTICIPANT", "PARTSTAT": "NEEDS-ACTION", "RSVP": "TRUE"}),
         )
-    event.add(
-        "uid", f"{str(ref_of(meeting)).replace(':', '-')}@{envelope_address(sender.address).split('@')[-1]}"
-    )
+    event.add("uid", _uid(meeting, fields, sender))
     calendar.add_component(event)
     zone = b"" if fields.get("all_day") else vtimezone(_zone_name(fields), fields["start"].year)
     content = calendar.to_ical().replace(b"BEGIN:VEVENT", zone + b"BEGIN:VEVENT", 1)
     return Attachment("invitation.ics", "text/calendar", content, {"method": method, "charset": "utf-8"})
+
+
+def _uid(meeting: Record, fields: Mapping[str, Any], sender: Recipient) -> str:
+    if (
+        "uid" not in fields
+    ):  # version 0.1 wrote it down as it was then, since it was deleted: this it had sent
+        return f"{str(ref_of(meeting)).replace(':', '-')}@{envelope_address(sender.address).split('@')[-1]}"
+    if not fields["uid"]:
+        raise PermanentError(f"{ref_of(meeting)} has no calendar UID: it is an e-mail")
+    return str(fields["uid"])
 
 
 def _event(meeting: Record, fields: Mapping[str, Any], method: str) -> Event:

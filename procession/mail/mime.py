@@ -54,6 +54,14 @@ def compose(mail: SendMail, at: datetime) -> bytes:
     return b"".join([*_headers(mail, at), b"MIME-Version: 1.0\r\n", content])
 
 
+def named(mime: bytes, message_id: str) -> bytes:
+    """The same mail, of ours, under another Message-ID."""
+    head, _, rest = mime.partition(b"\r\n\r\n")
+    header = _header("Message-ID", _message_ids([message_id]))
+    head = re.sub(rb"^Message-ID: .*\r\n", lambda _match: header, head, count=1, flags=re.MULTILINE)
+    return head + b"\r\n\r\n" + rest
+
+
 def recipients(mail: SendMail) -> tuple[str, ...]:
     """The envelope's recipients: To, Cc and Bcc, each once.
 
@@ -64,6 +72,11 @@ def recipients(mail: SendMail) -> tuple[str, ...]:
     if not everyone:
         raise PermanentError("the mail has no recipient")
     return tuple(dict.fromkeys(envelope_address(person.address) for person in everyone))
+
+
+def people_header(name: str, people: Sequence[Recipient]) -> bytes:
+    """A header that names people with their addresses."""
+    return _header(name, _mailboxes(people))
 
 
 def _headers(mail: SendMail, at: datetime) -> Iterator[bytes]:
@@ -189,7 +202,7 @@ def _encoded(data: bytes) -> tuple[str, bytes]:
         return "7bit", data
     beyond = len(data) - len(data.translate(None, _BEYOND_ASCII))
     if beyond * 6 > len(data):
-        return "base64", _base64(data)
+        return "base64", base64_lines(data)
     soft_breaks_as_crlf = b2a_qp(data, istext=True).replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
     return "quoted-printable", soft_breaks_as_crlf
 
@@ -197,7 +210,8 @@ def _encoded(data: bytes) -> tuple[str, bytes]:
 _BEYOND_ASCII = bytes(range(128, 256))
 
 
-def _base64(data: bytes) -> bytes:
+def base64_lines(data: bytes) -> bytes:
+    """As the body of a part."""
     return encodebytes(data).replace(b"\n", b"\r\n")
 
 
@@ -209,7 +223,7 @@ def _attachment(file: Attachment) -> bytes:
         _header("Content-Type", _separated([media_type, *parameters])),
         _header("Content-Disposition", _separated(["attachment", *_parameter("filename", name)])),
         b"Content-Transfer-Encoding: base64\r\n\r\n",
-        _base64(file.content),
+        base64_lines(file.content),
     ])  # fmt: skip
 
 

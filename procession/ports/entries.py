@@ -163,6 +163,32 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class SentMail:
+    """A mail that the mail server took: the number of its activity, and its Message-ID."""
+
+    number: int
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a database says of itself, for whoever compares it with what was done with it (`procession.witness`).
+
+    `former` are its incarnations until now. `is_witnessed` says that an engine has kept evidence of it outside of it.
+    `held` says why it is held, empty if it is not; the events up to `held_after` were in it then. `event` is its last
+    event. `knows_mail` says that it knows that a certain mail was sent, or that one which was deleted since.
+    """
+
+    identity: Identity
+    former: tuple[str, ...] = ()
+    is_witnessed: bool = False
+    held: str = ""
+    held_after: int = 0
+    event: int = 0
+    knows_mail: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class EngineProcess:
     """What tells one process from all others, on any machine and in any container: the boot of the kernel, the
     namespace its number is of, the number, and the tick of that boot at which it began. Empty where the system does
@@ -201,6 +227,7 @@ class Glance:
     `pending` events wait to be dispatched; `ready` instances are due, `suspect` ones run alone since engines died with
     them; `mail` of no step is due; `orphans` were left by engines that are no more. `planner` is the engine that plans,
     0 if none that lives does, in this `epoch`. `publication` is the number of the last change of a definition.
+    Nothing is planned, worked on or sent while the database is `held` (`Journal.hold`). `incarnation` is the present one.
     """
 
     pending: bool = False
@@ -211,6 +238,8 @@ class Glance:
     planner: int = 0
     epoch: int = 0
     publication: int = 0
+    held: bool = False
+    incarnation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +278,8 @@ class QueuedMail:
     round: str = ""
     part: int = 0
     """Which of the mails of its step it is."""
+    redirected_to: str = ""
+    """The one address that it goes to, and its MIME bytes say so, whoever it is for; of test systems."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,9 @@ from procession.ports.entries import (
     MailState,
     QueuedMail,
     Released,
+    SentMail,
     Settlement,
+    Standing,
     Start,
     StepRun,
 )
@@ -144,7 +146,26 @@ class Journal(Protocol):
         ...
 
     def leads(self, engine: int, epoch: int) -> bool:
-        """Whether it is still the planner of that epoch; until the unit ends nobody else can become it."""
+        """Whether it is still the planner of that epoch, and the database is not held; until the unit ends nobody else
+        can become it."""
+        ...
+
+    # --- which database this is
+
+    def standing(self, mail: SentMail | None = None) -> Standing:
+        """What the database says of itself, and whether it knows that this mail was sent; one statement."""
+        ...
+
+    def hold(self, because: str) -> None:
+        """Let nobody plan, or claim an instance or a mail, until a person has said what the database is (`go_on`)."""
+        ...
+
+    def witness(self) -> None:
+        """An engine keeps evidence of this database outside of it, from now on."""
+        ...
+
+    def go_on(self, identity: Identity) -> None:
+        """It is held no more, and is this one from now on; the incarnation that it had is a former one."""
         ...
 
     # --- claims
@@ -154,7 +175,8 @@ class Journal(Protocol):
         alone: bool = False, not_of: Collection[str] = (),
     ) -> list[Instance]:  # fmt: skip
         """Give due, ready instances to this engine, oldest first, and set them `running`; each claim raises the
-        instance's fencing token. One whose predecessor (`mode: restart`) still runs is not due.
+        instance's fencing token. One whose predecessor (`mode: restart`) still runs is not due. Nothing is while the
+        database is held.
 
         Args:
             ids: only these.
@@ -244,13 +266,14 @@ class Outbox(Protocol):
     ) -> list[Envelope]:
         """Insert activity, message, participants and links; order kept. A mail that is there already is not
         inserted again: its row is returned as it stands, with the Message-ID that it got first, except that one that
-        never left (`failed`, `cancelled`) takes the new content and is `queued` again. The first `hands` of the
-        new ones that may go at once are claimed for `engine` in the same breath."""
+        never left (`failed`, `cancelled`) takes the new content, under that same Message-ID, and is `queued` again.
+        The first `hands` of the new ones that may go at once are claimed for `engine` in the same breath."""
         ...
 
     def claim(self, ids: Collection[int], engine: int, now: datetime) -> list[int]:
         """`queued` and due → `sending`, by compare-and-set; returns those won, and those that this engine won at
-        this very moment: the same call may be made again by one that did not see whether it was committed."""
+        this very moment: the same call may be made again by one that did not see whether it was committed. None
+        while the database is held."""
         ...
 
     def settle(
@@ -322,7 +345,11 @@ class Store(Protocol):
 
     @property
     def identity(self) -> Identity:
-        """Which database this is. Read once."""
+        """Which database this is. Read once, but anew as long as it is held."""
+        ...
+
+    def look_again(self) -> None:
+        """Read `identity` anew when it is asked for next: a person has said that the database was restored."""
         ...
 
     def unit(self, *, write: bool = True) -> AbstractContextManager[Unit]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from procession.effects import Attachment, Recipient
-from procession.ports.entries import Delivery, Instance, Pace
+from procession.ports.entries import Delivery, Instance, Pace, SentMail
 from procession.ports.store import Store
 from procession.records import Record
 
@@ -90,6 +90,27 @@ class ThisEngine(Protocol):
         """Mails that this process has handed over, or is about to, and has not settled yet."""
         ...
 
+    def join(self) -> None:
+        """Become an engine, if it is none yet.
+
+        Raises:
+            ConfigurationError, TemporaryError: the store does not answer.
+        """
+        ...
+
+    def look(self) -> None:
+        """Look whether the database is as far as what is known of it, as an engine does that joins; one that is not
+        is held then.
+
+        Raises:
+            ConfigurationError, TemporaryError: the store does not answer.
+        """
+        ...
+
+    def sent(self, mails: Sequence[SentMail]) -> None:
+        """The mail server took these, and the database knows it: a database put back from a backup will not."""
+        ...
+
     def check(self) -> None:
         """Raises:
         TemporaryError: it could not raise its beat for so long that others may take it for dead. Then it begins no
@@ -147,5 +168,7 @@ class Ports:
     engine: ThisEngine
     mail_domain: str
     default_sender: Recipient
+    redirect_all_to: str = ""
+    """Of test systems: the one address that all mail goes to."""
     functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     trace: Callable[[str, Mapping[str, Any]], None] | None = None

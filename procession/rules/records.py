@@ -75,6 +75,11 @@ def _values(typed: Typed, step: StepDraft, entity: Entity, key: str) -> Iterable
         if field is None:
             if writes or name != "id":
                 yield _no_field(typed, entity, str(name), (*base, str(name)), writes=writes)
+        elif word == "update" and field.fixed:
+            hint = "It is given once, when the record is made."
+            yield problem(
+                typed.draft, f"{entity.name}.{name} cannot be changed", (*base, str(name)), hint, key=True
+            )
         elif writes and not field.writable:
             hint = f"It can be read only. {_writable_instead(entity, str(name))}".strip()
             yield problem(

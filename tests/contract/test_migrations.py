@@ -3,7 +3,10 @@
 import shutil
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import RFC_4122, UUID
 
 import psycopg
 import pytest
@@ -17,8 +20,12 @@ from crm import migrate
 from crm.columns import METADATA
 from crm.database import PATIENCE, engine_of
 from crm.store import open_store
+from procession.effects import Recipient, SendMail
 from procession.errors import ConfigurationError
-from procession.records import Ref
+from procession.mail import compose, invitation
+from procession.records import Record, Ref
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -113,6 +120,114 @@ def test_records_of_an_older_version_are_there_after_the_upgrade(tmp_path: Path)
     with store.unit(write=False) as unit:
         assert [str(one) for one in unit.records.find("account", {})] == ["Acme"]
     store.close()
+
+
+# --- what version 0.1 had sent
+
+
+@dataclass(frozen=True)
+class Old:
+    """A database of version 0.1."""
+
+    url: str
+
+    def __post_init__(self) -> None:
+        engine = engine_of(self.url)
+        with engine.begin() as connection:
+            config = migrate._config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "0002")
+        engine.dispose()
+
+    def insert(self, table: str, **values: object) -> None:
+        engine = engine_of(self.url)
+        columns = ", ".join(f'"{name}"' for name in values)
+        with engine.begin() as connection:
+            names = ", ".join(f":{name}" for name in values)
+            connection.execute(text(f'INSERT INTO "{table}" ({columns}) VALUES ({names})'), values)
+        engine.dispose()
+
+    def activity(self, number: int, **values: object) -> None:
+        texts = dict.fromkeys(("timezone", "location", "body"), "")
+        row = {"type": "task", "subject": "Talk", "status": "planned", "priority": "normal", **texts}
+        at = "2026-03-02T09:30:00.000000+00:00"
+        times = {"created_at": at, "modified_at": at}
+        self.insert("activity", id=number, all_day=False, external=False, **{**row, **times, **values})
+
+    def invitation(self, number: int, to_meeting: int, sender: str, state: str) -> None:
+        """As version 0.1 wrote it: of a record that has no UID."""
+        meeting = Record(Ref("activity", to_meeting), {"subject": "Ü" * 60, "start": NOON})
+        people = {"sender": Recipient(sender), "to": (Recipient("ann@acme.example", "Ann"),)}
+        mail = SendMail(
+            f"<{number}@us.example>",
+            **people,
+            subject="Talk",
+            text="Come",
+            attachments=(invitation(meeting, **people),),
+        )
+        self.activity(number, type="email")
+        texts = dict.fromkeys(
+            ("sender_name", "in_reply_to", "template", "language", "claimed_by", "detail"), ""
+        )
+        row = {
+            "message_id": mail.message_id,
+            "direction": "out",
+            "sender": sender,
+            "to": "[]",
+            "state": state,
+        }
+        where = {"attempts": 1, "on_unknown": "hold", "path": "", "round": ""}
+        self.insert("email_message", activity_id=number, **row, **texts, **where)
+        self.insert("email_source", activity_id=number, mime=compose(mail, NOON))
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.external_service)])
+def old(request: pytest.FixtureRequest, tmp_path: Path) -> Old:
+    if request.param == "sqlite":
+        return Old(f"sqlite:///{tmp_path / 'old.sqlite'}")
+    return Old(request.getfixturevalue("no_tables"))
+
+
+def uids(url: str) -> dict[int, str]:
+    store = open_store(url)
+    with store.unit(write=False) as unit:
+        found = {activity.id: activity.uid for activity in unit.records.find("activity", {}, order="id")}
+    store.close()
+    return found
+
+
+def test_meetings_keep_the_uid_of_the_invitation_that_version_0_1_sent_last(old: Old) -> None:
+    for meeting in (1, 2, 3, 4):
+        old.activity(meeting)
+    old.invitation(11, 1, "anna@us.example", "sent")
+    old.invitation(
+        12, 1, "eve@uk.example", "sent"
+    )  # another owner: calendars have it twice, this is the newer
+    old.invitation(13, 1, "bob@us.example", "cancelled")
+    old.invitation(14, 2, "crm@us.example", "unknown")
+    old.invitation(15, 3, "crm@us.example", "queued")
+    old.invitation(16, 99, "crm@us.example", "sent")  # of a meeting that is gone
+
+    migrate.upgrade(old.url)
+
+    found = uids(old.url)
+    assert [found[number] for number in (1, 2, 3)] == [
+        "activity-1@uk.example", "activity-2@us.example", "activity-3@us.example",
+    ]  # fmt: skip
+    assert UUID(found[4]).version == 4
+    assert {found[number] for number in (11, 12, 13, 14, 15, 16)} == {""}
+
+
+def test_activities_of_version_0_1_that_nobody_was_invited_to_get_uids_of_their_own(old: Old) -> None:
+    for number in range(1, 30):
+        old.activity(number, type="call" if number % 2 else "task")
+
+    migrate.upgrade(old.url)
+
+    found = set(uids(old.url).values())
+    assert len(found) == 29
+    assert {str(UUID(uid)) for uid in found} == found
+    assert {UUID(uid).variant for uid in found} == {RFC_4122}
 
 
 def test_every_reference_has_an_index(url: str) -> None:

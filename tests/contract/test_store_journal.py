@@ -381,4 +381,6 @@ def test_flow_runs_are_told_of_instances_that_go_on_by_themselves(store: Store) 
 
 
 def test_an_empty_store_has_nothing_to_do(store: Store) -> None:
-    assert do(store, "glance", NOW) == Glance()
+    incarnation = store.identity.incarnation
+
+    assert do(store, "glance", NOW) == Glance(incarnation=incarnation)

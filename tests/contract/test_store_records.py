@@ -5,6 +5,7 @@ import string
 from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -101,7 +102,11 @@ def test_every_field_of_the_schema_can_be_read_and_if_it_is_writable_written(
 ) -> None:
     ref, field = refs[NICKNAMES[entity]], SCHEMA.entity(entity).fields[name]
 
-    if field.writable:
+    if field.fixed:
+        assert fields_of(fetch(store, ref))[name]
+        with pytest.raises(StoreError, match=f"{entity}.{name} cannot be changed"):
+            update(store, ref, {name: "x"})
+    elif field.writable:
         value = value_for(name, field, refs)
         update(store, ref, {name: value})
         read = fields_of(fetch(store, ref))[name]
@@ -126,6 +131,54 @@ def test_a_missing_text_is_empty_and_a_missing_reference_is_none(store: CrmStore
     contact = fetch(store, create(store, "contact", {"name": "Nobody"}))
 
     assert (contact.email, contact.language, contact.account, contact.opt_out) == ("", "", None, False)
+
+
+# --- what a meeting is called in calendars
+
+
+@pytest.mark.parametrize(
+    "values", [MEETING, {"type": "call", "subject": "Prices"}, {"type": "task", "subject": "Offer"}]
+)
+def test_every_activity_is_given_a_calendar_uid_of_its_own_that_says_nothing(
+    store: CrmStore, values: dict[str, Any]
+) -> None:
+    with store.unit() as unit:
+        refs = unit.records.create("activity", [values] * 3, ANNA)
+        unit.commit()
+
+    uids = [fetch(store, ref).uid for ref in refs]
+
+    assert len(set(uids)) == 3
+    assert all(str(UUID(uid)) == uid and UUID(uid).version == 4 for uid in uids)
+
+
+def test_a_uid_that_comes_from_outside_stays_as_it_came(store: CrmStore) -> None:
+    meeting = create(store, "activity", {**MEETING, "uid": "abc/DEF@Google.com"})
+
+    update(store, meeting, {"subject": "Talk again", "category": "call"})
+
+    assert fetch(store, meeting).uid == "abc/DEF@Google.com"
+    assert [str(found) for found in find(store, "activity", {"uid": "abc/DEF@Google.com"})] == ["Talk again"]
+
+
+def test_a_uid_can_neither_be_changed_nor_taken_away(store: CrmStore) -> None:
+    meeting = create(store, "activity", MEETING)
+    before = fetch(store, meeting).uid
+
+    for value in ("other@us.example", "", None):
+        with pytest.raises(StoreError, match=r"activity\.uid cannot be changed"):
+            update(store, meeting, {"uid": value})
+
+    assert fetch(store, meeting).uid == before
+
+
+def test_the_last_values_of_a_deleted_meeting_know_its_uid(store: CrmStore) -> None:
+    meeting = create(store, "activity", MEETING)
+    uid = fetch(store, meeting).uid
+
+    delete(store, meeting)
+
+    assert new_events(store)[-1].payload["uid"] == uid
 
 
 # --- fetch

@@ -29,6 +29,7 @@ WRONG = [
     ("crm save meeting --subject x --status plnned", "--status: 'plnned' is not possible. Did you mean 'planned'?\n"),
     ("crm save contact:1 --opt-out maybe", "--opt-out: 'maybe' is no yes or no. Write yes or no.\n"),
     ("crm save contact:1 --emails x", "--emails cannot be written: the store works it out.\n"),
+    ("crm save activity:1 --uid x", "activity.uid cannot be changed: it is given once, when the record is made.\n"),
     ("crm save contact:999 --name x", "There is no contact:999. See: procession crm list contact\n"),
     ("instances show 99", "There is no instance 99. See: procession instances\n"),
     ("instances --state runing", "There is no state 'runing'. Did you mean 'running'?\n"),

@@ -507,3 +507,22 @@ def test_deploy_keeps_prefect_yaml_in_step(project: Path, call: Call) -> None:
 
     assert call("deploy", "--check").code == 0
     assert "flows.catalog.notify_contact_of_meeting" in (project / "prefect.yaml").read_text(encoding="utf-8")
+
+
+def test_a_test_system_says_loudly_that_all_mail_is_redirected(
+    greet: Path, call: Call, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft = call("email", "new", "--to", "contact:1", "--subject", "a", "--text", "b", "--json").json
+    monkeypatch.setenv("PROCESSION_MAIL_REDIRECT_ALL_TO", "tests@us.example")
+
+    ran = call("run", "greet", "-i", "contact=contact:1")
+    sent = call("email", "send", str(draft["mail"]))
+    doctor = call("doctor")
+
+    assert (ran.code, sent.code) == (0, 0)
+    assert "ALL MAIL GOES TO tests@us.example" in ran.err
+    assert f"Sent to tests@us.example in place of {draft['to'][0]}." in sent.out
+    assert "– redirect: ALL MAIL GOES TO tests@us.example, and none to those it is for" in doctor.out
+    assert "✓ mail server" in doctor.out
+    assert [mail.recipients for mail in inbox.mails] == [("tests@us.example",)] * 2
+    assert draft["to"][0].encode() in inbox.mails[1].data

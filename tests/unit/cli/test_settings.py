@@ -32,6 +32,9 @@ WRONG = [
     ('smtp.user = "anna\\r\\nRSET"', "the setting smtp.user must be one line of text", "Who logs in"),
     ('default_sender = "A <a@b.example>\\nBcc: c@d.example"', "the setting default_sender must be a name and an address", "From whom"),
     ("prefect.api_url = 'localhost:4200'", "the setting prefect.api_url must be like http://127.0.0.1:4200/api", "Address of the API"),
+    ("mail.redirect_all_to = 'Tests <tests@us.example>'", "the setting mail.redirect_all_to must be one address alone", "For test systems"),
+    ("mail.redirect = 'x'", "'mail.redirect' in procession.toml is no setting of Procession", ""),
+    ("mail.domain = 'x.example'", "'mail.domain' in procession.toml is no setting of Procession", "Did you mean 'mail_domain'?"),
     ("a = ", "procession.toml is not TOML", "A line looks like this"),
 ]  # fmt: skip
 
@@ -121,3 +124,14 @@ def test_a_secret_that_is_not_there_is_named_by_its_reference(
 
 def test_every_setting_is_described() -> None:
     assert all(name and variable.isupper() and description for name, variable, _, description in described())
+
+
+def test_all_mail_of_a_test_system_can_be_redirected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = project(tmp_path, "mail_domain = 'a.example'\n[mail]\nredirect_all_to = 'tests@us.example'")
+    assert read(written).mail.redirect_all_to == "tests@us.example"
+
+    monkeypatch.setenv("PROCESSION_MAIL_DOMAIN", "b.example")
+    monkeypatch.setenv("PROCESSION_MAIL_REDIRECT_ALL_TO", "others@us.example")
+
+    assert read(written).mail.redirect_all_to == "others@us.example"
+    assert read(written).mail_domain == "b.example"

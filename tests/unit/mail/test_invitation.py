@@ -13,7 +13,7 @@ from procession.effects import Attachment, Recipient
 from procession.errors import PermanentError
 from procession.mail import Templates, invitation
 from procession.mail.vtimezone import vtimezone
-from procession.records import Record
+from procession.records import Record, fields_of
 
 ANNA, ANN = Recipient("anna@us.example", "Anna Berg"), Recipient("ann@acme.example", "Ann Becker")
 
@@ -58,8 +58,35 @@ def test_a_changed_meeting_keeps_its_uid_and_raises_its_sequence() -> None:
     new = event(invite(world.activity()))
     moved = event(invite(world.activity(modified_at=world.START + timedelta(hours=1))))
 
-    assert new["uid"] == moved["uid"] == "activity-17@us.example"
+    assert new["uid"] == moved["uid"] == world.UID
     assert (int(new["sequence"]), int(moved["sequence"])) == (0, 3600)
+
+
+@pytest.mark.parametrize("address", ["anna@us.example", "bob@uk.example", "crm@elsewhere.example"])
+def test_the_uid_is_that_of_the_record_whoever_sends_it(address: str) -> None:
+    file = invitation(world.activity(), sender=Recipient(address, "Anna"), to=[ANN])
+
+    assert event(file)["uid"] == world.UID
+
+
+def test_a_uid_from_outside_is_kept_as_it_is() -> None:
+    outside = "040000008200E00074C5B7101A82E008;X=1,\\n@Exchange"
+
+    assert event(invite(world.activity(uid=outside)))["uid"] == outside
+
+
+def test_a_meeting_that_version_0_1_wrote_down_keeps_the_uid_that_it_sent() -> None:
+    """The last values of a record that was deleted, kept in an event or an instance: they know of no UID."""
+    kept = Record(
+        world.Ref("activity", 17), {n: v for n, v in fields_of(world.activity()).items() if n != "uid"}
+    )
+
+    assert event(invite(kept))["uid"] == "activity-17@us.example"
+
+
+def test_an_e_mail_has_no_uid_so_nobody_can_be_invited_to_it() -> None:
+    with pytest.raises(PermanentError, match=r"^activity:17 has no calendar UID: it is an e-mail$"):
+        invite(world.activity(type="email", uid=""))
 
 
 def test_a_cancelled_meeting_is_taken_out_of_the_calendar() -> None:

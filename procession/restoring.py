@@ -1,0 +1,210 @@
+"""What a person says a database is that was put back from a backup, or copied; until then it is held.
+
+put back   its installation stays, its incarnation is a new one: numbers that were given since the backup are given again
+copied     it is an installation of its own, which has nothing to do with what the other one had under way
+
+Mails of which it is known that they were sent (`procession.witness`) count as sent in either case, and go out no more.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import uuid4
+
+from procession.errors import InputError
+from procession.plan import Plan
+from procession.ports import (
+    Actor,
+    Envelope,
+    HistoryRow,
+    Identity,
+    Instance,
+    InstanceState,
+    MailState,
+    Ports,
+    Unit,
+)
+from procession.records import Ref
+from procession.schedules import Schedules
+from procession.values import from_json
+from procession.witness import Mark, Witness
+
+EVERY = 10**9
+
+RESTORED = "the database was put back from a backup, and it may have gone out already"
+COPIED = "the database is a copy of another one, whose mail it is"
+KNOWN = "it went out before the database was put back from a backup"
+IN_DOUBT = "it was being handed over when the backup was made"
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """How many mails were found to have been sent, and what was cancelled or forgotten."""
+
+    sent: int = 0
+    mails: int = 0
+    instances: int = 0
+    events: int = 0
+
+
+def go_on(ports: Ports, witness: Witness, actor: Actor) -> Restored:
+    """What a database that was put back had queued or due goes out.
+
+    Raises:
+        InputError: the database is not held, and nothing says that it was put back.
+    """
+    with ports.store.unit() as unit:
+        _check(unit, witness)
+        sent = _settle_known(unit, witness, actor, ports.clock.now())
+        _begin(unit, witness, unit.journal.standing().identity.installation)
+    return Restored(sent)
+
+
+def drop_due(ports: Ports, plans: Mapping[str, Plan], witness: Witness, actor: Actor) -> Restored:
+    """What a database that was put back had queued or due is cancelled; what is due later stays, and so does what came
+    after it was put back.
+
+    Raises:
+        InputError: the database is not held, and nothing says that it was put back.
+    """
+    now = ports.clock.now()
+    with ports.store.unit() as unit:
+        last = _check(unit, witness)
+        sent = _settle_known(unit, witness, actor, now)
+        due = [mail for mail in unit.outbox.in_state(["queued"], EVERY) if _is_due(mail.not_before, now)]
+        _cancel(unit, due, RESTORED, actor, now)
+        _doubt(unit, unit.outbox.in_state(["sending"], EVERY), now)
+        live = [
+            one for one in _instances(unit, ("ready", "running")) if one.due <= now or one.state == "running"
+        ]
+        _stop(unit, live, RESTORED, actor, now)
+        events = _forget_events(unit, last, now)
+        _skip_schedules(unit, plans, now)
+        _begin(unit, witness, unit.journal.standing().identity.installation)
+    return Restored(sent, len(due), len(live), events)
+
+
+def new_identity(ports: Ports, witness: Witness, actor: Actor, *, keep: bool) -> Restored:
+    """A copy is an installation of its own. What it brought along of the other one's mails, instances and events is
+    cancelled, unless it is to `keep` them."""
+    now = ports.clock.now()
+    with ports.store.unit() as unit:
+        mails: Sequence[Envelope] = ()
+        live: Sequence[Instance] = ()
+        events = 0
+        if not keep:
+            unit.journal.bury({engine.id: engine.beat for engine in unit.journal.engines()})
+            mails = unit.outbox.in_state(["queued", "sending"], EVERY)
+            _cancel(unit, mails, COPIED, actor, now)
+            live = _instances(unit, ("ready", "running", "incident"))
+            _stop(unit, live, COPIED, actor, now)
+            unit.journal.release(now)
+            events = _forget_events(unit, EVERY, now)
+        _begin(unit, witness, uuid4().hex)
+    return Restored(0, len(mails), len(live), events)
+
+
+def _check(unit: Unit, witness: Witness) -> int:
+    """The last event that the database brought along."""
+    standing = unit.journal.standing(witness.last_sent())
+    if not standing.held and witness.doubt(standing) is None:
+        raise InputError(
+            "the database is not held, and it knows of everything that was done with it from here",
+            hint="It goes on as it is: there is nothing to decide.",
+        )
+    return standing.held_after if standing.held else standing.event
+
+
+def _begin(unit: Unit, witness: Witness, installation: str) -> None:
+    unit.journal.go_on(Identity(installation, uuid4().hex))
+    unit.journal.witness()
+    mark = Mark.of(unit.journal.standing())
+    unit.commit()
+    witness.begin(mark)
+
+
+# --- mails
+
+
+def _is_due(at: datetime | None, now: datetime) -> bool:
+    return at is None or at <= now
+
+
+def _settle_known(unit: Unit, witness: Witness, actor: Actor, now: datetime) -> int:
+    known = witness.sent()
+    mails = [
+        mail
+        for mail in unit.outbox.in_state(["draft", "queued", "sending", "unknown"], EVERY)
+        if mail.message_id in known
+    ]
+    for mail in mails:
+        if mail.state == "draft":  # which somebody released after the backup
+            unit.outbox.settle(mail.id, "queued", now)
+    _settle(unit, mails, "sent", KNOWN, now)
+    _tell(unit, mails, "was sent", KNOWN, actor, now)
+    return len(mails)
+
+
+def _cancel(unit: Unit, mails: Sequence[Envelope], why: str, actor: Actor, now: datetime) -> None:
+    _settle(unit, mails, "cancelled", why, now)
+    _tell(unit, mails, "cancelled", why, actor, now)
+
+
+def _doubt(unit: Unit, mails: Sequence[Envelope], now: datetime) -> None:
+    """Whatever its definition says: nobody sends it again but a person."""
+    _settle(unit, mails, "unknown", IN_DOUBT, now)
+
+
+def _settle(unit: Unit, mails: Sequence[Envelope], state: MailState, why: str, now: datetime) -> None:
+    for mail in mails:
+        unit.outbox.settle(mail.id, state, now, detail=why, engine=mail.claimed_by)
+
+
+def _tell(unit: Unit, mails: Sequence[Envelope], what: str, why: str, actor: Actor, now: datetime) -> None:
+    about = {mail.id: Ref("activity", mail.activity) for mail in mails}
+    records = unit.records.fetch(list(about.values()), frozenset()) if about else {}
+    unit.history.append([
+        HistoryRow(ref, now, actor, "email", f"E-mail “{records[ref]}” {what}: {why}", ref.id)
+        for ref in about.values()
+    ])  # fmt: skip
+
+
+# --- instances and what would start some
+
+
+def _instances(unit: Unit, states: Collection[InstanceState]) -> list[Instance]:
+    return unit.journal.instances(states=states, limit=EVERY)
+
+
+def _stop(unit: Unit, instances: Sequence[Instance], why: str, actor: Actor, now: datetime) -> None:
+    """Those that an engine had in hand are cancelled as soon as it is known to be dead."""
+    unit.journal.ask_to_stop([instance.id for instance in instances], why, now)
+    unit.history.append([
+        HistoryRow(on, now, actor, "note", f"{instance.title} was cancelled: {why}")
+        for instance in instances
+        if (on := _about(instance))
+    ])  # fmt: skip
+
+
+def _about(instance: Instance) -> Ref | None:
+    """The record that started it, or the first that it was given."""
+    record = instance.trigger.get("record")
+    if isinstance(record, str):
+        return Ref.parse(record)
+    return next((value for value in from_json(instance.inputs).values() if isinstance(value, Ref)), None)
+
+
+def _forget_events(unit: Unit, last: int, now: datetime) -> int:
+    """Those up to this one start nothing any more; it is in their order that they are read."""
+    count = 0
+    while events := [event.id for event in unit.journal.pending(1000) if event.id <= last]:
+        unit.journal.dispatched(events, now)
+        count += len(events)
+    return count
+
+
+def _skip_schedules(unit: Unit, plans: Mapping[str, Plan], now: datetime) -> None:
+    """Moments that an engine would still make up for, when it starts."""
+    missed = Schedules(plans.values(), now).due(now)
+    made = unit.journal.append(missed)
+    unit.journal.dispatched([event for event in made if event is not None], now)
