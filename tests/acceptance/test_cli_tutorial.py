@@ -85,12 +85,15 @@ class Reader:
         from flows.wiring import application
         from procession.advance import advance
         from procession.engine import Engine
+        from procession.engines import beating
 
         app = application()
         ports = app.ports()
+        app.publish()  # as `serve` does
         engine = Engine(ports, app.definitions, lambda plan, found: advance(plan, found, ports))
-        while engine.tick():
-            pass
+        with beating(ports.engine):
+            while engine.tick():
+                pass
         app.close()
 
     def write(self, block: Block) -> None:

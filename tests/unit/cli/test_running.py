@@ -229,12 +229,14 @@ def tick(project: Path) -> None:
     from flows.wiring import application
     from procession.advance import advance
     from procession.engine import Engine
+    from procession.engines import beating
 
     app = application(project)
     ports = app.ports()
     engine = Engine(ports, app.definitions, lambda plan, found: advance(plan, found, ports))
-    while engine.tick():
-        pass
+    with beating(ports.engine):
+        while engine.tick():
+            pass
     app.close()
 
 
