@@ -384,7 +384,7 @@ def test_the_doctor_says_what_works_and_what_to_mend(project: Path, call: Call, 
     assert found.pop("Prefect") in ("well", "unwell")
     assert found == {
         "settings": "not set up", "database": "well", "mail server": "well", "templates": "well", "processes": "well",
-        "incidents": "well",
+        "current versions": "well", "incidents": "well",
     }  # fmt: skip
 
 
