@@ -5,12 +5,13 @@ from textwrap import dedent
 
 import pytest
 from engine_world import NOON
-from office import FUNCTIONS, Office
+from office import ANNA, FUNCTIONS, Office
 
 from crm.schema import SCHEMA
 from procession.advance import advance
 from procession.compile import Folder, compile_files, compile_text
 from procession.definitions import StoredDefinitions
+from procession.dispatch import start_by_hand
 from procession.engine import Engine
 from procession.errors import ShapeProblem, TemporaryError
 from procession.mail import Templates
@@ -288,3 +289,28 @@ def test_an_engine_that_cannot_run_a_version_works_on_what_it_can(office: Office
     assert sorted(office.states()) == ["completed", "ready", "ready", "ready"]
     work(new)
     assert set(office.states()) == {"completed"}
+
+
+def test_an_older_version_is_read_once_however_often_its_instances_are_claimed(office: Office):
+    read: list[str] = []
+
+    def compiled(files: Mapping[str, str]) -> Plan:
+        read.extend(files.values())
+        return compile_files(files, SCHEMA, FUNCTIONS)
+
+    old = plan("process: p\ntriggers: [{manual: {}}]\nsteps: [{set: {x: 1}}]\n")
+    new = plan("process: p\ntriggers: [{manual: {}}]\nsteps: [{set: {x: 2}}]\n")
+    for version in (old, new):
+        publish(office.ports.store, Folder({"p": version}, {}), "here", NOON)
+    ports = office.ports
+    one = Engine(
+        ports, StoredDefinitions(ports.store, compiled), lambda plan, group: advance(plan, group, ports)
+    )
+
+    for _ in range(5):
+        for version in (old, old, new):
+            start_by_hand(ports, version, {}, actor=ANNA)
+        work(one)
+
+    assert office.states() == ["completed"] * 15
+    assert len(read) == 2
