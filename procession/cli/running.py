@@ -1,7 +1,7 @@
 """`run`, `serve`, `deploy`: the engine, started by hand in this process or kept running."""
 
 import logging
-import re
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from procession import typed
 from procession.cli import instances, output
 from procession.cli.content import Json
 from procession.cli.fields import pairs
 from procession.cli.session import Session, session
 from procession.errors import InputError
 from procession.ports import Instance, Ports
-from procession.spelling import count, did_you_mean, one_of
+from procession.spelling import count
 
 if TYPE_CHECKING:
     from procession.application import Deployed
-    from procession.plan import Input, Plan, Step
+    from procession.plan import Plan, Step
 
 GIVEN = typer.Option(
     "--input", "-i", metavar="NAME=VALUE", help="An input of the process; a record as activity:17."
@@ -86,43 +85,15 @@ def read_inputs(now: Session, plan: "Plan", written: Mapping[str, str]) -> dict[
     """The inputs of a process from text.
 
     Raises:
-        InputError: an input is unknown, missing or of another type.
+        InputError: as `procession.inputs.checked`.
     """
-    known = {declared.name: declared for declared in plan.inputs}
-    values = {}
-    for name, text in written.items():
-        if name not in known:
-            hint = did_you_mean(name, known) or (f"It has {one_of(known)}." if known else "It has none.")
-            raise InputError(f"process {plan.process!r} has no input {name!r}", hint=hint)
-        declared = known[name]
-        values[name] = typed.read(
-            text, declared.type, f"input {name}", now.application.clock, declared.options
-        )
-        _check_bounds(declared, values[name])
-    for name, declared in known.items():
-        if declared.required and declared.default is None and name not in values:
-            example = f"{declared.type.of}:17" if declared.type.name == "record" else "…"
-            raise InputError(
-                f"input {name!r} of process {plan.process!r} is missing",
-                hint=f"Give it as --input {name}={example}",
-            )
-    return values
+    from procession.inputs import MissingInputError, checked
 
-
-def _check_bounds(declared: "Input", value: Any) -> None:
-    """Raises:
-    InputError: the value lies outside of what the input says.
-    """
-    what, low, high = f"input {declared.name}", declared.minimum, declared.maximum
-    if low is not None and value < low:
-        raise InputError(f"{what} must be at least {output.plain(low)}, not {output.plain(value)}")
-    if high is not None and value > high:
-        raise InputError(f"{what} must be at most {output.plain(high)}, not {output.plain(value)}")
-    if declared.pattern and not re.fullmatch(declared.pattern, str(value)):
-        raise InputError(
-            f"{what}: {value!r} does not have its form",
-            hint=declared.description or f"It is {declared.pattern}",
-        )
+    try:
+        return checked(plan, written, now.caller)
+    except MissingInputError as error:
+        example = shlex.quote(error.example) if error.example else "…"
+        raise InputError(error.message, hint=f"Give it as --input {error.name}={example}") from None
 
 
 def serve(

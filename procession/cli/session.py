@@ -16,6 +16,7 @@ from procession.records import Ref, Schema
 from procession.spelling import count, did_you_mean, one_of
 
 if TYPE_CHECKING:
+    from procession.inputs import Caller
     from procession.plan import Plan
 
 
@@ -39,6 +40,14 @@ class Session:
     def actor(self) -> Actor:
         """Who sits here, for History."""
         return Actor("user", self.application.user)
+
+    @property
+    def caller(self) -> "Caller":
+        """Where who sits here is, for moments that they type."""
+        from procession.inputs import Caller
+        from procession.times import MACHINE_ZONE
+
+        return Caller(self.application.clock.now(), MACHINE_ZONE)
 
     def plan(self, name: str) -> "Plan":
         """A process by its id, as its file has it.
