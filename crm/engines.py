@@ -33,6 +33,7 @@ _LEAD = (
     .values(engine_id=bindparam("engine"), epoch=_P.epoch + 1)
     .returning(_P.epoch)
 )
+_STEP_DOWN = update(j.planner).where(_P.engine_id == bindparam("engine")).values(engine_id=None)
 _LEADS = (
     select(_P.id)
     .where(_P.id == 1, _P.engine_id == bindparam("engine"), _P.epoch == bindparam("epoch"), NOT_HELD)
@@ -83,6 +84,9 @@ class Engines(Part):
         first = _FIRST_PLANNER.on(self._connection)
         self._connection.execute(first, {"id": 1, "engine_id": None, "epoch": 0})
         return self._connection.execute(_LEAD, {"engine": engine}).scalar()
+
+    def step_down(self, engine: int) -> None:
+        self._connection.execute(_STEP_DOWN, {"engine": engine})
 
     def leads(self, engine: int, epoch: int) -> bool:
         return self._connection.execute(_LEADS, {"engine": engine, "epoch": epoch}).first() is not None

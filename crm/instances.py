@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, select, text, union_all, update
+from sqlalchemy import Row, bindparam, delete, func, select, text, union_all, update
 
 from crm import journal as j
 from crm.claims import Claims, instance_of
@@ -39,6 +39,12 @@ _STATES = {
     "running": text("instance.state = 'running'"),
 }
 _LOOKED_AT = text("instance.state IN ('failed', 'incident')")
+_LIVE = union_all(
+    select(j.instance.c.process).where(_STATES["ready"]),
+    select(j.instance.c.process).where(_STATES["running"]),
+    select(j.instance.c.process).where(_LOOKED_AT, text("instance.state = 'incident'")),
+).subquery("live")  # each by its own partial index
+_LIVE_OF_EACH = select(_LIVE.c.process, func.count().label("live")).group_by(_LIVE.c.process)
 _SEEN = (
     update(j.instance).where(j.instance.c.id == bindparam("number")).values(flow_run_id=bindparam("flow_run"))
 )
@@ -142,6 +148,9 @@ class Runs(Part):
         if process:
             query = query.where(j.instance.c.process == process)
         return list(map(instance_of, self._connection.execute(query)))
+
+    def live(self) -> dict[str, int]:
+        return {row.process: row.live for row in self._connection.execute(_LIVE_OF_EACH)}
 
     def running_in_prefect(self) -> dict[int, str]:
         rows = self._connection.execute(_RUNNING_IN_PREFECT)

@@ -1,4 +1,4 @@
-"""`flows.catalog.<process>`: the flow of a process of the project, made when somebody asks for it.
+"""`flows.catalog.<process>`: the flow of the current version of a process, made when somebody asks for it.
 
 Deployments name their flow this way (`entrypoint: flows.catalog.notify_contact_of_meeting`), so a new process
 needs no Python. The project is that of PROCESSION_PROJECT, else the nearest one around the current folder, which a
@@ -13,13 +13,13 @@ from prefect import Flow
 from flows import build
 from flows.starting import Host
 from flows.wiring import Application, application
+from procession.publications import Asked
 from procession.spelling import did_you_mean
 
 
 def __getattr__(name: str) -> "Flow[..., Any]":
     """Raises:
-    AttributeError: there is no such process.
-    ProcessErrors: a definition cannot be used.
+    AttributeError: no version of such a process is current, or this program cannot run it.
     """
     if name.startswith("_"):
         raise AttributeError(name)
@@ -28,12 +28,13 @@ def __getattr__(name: str) -> "Flow[..., Any]":
 
 @functools.cache
 def _flow(process: str) -> "Flow[..., Any]":
-    project = _project()
-    plans = project.plans()
-    if process not in plans:
-        hint = did_you_mean(process, plans)
-        raise AttributeError(f"there is no process {process!r} in {project.processes}. {hint}".rstrip())
-    return build.flow(plans[process], _host, project.data / "prefect" / "results")
+    project, definitions = _project(), _host().definitions
+    if why := definitions.unusable.get(process):
+        raise AttributeError(f"this program cannot run the process {process!r}: {why}")
+    if process not in definitions.plans:
+        hint = did_you_mean(process, definitions.plans) or "See: procession process list"
+        raise AttributeError(f"no process {process!r} is current. {hint}")
+    return build.flow(definitions.plans[process], _host, project.data / "prefect" / "results")
 
 
 @functools.cache
@@ -44,5 +45,7 @@ def _project() -> Application:
 @functools.cache
 def _host() -> Host:
     project = _project()
-    project.publish()
+    if project.publishes:
+        project.publish(Asked())
+    project.definitions.refresh()
     return Host(project.ports(), project.definitions)

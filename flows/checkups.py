@@ -1,7 +1,7 @@
 """What `procession doctor` looks at: each connection is really tried, and told of in words."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 from email.utils import parseaddr
 from urllib.parse import urlsplit
@@ -11,6 +11,7 @@ from flows.server import HOST, api_url, healthy, named_server
 from flows.settings import FILE, Settings
 from procession.application import Checkup
 from procession.errors import ConfigurationError, ProcessErrors, ProcessionError, TransportRefused
+from procession.publications import Asked
 from procession.spelling import count
 from procession.witness import held
 
@@ -28,6 +29,7 @@ def checkups(application: Project) -> Iterator[Checkup]:
     yield _prefect(application)
     yield _templates(application)
     yield _processes(application)
+    yield from _current(application)
     yield from _incidents(application)
 
 
@@ -166,6 +168,32 @@ def _processes(application: Project) -> Checkup:
         "well",
         f"{count(len(plans), 'process')}: {', '.join(sorted(plans))}" if plans else "none yet",
     )
+
+
+def _current(application: Project) -> Iterator[Checkup]:
+    """What an engine of this program would run of the database, and where the files say something else."""
+    what, definitions = "current versions", application.definitions
+    try:
+        definitions.refresh()
+        published = application.publish(Asked(dry_run=True))
+    except ProcessionError:
+        return  # told of already
+    if definitions.unusable:
+        found = "; ".join(f"{process}, {why}" for process, why in definitions.unusable.items())
+        yield Checkup(what, "unwell", f"this program cannot run {found}",
+                      "Mend that, or upgrade this program. Until then its engine starts nothing, and leaves that to "
+                      "engines that can.")  # fmt: skip
+        return
+    told = [count(len(definitions.plans), "process"), *published.sentences()]
+    mend = _how_to_publish(application, {change.what for change in published.changes})
+    yield Checkup(what, "well", "; ".join(told), mend)
+
+
+def _how_to_publish(application: Project, found: Collection[str]) -> str:
+    if "new" in found:
+        by_itself = "; `procession serve` does it, too" if application.publishes else ""
+        return f"To publish new files: procession deploy{by_itself}"
+    return "To publish older files: procession deploy --back" if "older" in found else ""
 
 
 def _incidents(application: Project) -> Iterator[Checkup]:

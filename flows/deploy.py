@@ -8,7 +8,7 @@ Schedules and triggers are written switched off: the engine fires them itself. S
 twice, since a moment and an event count once (docs/decisions, "Who starts a process").
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,8 +22,10 @@ from ruamel.yaml.scalarstring import LiteralScalarString
 from flows import words
 from flows.project import Project
 from procession.application import Deployed
+from procession.definitions import Definitions
 from procession.errors import ConfigurationError
 from procession.plan import Plan, Trigger
+from procession.publications import Asked, Published
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -43,21 +45,35 @@ HEAD = """\
 """
 
 
-def deploy(application: Project, *, write: bool = True) -> Deployed:
-    """Bring `prefect.yaml` of the project in step with its processes; without `write`, only say what is not.
+def deploy(application: Project, asked: Asked) -> Deployed:
+    """Publish the processes of the project, and bring `prefect.yaml` in step with what is current then.
 
     Raises:
-        ProcessErrors: a definition cannot be used.
-        ConfigurationError: the file is there and cannot be read.
+        ProcessErrors: a file cannot be used; nothing is published.
+        ConfigurationError: `prefect.yaml` is there and cannot be read.
     """
     file = application.project / FILE
-    plans = application.plans()
+    application.plans()
     document = _read(file)
-    changes = _update(document, plans)
-    if changes and write:
+    published = application.publish(asked)
+    plans = _to_be_current(application, published)
+    changes = _update(document, plans, application.definitions.unusable)
+    if changes and not asked.dry_run:
         with file.open("w", encoding="utf-8") as out:
             _yaml().dump(document, out)
-    return Deployed(file, tuple(sorted(plans)), tuple(changes))
+    return Deployed(file, tuple(sorted(plans)), tuple(changes), published)
+
+
+def _to_be_current(application: Project, published: Published) -> dict[str, Plan]:
+    """The current versions, or those that would be if it was not only looked."""
+    application.definitions.refresh()
+    plans = dict(application.definitions.plans)
+    for change in published.changes:
+        if change.what in ("new", "back"):
+            plans[change.process] = application.plans()[change.process]
+        elif change.what == "retired":
+            plans.pop(change.process, None)
+    return plans
 
 
 def _yaml() -> YAML:
@@ -81,7 +97,8 @@ def _read(file: Path) -> CommentedMap:
     return document
 
 
-def _update(document: CommentedMap, plans: Mapping[str, Plan]) -> list[str]:
+def _update(document: CommentedMap, plans: Mapping[str, Plan], others: Collection[str]) -> list[str]:
+    """`others` are current, too, and stay as they are."""
     if not isinstance(document.get("deployments"), CommentedSeq):
         document["deployments"] = CommentedSeq(document.get("deployments") or ())
     deployments = document["deployments"]
@@ -95,8 +112,9 @@ def _update(document: CommentedMap, plans: Mapping[str, Plan]) -> list[str]:
         elif _merge(old, wanted):
             changes.append(f"changed {process}")
     for entrypoint, gone in found.items():
-        deployments.remove(gone)
-        changes.append(f"removed {entrypoint.removeprefix(CATALOG)}")
+        if (process := entrypoint.removeprefix(CATALOG)) not in others:
+            deployments.remove(gone)
+            changes.append(f"removed {process}")
     return changes
 
 
@@ -210,17 +228,17 @@ def _trigger(plan: Plan, trigger: Trigger) -> dict[str, Any]:
 # --- on a server
 
 
-def register(client: "SyncPrefectClient", plans: Mapping[str, Plan], runs: "Runs", project: Path) -> None:
-    """Have a deployment of every process on the server, and note their ids in `runs.deployments`. What people
+def register(client: "SyncPrefectClient", definitions: Definitions, runs: "Runs", project: Path) -> None:
+    """Have a deployment of every current version on the server, and note their ids in `runs.deployments`. What people
     switched there (schedules, automations) stays.
 
     Raises:
         UNREACHABLE: see `flows.client`.
     """
     _have_pool(client)
-    for process, plan in plans.items():
-        runs.deployments[process] = _register(client, plan, runs, project)
-    _forget_others(client, plans, project)
+    plans = definitions.plans
+    runs.deployments = {process: _register(client, plan, runs, project) for process, plan in plans.items()}
+    _forget_others(client, {*plans, *definitions.unusable}, project)
 
 
 def _have_pool(client: "SyncPrefectClient") -> None:
@@ -290,14 +308,14 @@ def _schedules(plan: Plan) -> "list[DeploymentScheduleCreate]":
     ]
 
 
-def _forget_others(client: "SyncPrefectClient", plans: Mapping[str, Plan], project: Path) -> None:
-    """Take away the deployments of processes that this project has no more; their runs stay."""
+def _forget_others(client: "SyncPrefectClient", current: Collection[str], project: Path) -> None:
+    """Take away the deployments of this project's processes that are current no more; their runs stay."""
     from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
 
     ours = DeploymentFilter(tags=DeploymentFilterTags(all_=[words.TAG]))
     for there in client.read_deployments(deployment_filter=ours):
         process = (there.entrypoint or "").removeprefix(CATALOG)
-        if there.pull_steps == _pull(project) and process not in plans:
+        if there.pull_steps == _pull(project) and process not in current:
             client.delete_deployment(there.id)
 
 

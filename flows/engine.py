@@ -12,7 +12,6 @@ next engine on this store goes on (architecture.md, section 5).
 
 import logging
 import signal
-import threading
 import time
 from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -31,6 +30,7 @@ from procession.application import FlowRun
 from procession.engine import Engine
 from procession.engines import beating
 from procession.errors import ProcessionError, TemporaryError, Unforeseen, foreseen
+from procession.publications import Asked, Published
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun as PrefectRun
@@ -55,17 +55,21 @@ class Serving:
 
     prefect: Named | Supervisor
     loop: "Future[None]"
-    stopping: threading.Event
+    host: "Host"
 
     @property
     def ui_url(self) -> str:
         return self.prefect.ui_url
 
+    @property
+    def processes(self) -> Collection[str]:
+        return self.host.plans
+
     def wait(self) -> None:
         """Until the loop ends, or this process is told to stop; told twice, it does not wait for the step under way."""
 
         def stop(_signal: int, _frame: FrameType | None) -> None:
-            self.stopping.set()
+            self.host.stopping.set()
             as_before()
 
         def as_before() -> None:
@@ -110,32 +114,44 @@ class Serving:
 
 
 @contextmanager
-def serve(application: Project) -> Iterator[Serving]:
-    """Run the engine while the block runs.
+def serve(application: Project, *, publish: bool | None = None) -> Iterator[Serving]:
+    """Run the engine while the block runs. It runs what the database says is current; its own files matter only in
+    so far as it is to `publish` them (None: if the application `publishes` by itself).
 
-    A Prefect server that cannot be started, or ends, keeps it from nothing.
+    A file that cannot be used, and a Prefect server that cannot be started or ends, keep it from nothing.
 
     Raises:
-        ProcessErrors: a definition cannot be used.
         ConfigurationError: the store cannot be used.
     """
-    application.plans()
     settings = application.settings.prefect
     with ExitStack() as stack:
         stack.enter_context(_logged(application.data / "engine.log"))
+        if application.redirect_all_to:
+            log.warning("test system: all mail is redirected to one address (mail.redirect_all_to)")
         folder, url = application.data / "prefect", named_server(settings.api_url).rstrip("/")
         prefect = Named(url) if url else stack.enter_context(Supervisor(folder, settings.port))
-        application.publish()
+        publish = application.publishes if publish is None else publish
+        tell_of_files(application.publish(Asked(dry_run=not publish)))
         import flows.worker  # noqa: F401  # takes a second or two, as the server does to start
 
-        loop, stopping = stack.enter_context(_working(application, prefect, folder))
-        yield Serving(prefect, loop, stopping)
+        loop, host = stack.enter_context(_working(application, prefect, folder))
+        yield Serving(prefect, loop, host)
+
+
+def tell_of_files(published: Published) -> None:
+    """Say in the log what the files changed, and where something else runs than what they say."""
+    for problems in published.problems.values():
+        for problem in problems:
+            log.error("%s", str(problem).splitlines()[0])
+    for change in published.changes:
+        is_done = published.done and change.what in ("new", "back")
+        log.log(logging.INFO if is_done else logging.WARNING, "%s", published.sentence(change))
 
 
 @contextmanager
 def _working(
     application: Project, prefect: Named | Supervisor, folder: Path
-) -> Iterator[tuple["Future[None]", threading.Event]]:
+) -> Iterator[tuple["Future[None]", "Host"]]:
     """All parts but the server, at work while the block runs."""
     from flows import deploy
     from flows.client import drain, quiet
@@ -148,14 +164,13 @@ def _working(
 
     until = time.monotonic() + ATTACH_SECONDS
     host = Host(application.ports(), application.definitions, is_engine=True)
+    host.definitions.refresh()
     runs, breaker = Runs(host, folder / "results"), _breaker(prefect)
     worker, publisher = Worker(runs, breaker, application.settings.prefect.patience_seconds), Publisher()
     watch = Watch(
         runs, Reporter(runs, worker.unsettled), publisher, breaker,
-        lambda client: deploy.register(client, host.plans, runs, application.project),
+        lambda client: deploy.register(client, host.definitions, runs, application.project),
     )  # fmt: skip
-    if host.ports.redirect_all_to:
-        log.warning("test system: all mail is redirected to one address (mail.redirect_all_to)")
     engine = Engine(host.ports, host.definitions, worker, application.settings.batch, publisher)
     with quiet(folder / "client.log"), ThreadPoolExecutor(1, "engine") as threads, worker, watch:
         watch.wait_until_attached(until - time.monotonic())
@@ -167,7 +182,7 @@ def _working(
         )
         loop = threads.submit(_loop, engine, host)
         try:
-            yield loop, host.stopping
+            yield loop, host
         finally:
             host.stopping.set()
             loop.exception()  # it is over; `wait` raises what it raised

@@ -14,12 +14,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
-from procession.errors import InputError
+from procession.inputs import Caller, checked
 from procession.plan import Input, Plan
 from procession.ports import Clock
 from procession.records import Record, Ref, Type, ref_of
-from procession.times import spoken
-from procession.typed import read as read_text
+from procession.times import MACHINE_ZONE, spoken
 from procession.values import from_json
 
 EVENT = "event"
@@ -130,18 +129,19 @@ def _duration(value: Any) -> str:
 
 
 def given(plan: Plan, parameters: Mapping[str, Any], clock: Clock) -> dict[str, Any]:
-    """Parameters of a flow run → typed inputs, as `procession.dispatch.start_by_hand` takes them.
+    """Parameters of a flow run → typed inputs, as `procession.dispatch.start_by_hand` takes them. A field that was left
+    empty is not given.
 
     Raises:
-        InputError: a value is not of its type, or outside the bounds.
+        InputError: an input is missing, not of its type, or outside of its limits.
     """
-    known = {declared.name: declared for declared in plan.inputs}
-    inputs = {}
-    for name, value in parameters.items():
-        if name in known and value is not None and value != "" and not isinstance(value, FieldInfo):
-            inputs[name] = _read(known[name], value, clock)
-            _check_bounds(known[name], inputs[name])
-    return inputs
+    known = {declared.name for declared in plan.inputs}
+    filled_in = {
+        name: value
+        for name, value in parameters.items()
+        if name in known and value not in ("", None) and not isinstance(value, FieldInfo)
+    }
+    return checked(plan, filled_in, Caller(clock.now(), MACHINE_ZONE))
 
 
 def event_of(plan: Plan, parameters: Mapping[str, Any]) -> int | None:
@@ -149,38 +149,6 @@ def event_of(plan: Plan, parameters: Mapping[str, Any]) -> int | None:
     if EVENT in {declared.name for declared in plan.inputs} or isinstance(value, FieldInfo) or value is None:
         return None
     return int(value)
-
-
-def _read(declared: Input, value: Any, clock: Clock) -> Any:
-    kind = declared.type
-    if kind.name == "list" and not isinstance(value, str):
-        item = kind.item or Type("any")
-        return tuple(_read_one(item, part, declared, clock) for part in value)
-    return _read_one(kind, value, declared, clock)
-
-
-def _read_one(kind: Type, value: Any, declared: Input, clock: Clock) -> Any:
-    if kind.name == "any" or (kind.name == "bool" and isinstance(value, bool)):
-        return value
-    text = value.isoformat() if isinstance(value, date) else str(value)
-    return read_text(text, kind, declared.title or declared.name, clock, declared.options)
-
-
-def _check_bounds(declared: Input, value: Any) -> None:
-    low, high = (b if _comparable(b, value) else None for b in (declared.minimum, declared.maximum))
-    if (low is not None and value < low) or (high is not None and value > high):
-        said = " and ".join(
-            f"at {word} {spoken(bound) if isinstance(bound, timedelta) else bound}"
-            for word, bound in (("least", low), ("most", high))
-            if bound is not None
-        )
-        raise InputError(f"{declared.title or declared.name} must be {said}")
-
-
-def _comparable(bound: Any, value: Any) -> bool:
-    """Not so: a length of time, and a number of business days."""
-    numbers = (int, float, Decimal)
-    return isinstance(bound, type(value)) or (isinstance(bound, numbers) and isinstance(value, numbers))
 
 
 def parameters(plan: Plan, inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -61,9 +61,7 @@ class Host:
         if self.is_engine:
             yield
             return
-        with self.ports.store.unit(write=False) as unit:
-            publication = unit.journal.glance(self.ports.clock.now()).publication
-        self.definitions.refresh(publication)
+        self.definitions.refresh()
         with beating(self.ports.engine):
             yield
 

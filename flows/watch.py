@@ -10,7 +10,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from queue import SimpleQueue
 from types import TracebackType
@@ -48,7 +48,8 @@ CANCELLED = "it was cancelled in Prefect"
 
 
 class Watch:
-    """Its threads live while the `with` block runs. `attach` is called whenever Prefect is back, and at first."""
+    """Its threads live while the `with` block runs. `attach` is called at first, whenever Prefect is back, and when other
+    versions of processes are current."""
 
     def __init__(
         self, runs: Runs, reporter: Reporter, publisher: Publisher, breaker: Breaker,
@@ -57,6 +58,7 @@ class Watch:
         self._runs, self._reporter, self._breaker = runs, reporter, breaker
         self._publisher, self._attach = publisher, attach
         self._attached = threading.Event()
+        self._registered: Mapping[str, Plan] | None = None
         self._over = threading.Event()
         self._by_hand: SimpleQueue[tuple[FlowRun, Plan] | None] = SimpleQueue()
         self._looks = 0
@@ -100,7 +102,8 @@ class Watch:
                 self._breaker.trip("it does not answer")
                 return
             self._attached.clear()
-        if not self._attached.is_set():
+        if not self._attached.is_set() or self._registered is not self._runs.host.plans:
+            self._registered = self._runs.host.plans  # first, since they may change meanwhile
             self._attach(client)
             self._attached.set()
             self._breaker.close()
@@ -150,11 +153,12 @@ class Watch:
         now = datetime.now(UTC)  # noqa: TID251  # Prefect's clock
         for waiting in client.get_scheduled_flow_runs_for_work_pool(deploy.POOL, scheduled_before=now):
             process = processes.get(waiting.flow_run.deployment_id)  # type: ignore[arg-type]  # None is no key
-            if process is None:
-                continue  # another project's
+            plan = self._runs.host.plans.get(process or "")
+            if plan is None:
+                continue  # another project's, or retired just now
             answer: OrchestrationResult[Any] = client.set_flow_run_state(waiting.flow_run.id, Pending())
             if answer.status == SetStateStatus.ACCEPT:  # else a worker was faster
-                self._by_hand.put((client.read_flow_run(waiting.flow_run.id), self._runs.host.plans[process]))
+                self._by_hand.put((client.read_flow_run(waiting.flow_run.id), plan))
 
     def _carry_out(self) -> None:
         with connected(self._breaker.url):

@@ -1,7 +1,8 @@
 """Settings → ports: the composition root, the only place that knows which parts the application is made of.
 
 application(project)   settings are read; nothing is opened yet
-.templates .plans()    content, for those who only check or show it
+.templates .files()    content, for those who only check or show it
+.definitions           the processes as the database has them
 .store .mail_out       connections, made when they are first used
 .ports()               all of it, for the engine
 .serve() .deploy()     Prefect, imported when it is first used
@@ -33,10 +34,12 @@ from procession.records import Ref, Schema, ref_of
 if TYPE_CHECKING:
     from crm.store import CrmStore
     from procession.application import Checkup, Deployed, Imported, ImportOptions, Running
-    from procession.definitions import Published, StoredDefinitions
+    from procession.compile import Folder
+    from procession.definitions import StoredDefinitions
     from procession.mail import Templates
     from procession.plan import Plan
     from procession.ports import Actor, Clock, Delivery, MailOut, Ports, Renderer, Store
+    from procession.publications import Asked, Published
     from procession.witness import Witness
 
 
@@ -115,13 +118,16 @@ class Application:
         return Templates(_from_here(self.template_folder))
 
     def plans(self) -> "Mapping[str, Plan]":
-        return self._plans
+        return self.files().usable()
+
+    def files(self) -> "Folder":
+        return self._files
 
     @cached_property
-    def _plans(self) -> "dict[str, Plan]":
-        from procession.compile import load
+    def _files(self) -> "Folder":
+        from procession.compile import read as read_folder
 
-        return load(_from_here(self.processes), self.templates, SCHEMA, FUNCTIONS)
+        return read_folder(_from_here(self.processes), self.templates, SCHEMA, FUNCTIONS)
 
     @cached_property
     def store(self) -> "CrmStore":
@@ -182,12 +188,26 @@ class Application:
             if opened := self.__dict__.pop(name, None):
                 opened.close()
 
-    def publish(self, *, back: bool = False) -> "Published":
-        """Make the processes of this folder current where their files changed since this folder published last."""
-        from procession.definitions import publish
+    @property
+    def publishes(self) -> bool:
+        return self.settings.database.startswith("sqlite:")
 
-        folder = f"{socket.gethostname()}:{self.processes.resolve()}"
-        return publish(self.store, tuple(self.plans().values()), folder, self.clock.now(), back=back)
+    def publish(self, asked: "Asked") -> "Published":
+        from procession.publications import publish
+
+        files = self.files()
+        self.definitions.know(files.plans.values())
+        return publish(self.store, files, self._folder_name, self.clock.now(), asked)
+
+    def retire(self, process: str) -> bool:
+        from procession.publications import retire
+
+        return retire(self.store, process, self._folder_name, self.clock.now())
+
+    @property
+    def _folder_name(self) -> str:
+        """Among all folders that publish to the store."""
+        return f"{socket.gethostname()}:{self.processes.resolve()}"
 
     @cached_property
     def definitions(self) -> "StoredDefinitions":
@@ -247,15 +267,15 @@ class Application:
 
         return checkups(self)
 
-    def deploy(self, *, write: bool = True) -> "Deployed":
+    def deploy(self, asked: "Asked") -> "Deployed":
         from flows.deploy import deploy
 
-        return deploy(self, write=write)
+        return deploy(self, asked)
 
-    def serve(self) -> AbstractContextManager["Running"]:
+    def serve(self, *, publish: bool | None = None) -> AbstractContextManager["Running"]:
         from flows.engine import serve
 
-        return serve(self)
+        return serve(self, publish=publish)
 
 
 def first_meeting(store: "CrmStore", now: datetime) -> Ref:

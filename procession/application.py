@@ -18,9 +18,11 @@ from procession.ports import Actor, Clock, MailOut, Ports, Store
 from procession.records import Ref, Schema
 
 if TYPE_CHECKING:  # these read templates and expressions: half a second that `--help` need not wait for
-    from procession.definitions import Definitions, Published
+    from procession.compile import Folder
+    from procession.definitions import Definitions
     from procession.mail import Templates
     from procession.plan import Plan
+    from procession.publications import Asked, Published
     from procession.witness import Witness
 
 Progress = Callable[[int, int], None]
@@ -49,11 +51,12 @@ class ImportOptions:
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """What `deploy` wrote to `prefect.yaml`: the processes there, and which of them are new, changed or gone."""
+    """What `deploy` published, and wrote to `prefect.yaml`: the processes there, and which are new, changed or gone."""
 
     file: Path
     processes: tuple[str, ...]
-    changes: tuple[str, ...] = ()
+    changes: tuple[str, ...]
+    published: "Published"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,11 @@ class Running(Protocol):
     @property
     def ui_url(self) -> str:
         """Where the Prefect UI is; "" without Prefect."""
+        ...
+
+    @property
+    def processes(self) -> Collection[str]:
+        """Those whose current version it runs."""
         ...
 
     def wait(self) -> None:
@@ -143,8 +151,16 @@ class Application(Protocol):
         """
         ...
 
+    def files(self) -> "Folder":
+        """The processes as the files of the project have them.
+
+        Raises:
+            ConfigurationError: the folder of processes or of templates cannot be read.
+        """
+        ...
+
     def plans(self) -> "Mapping[str, Plan]":
-        """All processes of the project, compiled.
+        """Those of `files`, if all of them can be used.
 
         Raises:
             ProcessErrors: all problems of all definitions.
@@ -177,14 +193,23 @@ class Application(Protocol):
         """The world for the engine, with other parts in place of the project's own where given."""
         ...
 
-    def publish(self, *, back: bool = False) -> "Published":
-        """Make the processes of this folder current where their files changed since this folder published last;
-        with `back` also those that are older versions."""
+    @property
+    def publishes(self) -> bool:
+        """Whether the files are published whenever an engine starts; otherwise `deploy` does it. So it is where one
+        folder and one database belong together."""
+        ...
+
+    def publish(self, asked: "Asked") -> "Published":
+        """Make the files' versions of the processes current where they are new."""
+        ...
+
+    def retire(self, process: str) -> bool:
+        """Have no version of this process current; False if none is."""
         ...
 
     @property
     def definitions(self) -> "Definitions":
-        """The versions of processes that the store has."""
+        """The versions of processes that the store has; the current ones once they are refreshed."""
         ...
 
     def upgrade(self) -> None:
@@ -223,12 +248,17 @@ class Application(Protocol):
         """Try every connection, one after the other."""
         ...
 
-    def deploy(self, *, write: bool = True) -> Deployed:
-        """Keep `prefect.yaml` in step with the processes; without `write`, only say what is not."""
+    def deploy(self, asked: "Asked") -> Deployed:
+        """Publish all files, and keep `prefect.yaml` in step with what is current then.
+
+        Raises:
+            ProcessErrors: a file cannot be used; nothing is published.
+        """
         ...
 
-    def serve(self) -> AbstractContextManager[Running]:
-        """The engine, with a Prefect server unless the settings name one; it works while the context is open."""
+    def serve(self, *, publish: bool | None = None) -> AbstractContextManager[Running]:
+        """The engine, with a Prefect server unless the settings name one; it works while the context is open.
+        `publish`: whether to do so first; None: if the application `publishes` by itself."""
         ...
 
 

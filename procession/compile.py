@@ -9,6 +9,7 @@ Each stage finds all its mistakes at once; each has the file, line and column of
 """
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from procession import model, plan, rules, source
@@ -17,34 +18,59 @@ from procession.mail import Templates
 from procession.records import Schema
 
 
-def load(
-    processes: Path, templates: Templates, schema: Schema, functions: Collection[str]
-) -> dict[str, plan.Plan]:
-    """The plans of all processes in a folder, by id. `*.test.yaml` are no processes.
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The processes of a folder: the plans of those that can be used as written, by id, and what is wrong with the
+    others, by the name of their file (which is the id that it should have)."""
+
+    plans: Mapping[str, plan.Plan]
+    problems: Mapping[str, tuple[ProcessError, ...]]
+
+    def usable(self) -> Mapping[str, plan.Plan]:
+        """Raises:
+        ProcessErrors: every mistake of every file.
+        """
+        if problems := tuple(problem for some in self.problems.values() for problem in some):
+            raise ProcessErrors(_counted(problems), problems=problems)
+        return self.plans
+
+
+def read(processes: Path, templates: Templates, schema: Schema, functions: Collection[str]) -> Folder:
+    """The processes of a folder. `*.test.yaml` are none.
 
     Raises:
-        ProcessErrors: every mistake of every file.
         ConfigurationError: the folder is not there.
     """
     if not processes.is_dir():
         raise ConfigurationError(f"there is no folder of processes at {processes}")
     world = rules.World(schema, templates, functions)
     plans: dict[str, plan.Plan] = {}
-    problems: list[ProcessError] = []
-    for file in sorted(processes.glob("*.yml")):
-        at = Place(str(file), 1, 1)
-        problems.append(SyntaxProblem("the file is not read", at=at, hint=f"Name it {file.stem}.yaml."))
+    problems: dict[str, tuple[ProcessError, ...]] = {}
     for file in sorted(processes.glob("*.yaml")):
         if file.name.endswith(".test.yaml"):
             continue
         try:
-            made = _compile(file.read_bytes(), str(file), world)
+            made = _compile(_bytes(file), str(file), world)
             plans[made.process] = made
         except ProcessErrors as error:
-            problems.extend(error.problems)
-    if problems:
-        raise ProcessErrors(_counted(problems), problems=tuple(problems))
-    return plans
+            problems[file.stem] = error.problems
+    for file in sorted(processes.glob("*.yml")):
+        hint = f"Name it {file.stem}.yaml."
+        problem = SyntaxProblem("the file is not read", at=Place(str(file), 1, 1), hint=hint)
+        problems[file.stem] = (*problems.get(file.stem, ()), problem)
+    return Folder(plans, problems)
+
+
+def load(
+    processes: Path, templates: Templates, schema: Schema, functions: Collection[str]
+) -> Mapping[str, plan.Plan]:
+    """The plans of all processes in a folder, by id.
+
+    Raises:
+        ProcessErrors: every mistake of every file.
+        ConfigurationError: the folder is not there.
+    """
+    return read(processes, templates, schema, functions).usable()
 
 
 def compile_text(
@@ -67,6 +93,14 @@ def compile_files(files: Mapping[str, str], schema: Schema, functions: Collectio
     name = next(path for path in files if path.endswith(".yaml") and "/" not in path)
     world = rules.World(schema, Templates.of_files(files), functions)
     return _compile(files[name], name, world, pinned=True)
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        problem = SyntaxProblem(f"the file cannot be read: {error.strerror}", at=Place(str(file), 1, 1))
+        raise ProcessErrors(_counted([problem]), problems=(problem,)) from error
 
 
 def _compile(text: str | bytes, file: str, world: rules.World, *, pinned: bool = False) -> plan.Plan:

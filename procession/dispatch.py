@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from procession.errors import FINAL, InputError, ProcessionError, foreseen
+from procession.errors import FINAL, InputError, Place, ProcessionError, foreseen
 from procession.expressions import evaluate, fill
+from procession.inputs import checked
 from procession.plan import Plan, Trigger
 from procession.ports import Actor, Event, Instance, Ports, Start, Unit
 from procession.records import Record, Ref, ref_of
@@ -70,24 +71,13 @@ def start_by_hand(
 
 def _resolved(plan: Plan, inputs: Mapping[str, Any], unit: Unit) -> dict[str, Any]:
     """The inputs with records in the place of refs, as the key's expression sees them."""
-    known = {declared.name: declared for declared in plan.inputs}
-    for name in inputs:
-        if name not in known:
-            raise InputError(
-                f"{plan.process} has no input {name!r}", hint=f"It has: {', '.join(known) or 'none'}."
-            )
-    names: dict[str, Any] = {}
-    for name, declared in known.items():
-        value = inputs.get(name)
+    names = checked(plan, inputs)
+    for name, value in names.items():
         if isinstance(value, Ref):
-            reads = plan.reads.get(name, frozenset())
-            if value.entity != declared.type.of or not (found := unit.records.fetch([value], reads)):
-                raise InputError(f"input {name!r}: there is no {declared.type.of} {value.id}")
-            value = found[value]
-        if value is None and declared.required and declared.default is None:
-            raise InputError(f"input {name!r} of {plan.process} is missing", hint=declared.description)
-        if value is not None:
-            names[name] = value
+            found = unit.records.fetch([value], plan.reads.get(name, frozenset()))
+            if value not in found:
+                raise InputError(f"input {name!r}: there is no {value.entity} {value.id}")
+            names[name] = found[value]
     return names
 
 
@@ -149,7 +139,9 @@ def _set_aside(
     """Mark an event as dispatched though it could not be; what it should have started are incidents."""
     now = ports.clock.now()
     starts = [
-        _failed_start(match.plan, {"id": match.trigger.id, "event": event.type}, event, error)
+        _failed_start(
+            match.plan, {"id": match.trigger.id, "event": event.type}, event, error, match.trigger.at
+        )
         for event in events
         for match in _matches(event, plans)
     ]
@@ -237,10 +229,10 @@ def _started(match: _Match, records: Read, now: datetime) -> Start | None:
         with foreseen(f"trigger {trigger.id!r}", at=trigger.at):
             if trigger.condition is not None and not evaluate(trigger.condition, names):
                 return None
-            inputs = {name: fill(value, names) for name, value in trigger.inputs.items()}
+            inputs = checked(plan, {name: fill(value, names) for name, value in trigger.inputs.items()})
             return _start(plan, told, inputs, event, gone=event.type == "deleted")
     except FINAL as error:
-        return _failed_start(plan, told, event, error)
+        return _failed_start(plan, told, event, error, trigger.at)
 
 
 def _start(
@@ -260,12 +252,14 @@ def _start(
     )  # fmt: skip
 
 
-def _failed_start(plan: Plan, trigger: Mapping[str, Any], event: Event, error: ProcessionError) -> Start:
+def _failed_start(
+    plan: Plan, trigger: Mapping[str, Any], event: Event, error: ProcessionError, at: Place
+) -> Start:
     told = {
         "message": writable(error.message),
         "class": "permanent",
         "hint": error.hint,
-        "place": str(getattr(error, "at", None) or plan.at),
+        "place": str(getattr(error, "at", None) or at),
     }
     return Start(
         plan.process, plan.digest, plan.title, f"event {event.id}", "parallel", {}, trigger, event.id, event.at,

@@ -1,17 +1,17 @@
 """The inputs of a process as anybody gives them (a command line, a form, a trigger, a program), checked and typed.
 
-The one place that knows what an input accepts. A value of its type is taken as it is, a text is read as that type;
-then its limits hold. Whether a record is there is for the store to say (`procession.dispatch`).
+The one place that knows what an input accepts, and how a text that somebody types is read. A value of its type is
+taken as it is, a text is read as that type; then its limits hold. Whether a record is there is for the store to say
+(`procession.dispatch`).
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
 from math import isfinite
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from procession import times
 from procession.errors import InputError
@@ -31,10 +31,18 @@ class Caller:
     offset is one of their `zone`. Without these, both are refused."""
 
     now: datetime | None = None
-    zone: ZoneInfo | None = None
+    zone: tzinfo | None = None
 
 
 NOWHERE = Caller()
+
+
+class MissingInputError(InputError):
+    """An input that must be given is not; `name` is its name, `example` a text that would do ("": any)."""
+
+    def __init__(self, message: str, *, hint: str = "", name: str = "", example: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.name, self.example = name, example
 
 
 def checked(plan: Plan, given: Mapping[str, Any], caller: Caller = NOWHERE) -> dict[str, Any]:
@@ -55,20 +63,37 @@ def checked(plan: Plan, given: Mapping[str, Any], caller: Caller = NOWHERE) -> d
         if given.get(name) is not None:
             values[name] = _value(declared, given[name], caller)
         elif declared.required and declared.default is None:
-            hint = f"Give it {_EXAMPLES[declared.type.name].format(of=declared.type.of)}."
-            raise InputError(f"{_called(declared)} of process {plan.process!r} is missing", hint=hint)
+            raise _missing(plan, declared)
     return values
 
 
-def _value(declared: Input, given: Any, caller: Caller) -> Any:
+def read(what: str, type_: Type, given: Any, caller: Caller, options: Sequence[str] = ()) -> Any:
+    """A value of this type, from one or from a text; `what` is how people call its place.
+
+    Raises:
+        InputError: it is none, or not one of the `options` if there are any.
+    """
     try:
-        value = _read(declared.type, given, caller)
+        value = _read(type_, given, caller)
     except ValueError as error:
-        what, _, hint = str(error).partition(". ")
-        raise InputError(f"{_called(declared)}: {what.rstrip('.')}", hint=hint) from None
-    if declared.options and value not in declared.options:
-        hint = did_you_mean(value, declared.options) or f"It is {one_of(declared.options)}."
-        raise InputError(f"{_called(declared)} cannot be {_shown(value)}", hint=hint)
+        problem, _, hint = str(error).partition(". ")
+        raise InputError(f"{what}: {problem.rstrip('.')}", hint=hint) from None
+    if options and value not in options:
+        hint = did_you_mean(value, options) or f"It is {one_of(options)}."
+        raise InputError(f"{what} cannot be {_shown(value)}", hint=hint)
+    return value
+
+
+def _missing(plan: Plan, declared: Input) -> MissingInputError:
+    what, example = _EXAMPLES[declared.type.name]
+    example = example.format(of=declared.type.of)
+    hint = f"Give it {what}{f', such as {example}' if example else ''}."
+    message = f"{_called(declared)} of process {plan.process!r} is missing"
+    return MissingInputError(message, hint=hint, name=declared.name, example=example)
+
+
+def _value(declared: Input, given: Any, caller: Caller) -> Any:
+    value = read(_called(declared), declared.type, given, caller, declared.options)
     if declared.pattern and isinstance(value, str) and not re.fullmatch(declared.pattern, value):
         hint = declared.description or f"It is {declared.pattern}"
         raise InputError(f"{_called(declared)} does not have its form: {_shown(value)}", hint=hint)
@@ -192,6 +217,14 @@ def _moment(_type: Type, given: Any, caller: Caller) -> datetime:
         return times.parse_moment(given, caller.zone).astimezone(UTC)
     except OverflowError:
         raise _wrong(given, "moment within reach", "it as 2026-03-06T10:00+01:00") from None
+    except ValueError as error:
+        if not (caller.now and caller.zone) or not isinstance(given, str) or given.strip().startswith("+"):
+            raise
+        what = str(error).partition(". ")[0]
+        raise ValueError(f"{what}. {_FROM_HERE}") from None
+
+
+_FROM_HERE = "Write it as 2026-03-06T10:00, with +01:00 for a zone of its own, or as +2 days from now."
 
 
 def _duration(_type: Type, given: Any, _caller: Caller) -> times.Duration:
@@ -241,9 +274,8 @@ _READERS: Mapping[str, Callable[[Type, Any, Caller], Any]] = {
     "text": _text, "int": _int, "number": _number, "bool": _bool, "date": _date, "datetime": _moment, "duration": _duration,
     "record": _record, "list": _list, "any": _any,
 }  # fmt: skip
-_EXAMPLES: Mapping[str, str] = {
-    "text": "a text", "int": "a whole number, such as 3", "number": "a number, such as 12.5", "bool": "yes or no",
-    "date": "a date, such as 2026-03-06", "datetime": "a moment, such as 2026-03-06T10:00+01:00",
-    "duration": "a duration, such as 2 days", "record": "a record, such as {of}:17", "list": "a list, such as a, b, c",
-    "any": "a value",
+_EXAMPLES: Mapping[str, tuple[str, str]] = {
+    "text": ("a text", ""), "int": ("a whole number", "3"), "number": ("a number", "12.5"), "bool": ("yes or no", ""),
+    "date": ("a date", "2026-03-06"), "datetime": ("a moment", "2026-03-06T10:00+01:00"),
+    "duration": ("a duration", "2 days"), "record": ("a record", "{of}:17"), "list": ("a list", "a, b, c"), "any": ("a value", ""),
 }  # fmt: skip

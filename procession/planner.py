@@ -65,24 +65,34 @@ class Planner:
 
     def _epoch(self, glance: Glance) -> int | None:
         """The epoch in which this engine plans; None if it does not."""
-        if not self.definitions.complete:
-            return None
         engine = self.ports.engine.id
+        if self.definitions.unusable:
+            self._leave_it_to_others(glance, engine)
+            return None
         if glance.planner:
             return glance.epoch if glance.planner == engine else None
         with self.ports.store.unit() as unit:
             epoch = unit.journal.lead(engine)
+            publication = unit.journal.glance(self.ports.clock.now()).publication
             unit.commit()
         if epoch is not None:
             log.info("engine %d plans, in epoch %d", engine, epoch)
-        return epoch
+        return epoch if publication == glance.publication else None  # what is current is to be read first
+
+    def _leave_it_to_others(self, glance: Glance, engine: int) -> None:
+        """It does not know what an event starts of a version that it cannot run."""
+        if glance.planner == engine:
+            with self.ports.store.unit() as unit:
+                unit.journal.step_down(engine)
+                unit.commit()
+            log.info("engine %d plans no more", engine)
 
     @contextmanager
     def _unit(self, epoch: int) -> Iterator[Unit]:
         engine = self.ports.engine.id
         with self.ports.store.unit() as unit:
             if not unit.journal.leads(engine, epoch):
-                raise TemporaryError("Another engine plans now.")
+                raise TemporaryError("Another engine plans now, or a process changed.")
             yield unit
 
     def _take_back(self, epoch: int, glance: Glance, now: datetime) -> int:

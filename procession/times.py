@@ -9,8 +9,10 @@ import functools
 import re
 import zoneinfo
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import TYPE_CHECKING
+
+from typing_extensions import override
 
 from procession.spelling import closest
 from procession.values import BusinessDays
@@ -191,7 +193,28 @@ def _closest_zone(name: str) -> str:
     return f"Did you mean {cities.get(close, close)!r}?" if close else "Write it as Europe/Berlin."
 
 
-def parse_moment(value: object, zone: zoneinfo.ZoneInfo | None = None) -> datetime:
+class _MachineZone(tzinfo):
+    @override
+    def utcoffset(self, at: datetime | None, /) -> timedelta | None:
+        try:
+            return at.replace(tzinfo=None).astimezone().utcoffset() if at else None
+        except ValueError:  # of years below 1 and above 9999
+            raise OverflowError("date value out of range") from None
+
+    @override
+    def dst(self, at: datetime | None, /) -> None:
+        del at
+
+    @override
+    def tzname(self, at: datetime | None, /) -> None:
+        del at
+
+
+MACHINE_ZONE: tzinfo = _MachineZone()
+"""The zone in which this machine shows the time: that of who sits at it."""
+
+
+def parse_moment(value: object, zone: tzinfo | None = None) -> datetime:
     """Read an ISO 8601 moment, `2026-03-06T10:00+01:00` or `2026-03-06 10:00`. One that names no offset
     is in `zone`; a date alone is its midnight.
 

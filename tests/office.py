@@ -96,9 +96,9 @@ class Office:
         self.plans[plan.process] = plan
         return plan
 
-    def elsewhere(self, **changes: Any) -> Ports:
+    def elsewhere(self, host: str = "elsewhere", /, **changes: Any) -> Ports:
         """The same world as another engine sees it, on a machine of its own."""
-        engine = Membership(self.ports.store, EngineProcess("elsewhere"))
+        engine = Membership(self.ports.store, EngineProcess(host))
         return replace(self.ports, engine=engine, **changes)
 
     def dead(self, ports: Ports) -> None:

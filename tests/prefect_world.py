@@ -31,6 +31,7 @@ from procession.engines import Membership
 from procession.mail import Templates
 from procession.plan import Plan
 from procession.ports import Actor, Delivery, Instance, Ports
+from procession.publications import Asked, Published
 from procession.records import Ref
 
 T = TypeVar("T")
@@ -200,7 +201,10 @@ class Project:
     def ports(self) -> Ports:
         return self.world.ports(self.functions)
 
-    def publish(self) -> None: ...
+    publishes = True
+
+    def publish(self, _asked: Asked) -> Published:
+        return Published()
 
     @property
     def definitions(self) -> Definitions:

@@ -1,6 +1,6 @@
 """The journal: events, versions of processes, engines, instances, where these are and what they did."""
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
@@ -18,6 +18,7 @@ from procession.ports import (
     Glance,
     Identity,
     Instance,
+    Publication,
     SentMail,
     Standing,
     StepRun,
@@ -74,20 +75,24 @@ class MemoryDefinitions:
         last = {row.process: row.digest for row in rows}
         return {process: digest for process, digest in last.items() if digest}
 
-    def published_by(self, folder: str) -> dict[str, str]:
+    def publications(self, *, alone: bool = False) -> list[Publication]:
+        del alone  # who writes is alone
         rows = self._tables["publication"].rows.values()
-        return {row.process: row.digest for row in rows if row.folder == folder}
+        return [
+            Publication(row.process, row.digest, self._number(row.process, row.digest), row.folder, row.at)
+            for row in rows
+        ]
 
-    def was_current(self) -> Mapping[str, set[str]]:
-        found: dict[str, set[str]] = defaultdict(set)
-        for row in self._tables["publication"].rows.values():
-            if row.digest:
-                found[row.process].add(row.digest)
-        return found
+    def _number(self, process: str, digest: str) -> int:
+        known = self.definition(process, digest)
+        return known.number if known else 0
 
     def make_current(self, process: str, digest: str, folder: str, at: datetime) -> None:
         row = {"process": process, "digest": digest, "folder": folder, "at": at}
         self._tables.insert("publication", [row])
+        planner = self._tables["planner"].rows.get(1)
+        if planner:
+            self._tables.change("planner", 1, epoch=planner.epoch + 1)
 
 
 class MemoryEngines:
@@ -133,6 +138,11 @@ class MemoryEngines:
         self._tables.put("planner", {"id": 1, "engine_id": engine, "epoch": epoch})
         return epoch
 
+    def step_down(self, engine: int) -> None:
+        row = self._tables["planner"].rows.get(1)
+        if row and row.engine_id == engine:
+            self._tables.change("planner", 1, engine_id=None)
+
     def leads(self, engine: int, epoch: int) -> bool:
         row = self._tables["planner"].rows.get(1)
         is_planner = row is not None and (row.engine_id, row.epoch) == (engine, epoch)
@@ -173,6 +183,9 @@ class MemoryRuns:
     """See `procession.ports.Journal`."""
 
     _tables: Tables
+
+    def live(self) -> dict[str, int]:
+        return dict(Counter(row.process for row in self._tables["instance"].waiting()))
 
     def glance(self, now: datetime) -> Glance:
         engines, planner = self._tables["engine"].rows, self._tables["planner"].rows.get(1)

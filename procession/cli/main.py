@@ -25,6 +25,7 @@ from procession.cli import (
     init,
     instances,
     output,
+    processes,
     records,
     restored,
     running,
@@ -175,6 +176,7 @@ def _add_commands() -> None:
     doctor.add(app)
     restored.add(app)
     history.add(app)
+    app.add_typer(processes.app, name="process", rich_help_panel="Running")
     app.add_typer(instances.app, name="instances", rich_help_panel="Looking")
     app.add_typer(incidents.app, name="incidents", rich_help_panel="Looking")
     app.add_typer(records.app, name="crm", rich_help_panel="Data and mail")

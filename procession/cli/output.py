@@ -20,7 +20,7 @@ from rich.text import Text
 from procession.values import to_json
 
 WIDEST = 120
-UNBROKEN = ("when", "start", "started", "state")
+UNBROKEN = ("when", "start", "started", "since", "state")
 """Columns whose cells are never wrapped, besides the first and the right-aligned ones."""
 STATES = {
     "completed": "green", "sent": "green", "done": "green", "well": "green",

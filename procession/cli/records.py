@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-from procession import typed
 from procession.application import ImportOptions
 from procession.cli import output
 from procession.cli.content import Json
@@ -321,6 +320,8 @@ def _save(
 
 
 def _typed(now: Session, entity: str, written: Mapping[str, str], option: str) -> dict[str, Any]:
+    from procession.inputs import read
+
     fields = now.application.schema.entity(entity).fields
     values = {}
     for name, text in written.items():
@@ -328,9 +329,7 @@ def _typed(now: Session, entity: str, written: Mapping[str, str], option: str) -
         where = f"{option} {name}" if option else f"--{name.replace('_', '-')}"
         if not option and not field.writable:
             raise InputError(f"{where} cannot be written: the store works it out")
-        values[name] = (
-            typed.read(text, field.type, where, now.application.clock, field.options) if text else None
-        )
+        values[name] = read(where, field.type, text, now.caller, field.options) if text else None
     return values
 
 

@@ -1,25 +1,26 @@
 """`run`, `serve`, `deploy`: the engine, started by hand in this process or kept running."""
 
 import logging
-import re
+import shlex
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from procession import typed
 from procession.cli import instances, output
 from procession.cli.content import Json
 from procession.cli.fields import pairs
 from procession.cli.session import Session, session
 from procession.errors import InputError
 from procession.ports import Instance, Ports
-from procession.spelling import count, did_you_mean, one_of
+from procession.spelling import count
 
 if TYPE_CHECKING:
-    from procession.plan import Input, Plan, Step
+    from procession.application import Deployed
+    from procession.plan import Plan, Step
 
 GIVEN = typer.Option(
     "--input", "-i", metavar="NAME=VALUE", help="An input of the process; a record as activity:17."
@@ -40,9 +41,9 @@ def run(
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Run it here to its end, or leave it to a running engine.")] = True,
     json: Json = False,
 ) -> None:  # fmt: skip
-    """Start a process by hand, and run it to its end in this process.
+    """Start the current version of a process by hand, and run it to its end in this process.
 
-    Exit code 1 if it failed, or stopped at an error that a person must look at.
+    With SQLite the files are published first, as by `serve`. Exit code 1 if it failed, or stopped at an error that a person must look at.
 
     Examples:
 
@@ -53,12 +54,11 @@ def run(
     from procession.dispatch import start_by_hand
     from procession.witness import refuse_if_held
 
-    plan = now.plan(process)
+    plan = now.current(process)
     inputs = read_inputs(now, plan, pairs(given or (), "--input"))
     ports = now.application.ports()
     refuse_if_held(ports)
     _tell_redirect(ports.redirect_all_to)
-    now.application.publish()
     started = start_by_hand(ports, plan, inputs, actor=now.actor)
     if started is None:
         raise InputError(
@@ -88,47 +88,32 @@ def read_inputs(now: Session, plan: "Plan", written: Mapping[str, str]) -> dict[
     """The inputs of a process from text.
 
     Raises:
-        InputError: an input is unknown, missing or of another type.
+        InputError: as `procession.inputs.checked`.
     """
-    known = {declared.name: declared for declared in plan.inputs}
-    values = {}
-    for name, text in written.items():
-        if name not in known:
-            hint = did_you_mean(name, known) or (f"It has {one_of(known)}." if known else "It has none.")
-            raise InputError(f"process {plan.process!r} has no input {name!r}", hint=hint)
-        declared = known[name]
-        values[name] = typed.read(
-            text, declared.type, f"input {name}", now.application.clock, declared.options
-        )
-        _check_bounds(declared, values[name])
-    for name, declared in known.items():
-        if declared.required and declared.default is None and name not in values:
-            example = f"{declared.type.of}:17" if declared.type.name == "record" else "…"
-            raise InputError(
-                f"input {name!r} of process {plan.process!r} is missing",
-                hint=f"Give it as --input {name}={example}",
-            )
-    return values
+    from procession.inputs import MissingInputError, checked
+
+    try:
+        return checked(plan, written, now.caller)
+    except MissingInputError as error:
+        example = shlex.quote(error.example) if error.example else "…"
+        raise InputError(error.message, hint=f"Give it as --input {error.name}={example}") from None
 
 
-def _check_bounds(declared: "Input", value: Any) -> None:
-    """Raises:
-    InputError: the value lies outside of what the input says.
-    """
-    what, low, high = f"input {declared.name}", declared.minimum, declared.maximum
-    if low is not None and value < low:
-        raise InputError(f"{what} must be at least {output.plain(low)}, not {output.plain(value)}")
-    if high is not None and value > high:
-        raise InputError(f"{what} must be at most {output.plain(high)}, not {output.plain(value)}")
-    if declared.pattern and not re.fullmatch(declared.pattern, str(value)):
-        raise InputError(
-            f"{what}: {value!r} does not have its form",
-            hint=declared.description or f"It is {declared.pattern}",
-        )
-
-
-def serve(context: typer.Context) -> None:
+def serve(
+    context: typer.Context,
+    publish: Annotated[
+        bool | None,
+        typer.Option(
+            "--publish/--no-publish",
+            help="Publish the files first; the default with SQLite.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
     """Run the engine: every saved record, due schedule and manual start does what the processes say.
+
+    It runs the current versions of the database. With SQLite it publishes new versions of its files when it starts,
+    with PostgreSQL only if asked to: `procession deploy` does that.
 
     It starts a Prefect server to look at the runs, unless PREFECT_API_URL names one. Stop it with Ctrl-C: what
     runs is finished or goes on at the next start; nothing is lost.
@@ -136,15 +121,16 @@ def serve(context: typer.Context) -> None:
     Examples:
 
       procession serve
+      procession serve --publish
       PREFECT_API_URL=http://127.0.0.1:4200/api procession serve
     """
     application = session(context).application
-    plans = application.plans()
     _tell_what_happens()
     output.note("Starting …")
     _tell_redirect(application.redirect_all_to)
-    with application.serve() as engine:
-        output.say(f"Serving {count(len(plans), 'process')}: {', '.join(sorted(plans))}")
+    with application.serve(publish=publish) as engine:
+        running = sorted(engine.processes)
+        output.say(f"Serving {count(len(running), 'process')}{': ' if running else ''}{', '.join(running)}")
         if engine.ui_url:
             output.say(f"Runs: {engine.ui_url}")
         output.note("Stop with Ctrl-C.")
@@ -172,28 +158,60 @@ def deploy(
     check: Annotated[
         bool, typer.Option("--check", help="Only say what is not in step; exit code 1 then.")
     ] = False,
+    back: Annotated[
+        bool, typer.Option("--back", help="Also files that are older versions, which were current before.")
+    ] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Also retire the processes of this folder whose file is gone.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Keep prefect.yaml in step with the processes: a deployment for each, with its schedules and form.
+    """Make the files of the project the current versions of its processes, and keep prefect.yaml in step with them.
 
-    `prefect deploy --all` then tells a Prefect server.
+    All or nothing: if a file cannot be used, nothing is published. What runs goes on with the version it began with.
+    `prefect deploy --all` then tells a Prefect server that `serve` does not work with.
 
     Examples:
 
       procession deploy
-      procession deploy && prefect deploy --all
       procession deploy --check
+      procession deploy --back
+      procession deploy --prune
+      procession deploy && prefect deploy --all
     """
-    done = session(context).application.deploy(write=not check)
+    from procession.publications import Asked
+
+    done = session(context).application.deploy(Asked(back=back, prune=prune, dry_run=check))
     if json:
-        output.emit({"file": str(done.file), "processes": done.processes, "changes": done.changes})
+        output.emit(_deployed(done))
     else:
-        for change in done.changes:
-            output.say(change)
-        state = "as it was" if not done.changes else "not in step" if check else "written"
-        output.note(f"{done.file} is {state}: {count(len(done.processes), 'deployment')}.")
-    if check and done.changes:
+        _tell_deployed(done, checked=check)
+    if check and (done.changes or done.published.changes):
         raise typer.Exit(1)
+
+
+def _deployed(done: "Deployed") -> dict[str, Any]:
+    versions = [asdict(change) for change in done.published.changes]
+    return {
+        "versions": versions,
+        "file": str(done.file),
+        "processes": done.processes,
+        "changes": done.changes,
+    }
+
+
+def _tell_deployed(done: "Deployed", *, checked: bool) -> None:
+    for sentence in done.published.sentences():
+        output.say(sentence)
+    left = {change.what for change in done.published.changes}
+    if "older" in left:
+        output.note("To take the older files: procession deploy --back")
+    if "gone" in left:
+        output.note("To retire what has no file any more: procession deploy --prune")
+    for change in done.changes:
+        output.say(f"{done.file.name}: {change}")
+    state = "as it was" if not done.changes else "not in step" if checked else "written"
+    output.note(f"{done.file} is {state}: {count(len(done.processes), 'deployment')}.")
 
 
 def _to_its_end(plan: "Plan", number: int, ports: Ports, *, quiet: bool) -> None:

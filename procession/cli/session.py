@@ -1,5 +1,6 @@
 """What one call of the command line carries along: the global options, and the application once it is used."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,12 +9,14 @@ from typing import TYPE_CHECKING, cast
 import typer
 
 from procession.application import Application, load
-from procession.errors import InputError
+from procession.cli import output
+from procession.errors import ConfigurationError, InputError, ProcessError, ProcessErrors
 from procession.ports import Actor
 from procession.records import Ref, Schema
-from procession.spelling import did_you_mean, one_of
+from procession.spelling import count, did_you_mean, one_of
 
 if TYPE_CHECKING:
+    from procession.inputs import Caller
     from procession.plan import Plan
 
 
@@ -38,17 +41,56 @@ class Session:
         """Who sits here, for History."""
         return Actor("user", self.application.user)
 
+    @property
+    def caller(self) -> "Caller":
+        """Where who sits here is, for moments that they type."""
+        from procession.inputs import Caller
+        from procession.times import MACHINE_ZONE
+
+        return Caller(self.application.clock.now(), MACHINE_ZONE)
+
     def plan(self, name: str) -> "Plan":
-        """A process by its id.
+        """A process by its id, as its file has it.
 
         Raises:
             InputError: there is no such process.
-            ProcessErrors: the processes of the project cannot be used as written.
+            ProcessErrors: its file cannot be used as written.
         """
-        plans = self.application.plans()
-        if name not in plans:
-            raise InputError(f"there is no process {name!r}", hint=_instead(name, plans, "process"))
-        return plans[name]
+        files = self.application.files()
+        _refuse_broken(name, files.problems)
+        if name not in files.plans:
+            raise InputError(f"there is no process {name!r}", hint=_instead(name, files.plans, "process"))
+        return files.plans[name]
+
+    def current(self, name: str) -> "Plan":
+        """The current version of a process; that of its file if the application publishes by itself.
+
+        Raises:
+            InputError: no version of such a process is current.
+            ProcessErrors: its file is to be published, and cannot be used as written.
+            ConfigurationError: this program cannot run the current version.
+        """
+        from procession.publications import Asked
+
+        application = self.application
+        if application.publishes:
+            _refuse_broken(name, application.files().problems)
+        published = application.publish(Asked(dry_run=not application.publishes))
+        definitions = application.definitions
+        definitions.refresh()
+        if why := definitions.unusable.get(name):
+            raise ConfigurationError(f"this program cannot run {name!r}: {why}")
+        change = published.of(name)
+        if change and change.what == "new" and published.done:
+            change = None
+        if name in definitions.plans:
+            if change:
+                output.note(f"{published.sentence(change)}.")
+            return definitions.plans[name]
+        if change:
+            back = " --back" * (change.what == "older")
+            raise InputError(published.sentence(change), hint=f"Publish it with: procession deploy{back}")
+        raise InputError(f"there is no process {name!r}", hint=_instead(name, definitions.plans, "process"))
 
     def ref(self, text: str, *, of: tuple[str, ...] = ()) -> Ref:
         """A record that is written `contact:3`; `of` names the entities that will do.
@@ -67,6 +109,11 @@ class Session:
 def session(context: typer.Context) -> Session:
     """The session of this call."""
     return cast(Session, context.find_root().obj)
+
+
+def _refuse_broken(name: str, problems: Mapping[str, tuple[ProcessError, ...]]) -> None:
+    if found := problems.get(name):
+        raise ProcessErrors(f"{count(len(found), 'problem')} in the file of {name!r}.", problems=found)
 
 
 def _instead(name: str, known: object, noun: str) -> str:

@@ -64,6 +64,18 @@ class Definition:
 
 
 @dataclass(frozen=True, slots=True)
+class Publication:
+    """A line of the log of publications: from `at` on the version with this digest (and `number`) is the current one
+    of its process, because `folder` said so; without a digest the process is retired."""
+
+    process: str
+    digest: str
+    number: int
+    folder: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Start:
     """A wish to start an instance. `inputs` are JSON values (`procession.values`)."""
 

@@ -19,6 +19,7 @@ from procession.ports.entries import (
     Identity,
     Instance,
     MailState,
+    Publication,
     QueuedMail,
     Released,
     SentMail,
@@ -107,16 +108,17 @@ class Journal(Protocol):
         """`{process: digest}` of the current versions; without those that are retired."""
         ...
 
-    def published_by(self, folder: str) -> dict[str, str]:
-        """`{process: digest}` of what this folder made current last."""
-        ...
-
-    def was_current(self) -> Mapping[str, set[str]]:
-        """`{process: digests}` of all that are or ever were current."""
+    def publications(self, *, alone: bool = False) -> list[Publication]:
+        """The whole log, oldest first; `alone`: nobody else appends to it until this unit ends."""
         ...
 
     def make_current(self, process: str, digest: str, folder: str, at: datetime) -> None:
-        """Append to the log of publications; an empty digest retires the process."""
+        """Append to the log of publications; an empty digest retires the process. The planner's epoch ends: what it
+        is about to write it would write by the version before. It goes on in the next one."""
+        ...
+
+    def live(self) -> dict[str, int]:
+        """`{process: how many of its instances are not over}`; without those that have none."""
         ...
 
     def start(self, starts: Sequence[Start], now: datetime) -> list[int | None]:
@@ -143,6 +145,10 @@ class Journal(Protocol):
 
     def lead(self, engine: int) -> int | None:
         """Become the planner if nobody alive is; returns the epoch, a number that is never given again."""
+        ...
+
+    def step_down(self, engine: int) -> None:
+        """Be the planner no more; another engine may become it at once."""
         ...
 
     def leads(self, engine: int, epoch: int) -> bool:

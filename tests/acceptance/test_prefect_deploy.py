@@ -16,6 +16,7 @@ from flows.runs import Runs
 from flows.starting import Host
 from flows.wiring import Application, application
 from procession.definitions import Definitions
+from procession.publications import Asked
 from procession.testing.inbox import Inbox
 
 pytestmark = pytest.mark.acceptance
@@ -95,7 +96,7 @@ def deployed(project: Application, server: Server, prefect: Prefect) -> Applicat
     """The project, with its deployments made by `prefect deploy --all`."""
     if deploy.POOL not in {pool.name for pool in prefect.client.read_work_pools()}:
         prefect.client.create_work_pool(WorkPoolCreate(name=deploy.POOL, type="process"))
-    deploy.deploy(project)
+    deploy.deploy(project, Asked())
     run_prefect(project, server, "deploy", "--all")
     return project
 
@@ -141,22 +142,18 @@ def test_an_engine_keeps_the_deployments_of_its_project_in_step(
     for left in prefect.client.read_deployments():  # by other tests, of projects in other folders
         prefect.client.delete_deployment(left.id)
     plans = project.plans()
-    runs = Runs(Host(project.ports(), Definitions(plans)), tmp_path)
-    deploy.register(prefect.client, plans, runs, project.project)
+    both = Definitions(plans)
+    notify, digest = (Definitions({process: plans[process]}) for process in sorted(plans, reverse=True))
+    runs = Runs(Host(project.ports(), both), tmp_path)
+    deploy.register(prefect.client, both, runs, project.project)
     (schedule,) = prefect.client.read_deployment(prefect.deployment("digest")).schedules
     prefect.client.update_deployment_schedule(prefect.deployment("digest"), schedule.id, active=True)
-    elsewhere = {"digest": plans["digest"]}
 
-    deploy.register(prefect.client, plans, runs, project.project)
+    deploy.register(prefect.client, both, runs, project.project)
     switched = prefect.client.read_deployment(prefect.deployment("digest")).schedules[0].active
-    deploy.register(
-        prefect.client,
-        {"notify_contact_of_meeting": plans["notify_contact_of_meeting"]},
-        runs,
-        tmp_path / "other",
-    )
+    deploy.register(prefect.client, notify, runs, tmp_path / "other")
     still_there = prefect.deployment("digest")
-    deploy.register(prefect.client, elsewhere, runs, project.project)
+    deploy.register(prefect.client, digest, runs, project.project)
 
     assert (schedule.slug, schedule.active) == ("mondays", False)
     assert switched
@@ -174,8 +171,7 @@ def test_an_entrypoint_of_a_process_that_is_not_there_says_so(project: Applicati
     )
 
     assert failed.stderr.splitlines()[-1] == (
-        f"AttributeError: there is no process 'notify_contact_of_meetings' in {project.processes}. "
-        "Did you mean 'notify_contact_of_meeting'?"
+        "AttributeError: no process 'notify_contact_of_meetings' is current. Did you mean 'notify_contact_of_meeting'?"
     )
 
 

@@ -121,24 +121,13 @@ def test_the_last_publication_of_a_process_is_its_current_version(store: Store) 
     assert do(store, "current") == {"notify": "d1", "other": "e1"}
 
 
-def test_a_folder_s_own_last_publications_are_told_whoever_published_since(store: Store) -> None:
-    do(store, "make_current", "notify", "d1", "old", NOW)
-    do(store, "make_current", "notify", "d2", "new", NOW)
-    do(store, "make_current", "other", "e1", "new", NOW)
-
-    assert do(store, "published_by", "old") == {"notify": "d1"}
-    assert do(store, "published_by", "new") == {"notify": "d2", "other": "e1"}
-    assert do(store, "published_by", "nowhere") == {}
-
-
 def test_a_process_that_is_retired_has_no_current_version_but_had_one(store: Store) -> None:
     do(store, "make_current", "notify", "d1", "here", NOW)
     do(store, "make_current", "notify", "d2", "here", NOW)
     do(store, "make_current", "notify", "", "here", LATER)
 
     assert do(store, "current") == {}
-    assert dict(do(store, "was_current")) == {"notify": {"d1", "d2"}}
-    assert do(store, "published_by", "here") == {"notify": ""}
+    assert [one.digest for one in do(store, "publications")] == ["d1", "d2", ""]
 
 
 def test_each_publication_shows_at_a_glance(store: Store) -> None:

@@ -1,7 +1,8 @@
 """What the inputs of a process accept, from whomever."""
 
 import json
-from datetime import UTC, date, datetime, timedelta
+import time
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,6 +18,7 @@ from procession.inputs import Caller, checked
 from procession.mail import Templates
 from procession.plan import Plan
 from procession.records import Record, Ref
+from procession.times import MACHINE_ZONE
 from procession.values import BusinessDays, from_json, own_zone, to_json
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -129,6 +131,27 @@ def test_a_caller_says_which_zone_and_now_are_theirs():
     assert checked(PLAN, {"at": "+2 days"}, caller) == {"at": NOON + timedelta(days=2)}
 
 
+@pytest.mark.parametrize(("zone", "hour"), [("Asia/Kolkata", 4), ("America/New_York", 14)])
+def test_who_sits_at_this_machine_types_moments_of_its_zone(
+    zone: str, hour: int, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        caller = Caller(NOON, MACHINE_ZONE)
+        typed = checked(PLAN, {"at": "2026-07-06T10:00"}, caller)["at"]
+        with pytest.raises(InputError) as refused:
+            checked(PLAN, {"at": "soon"}, caller)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+    assert typed == datetime(2026, 7, 6, hour, 30 if zone == "Asia/Kolkata" else 0, tzinfo=UTC)
+    assert refused.value.hint == (
+        "Write it as 2026-03-06T10:00, with +01:00 for a zone of its own, or as +2 days from now."
+    )
+
+
 def test_a_moment_that_somebody_types_is_in_no_zone_and_one_that_was_put_into_a_zone_keeps_it():
     typed = checked(PLAN, {"at": "2026-07-06 10:00"}, Caller(zone=BERLIN))["at"]
     kept = checked(PLAN, {"at": TOKYO})["at"]
@@ -154,14 +177,19 @@ ANYTHING = st.recursive(
 
 
 @settings(max_examples=600)
-@given(st.sampled_from([declared.name for declared in PLAN.inputs]), ANYTHING)
-@example("at", datetime.min)
-@example("at", "9999-12-31T23:59-12:00")
-@example("all", [float("nan")])
-def test_what_is_accepted_survives_json_and_being_checked_again(name: str, written: Any):
+@given(
+    st.sampled_from([declared.name for declared in PLAN.inputs]),
+    ANYTHING,
+    st.sampled_from([BERLIN, MACHINE_ZONE]),
+)
+@example("at", datetime.min, MACHINE_ZONE)
+@example("at", datetime.max, MACHINE_ZONE)
+@example("at", "9999-12-31T23:59-12:00", BERLIN)
+@example("all", [float("nan")], BERLIN)
+def test_what_is_accepted_survives_json_and_being_checked_again(name: str, written: Any, zone: tzinfo):
     found, refusal = {}, repr(name)
     try:
-        found = checked(PLAN, {name: written}, Caller(NOON, BERLIN))
+        found = checked(PLAN, {name: written}, Caller(NOON, zone))
     except InputError as error:
         refusal = error.message
 

@@ -8,6 +8,7 @@ from office import ANNA
 
 from procession.dispatch import start_by_hand
 from procession.errors import InputError
+from procession.records import Ref
 
 WON = """
     process: won
@@ -196,8 +197,8 @@ def test_a_start_by_hand_with_the_same_dedupe_key_starts_once(office):
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
-        ({}, "input 'deal' of won is missing"),
-        ({"meeting": 3}, "won has no input 'meeting'"),
+        ({}, "input 'deal' of process 'won' is missing"),
+        ({"meeting": 3}, "process 'won' has no input 'meeting'"),
     ],
 )
 def test_wrong_inputs_are_refused_before_anything_starts(office, inputs, message):
@@ -207,6 +208,72 @@ def test_wrong_inputs_are_refused_before_anything_starts(office, inputs, message
         start_by_hand(office.ports, plan, inputs, actor=ANNA)
 
     assert office.instances() == []
+
+
+CALL = """
+    process: call
+    inputs:
+      deal: {type: record, of: opportunity}
+      code: {type: text, pattern: "[A-Z]{2}[0-9]+", required: false}
+      days: {type: number, min: 1, max: 5, default: 2}
+      how: {type: select, options: [phone, mail], default: phone}
+    triggers:
+      - id: saved
+        record: opportunity
+        events: [added]
+        inputs: {deal: "{{ record }}", days: "{{ record.amount }}"}
+      - id: lost
+        record: opportunity
+        events: [deleted]
+        inputs: {deal: "{{ record }}"}
+    history: {on: "{{ deal }}"}
+    steps: [{set: {days: "{{ days + 1 }}"}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"code": "xx AB12 yy"}, "input 'code' does not have its form: 'xx AB12 yy'"),
+        ({"days": 99}, "input 'days' cannot be 99"),
+        ({"days": "many"}, "input 'days': 'many' is no number"),
+        ({"how": "smoke"}, "input 'how' cannot be 'smoke'"),
+        ({"deal": Ref("contact", 1)}, "input 'deal': contact:1 is no opportunity"),
+    ],
+)
+def test_whoever_starts_a_process_its_inputs_keep_within_their_limits(office, inputs, message):
+    plan = office.deploy(CALL)
+
+    with pytest.raises(InputError) as refused:
+        start_by_hand(office.ports, plan, {"deal": office.known["deal"], **inputs}, actor=ANNA)
+
+    assert refused.value.message == message
+    assert office.instances() == []
+
+
+def test_a_trigger_whose_inputs_do_not_fit_starts_an_incident_that_says_so(office):
+    plan = office.deploy(CALL)
+    office.given("small", "opportunity", name="Small", amount=3)
+    office.given("large", "opportunity", name="Large", amount=99)
+    office.given("none", "opportunity", name="None")
+    office.work()
+
+    small, large, none = office.instances()
+    assert [one.state for one in (small, large, none)] == ["completed", "incident", "completed"]
+    assert large.error == {
+        "message": "input 'days' cannot be 99", "class": "permanent", "step": "triggers/saved",
+        "hint": "Write a value that is at least 1 and at most 5.", "place": str(plan.triggers[0].at),
+    }  # fmt: skip
+    assert plan.triggers[0].at.line > 1
+
+
+def test_a_trigger_hands_over_what_a_deleted_record_was(office):
+    office.deploy(CALL)
+
+    office.delete("deal")
+    office.work()
+
+    assert office.states() == ["completed"]
 
 
 def test_a_record_that_is_not_there_is_refused(office):

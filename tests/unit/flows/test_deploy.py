@@ -7,8 +7,10 @@ import pytest
 from prefect_world import NOTIFY, plan
 
 from flows import deploy
+from procession.definitions import Definitions
 from procession.errors import ConfigurationError
 from procession.plan import Plan
+from procession.publications import Asked, Published
 
 DIGEST = """\
 process: digest
@@ -32,9 +34,16 @@ class Folder:
     def plans(self) -> dict[str, Plan]:
         return {made.process: made for made in map(plan, self.texts)}
 
+    def publish(self, _asked: Asked) -> Published:
+        return Published()
+
+    @property
+    def definitions(self) -> Definitions:
+        return Definitions(self.plans())
+
 
 def test_every_process_gets_a_deployment(tmp_path: Path) -> None:
-    done = deploy.deploy(Folder(tmp_path))
+    done = deploy.deploy(Folder(tmp_path), Asked())
 
     written = done.file.read_text()
     assert done.changes == ("added digest", "added notify_contact_of_meeting")
@@ -45,17 +54,17 @@ def test_every_process_gets_a_deployment(tmp_path: Path) -> None:
 
 def test_a_file_in_step_is_left_alone(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
-    deploy.deploy(folder)
+    deploy.deploy(folder, Asked())
     before = (tmp_path / "prefect.yaml").read_text()
 
-    done = deploy.deploy(folder)
+    done = deploy.deploy(folder, Asked())
 
     assert done.changes == ()
     assert done.file.read_text() == before
 
 
 def test_checking_says_what_would_change_and_writes_nothing(tmp_path: Path) -> None:
-    done = deploy.deploy(Folder(tmp_path), write=False)
+    done = deploy.deploy(Folder(tmp_path), Asked(dry_run=True))
 
     assert done.changes == ("added digest", "added notify_contact_of_meeting")
     assert not done.file.exists()
@@ -70,7 +79,7 @@ def test_deployments_and_comments_of_others_stay(tmp_path: Path) -> None:
         "    work_pool: {name: reports}\n"
     )
 
-    deploy.deploy(Folder(tmp_path))
+    deploy.deploy(Folder(tmp_path), Asked())
 
     written = (tmp_path / "prefect.yaml").read_text()
     assert "name: ours  # a name" in written
@@ -82,16 +91,16 @@ def test_deployments_and_comments_of_others_stay(tmp_path: Path) -> None:
 
 
 def test_the_deployment_of_a_process_that_is_gone_goes(tmp_path: Path) -> None:
-    deploy.deploy(Folder(tmp_path))
+    deploy.deploy(Folder(tmp_path), Asked())
 
-    done = deploy.deploy(Folder(tmp_path, (NOTIFY,)))
+    done = deploy.deploy(Folder(tmp_path, (NOTIFY,)), Asked())
 
     assert done.changes == ("removed digest",)
     assert "flows.catalog.digest" not in done.file.read_text()
 
 
 def test_a_switch_that_somebody_turned_on_and_keys_of_their_own_stay(tmp_path: Path) -> None:
-    deploy.deploy(Folder(tmp_path))
+    deploy.deploy(Folder(tmp_path), Asked())
     file = tmp_path / "prefect.yaml"
     text = (
         file.read_text()
@@ -105,7 +114,9 @@ def test_a_switch_that_somebody_turned_on_and_keys_of_their_own_stay(tmp_path: P
         )
     )
 
-    done = deploy.deploy(Folder(tmp_path, (NOTIFY.replace("Sends the invitation", "Sends it"), DIGEST)))
+    done = deploy.deploy(
+        Folder(tmp_path, (NOTIFY.replace("Sends the invitation", "Sends it"), DIGEST)), Asked()
+    )
 
     written = file.read_text()
     assert done.changes == ("changed notify_contact_of_meeting",)
@@ -141,6 +152,6 @@ def test_a_file_that_cannot_be_read_is_told_and_kept(tmp_path: Path) -> None:
     (tmp_path / "prefect.yaml").write_text("deployments: [")
 
     with pytest.raises(ConfigurationError, match=r"prefect\.yaml cannot be read"):
-        deploy.deploy(Folder(tmp_path))
+        deploy.deploy(Folder(tmp_path), Asked())
 
     assert (tmp_path / "prefect.yaml").read_text() == "deployments: ["

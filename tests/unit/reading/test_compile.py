@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from crm.schema import SCHEMA
-from procession.compile import load
+from procession.compile import load, read
 from procession.errors import ConfigurationError, ProcessErrors
 from procession.mail import Templates
 
@@ -38,6 +38,24 @@ def test_the_mistakes_of_all_files_come_together(tmp_path: Path):
         "c.yml: the file is not read",
     ]
     assert caught.value.message == "3 problems in 3 files."
+
+
+def test_a_file_that_cannot_be_read_stops_no_other(tmp_path: Path):
+    (tmp_path / "a.yaml").mkdir()
+    (tmp_path / "b.yaml").symlink_to("nowhere.yaml")
+    (tmp_path / "c.yaml").write_text(GOOD.format("c").replace("stop", "stopp"))
+    (tmp_path / "d.yaml").write_text(GOOD.format("d"))
+    (tmp_path / "d.yml").write_text(GOOD.format("d"))
+
+    found = read(tmp_path, TEMPLATES, SCHEMA, ())
+
+    assert list(found.plans) == ["d"]
+    assert {name: [problem.message for problem in some] for name, some in found.problems.items()} == {
+        "a": ["the file cannot be read: Is a directory"],
+        "b": ["the file cannot be read: No such file or directory"],
+        "c": ["'stopp' is not a key of a step"],
+        "d": ["the file is not read"],
+    }
 
 
 def test_a_folder_that_is_not_there_is_the_operators_mistake(tmp_path: Path):
