@@ -85,12 +85,16 @@ class Reader:
         from flows.wiring import application
         from procession.advance import advance
         from procession.engine import Engine
+        from procession.engines import beating
+        from procession.publications import Asked
 
         app = application()
+        app.publish(Asked())
         ports = app.ports()
         engine = Engine(ports, app.definitions, lambda plan, found: advance(plan, found, ports))
-        while engine.tick():
-            pass
+        with beating(ports.engine):
+            while engine.tick():
+                pass
         app.close()
 
     def write(self, block: Block) -> None:
