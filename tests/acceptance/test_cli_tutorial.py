@@ -86,10 +86,11 @@ class Reader:
         from procession.advance import advance
         from procession.engine import Engine
         from procession.engines import beating
+        from procession.publications import Asked
 
         app = application()
+        app.publish(Asked())
         ports = app.ports()
-        app.publish()  # as `serve` does
         engine = Engine(ports, app.definitions, lambda plan, found: advance(plan, found, ports))
         with beating(ports.engine):
             while engine.tick():
