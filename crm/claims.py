@@ -147,7 +147,13 @@ _END = (
 _OVER = _END.values(ended_at=NOW, live_key=null())
 _FORGET_POSITIONS = delete(j.position).where(j.position.c.instance_id.in_(IDS))
 _FORGET_VALUES = delete(j.kept_value).where(j.kept_value.c.instance_id.in_(IDS))
-_LOCK = select(_I.id).where(_I.id.in_(IDS)).order_by(_I.id).with_for_update()
+_LOCK = select(_I.id, _I.live_key, _I.after_id).where(_I.id.in_(IDS)).order_by(_I.id).with_for_update()
+_GIVE_KEY_BACK = (
+    update(j.instance)
+    .where(_I.id == bindparam("number"), _RUNNING, _I.live_key.is_(None))
+    .values(live_key=bindparam("given_back"))
+)
+"""Of a successor that was cancelled before it began: the one before it still runs."""
 _CANCEL = (
     update(j.instance)
     .where(_I.id.in_(IDS), _WAITING)
@@ -246,8 +252,11 @@ class Claims(Part):
         count = 0
         for some in portions(instances):
             values = {"ids": some, "reason": reason, "now": now}
-            self._connection.execute(_LOCK, {"ids": some})  # or one could change between the two statements
+            rows = self._connection.execute(_LOCK, {"ids": some}).all()  # or one could change meanwhile
             cancelled = self._connection.execute(_CANCEL, values).scalars().all()
+            for row in rows:
+                if row.after_id and row.live_key and row.id in cancelled:
+                    self._connection.execute(_GIVE_KEY_BACK, {"number": row.after_id, "given_back": row.live_key})
             cancel_mails(self._connection, cancelled, reason)
             self.forget_positions(cancelled)
             count += len(cancelled)

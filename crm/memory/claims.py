@@ -118,6 +118,9 @@ class MemoryClaims:
         for row in self._rows(instances):
             if row.state in ("ready", "incident"):
                 self._cancel(row, reason, now)
+                before = self._tables["instance"].rows.get(row.after_id)
+                if row.live_key and before and before.state == "running" and before.live_key is None:
+                    self._tables.change("instance", before.id, live_key=row.live_key)
             elif row.state == "running":
                 self._tables.change("instance", row.id, stop_requested=reason, stop_requested_at=now)
             else:

@@ -616,11 +616,26 @@ def test_a_predecessor_that_is_given_back_is_over(store: Store) -> None:
     assert begins(store, second)
 
 
-def test_a_successor_that_a_person_cancels_frees_the_key(store: Store) -> None:
-    running(store)
+def test_the_key_of_a_successor_that_a_person_cancels_goes_back_to_the_one_that_runs(store: Store) -> None:
+    """Or the next one would run beside it."""
+    first = running(store)
     second = started(store, RESTART)
 
     do(store, "ask_to_stop", [second], "by anna", NOW)
 
     assert states(store)[second] == "cancelled"
+    assert start(store, START) == [None]
+    third = started(store, RESTART)
+    assert not begins(store, third)
+    fence(store, first)
+    assert begins(store, third)
+
+
+def test_a_key_goes_back_to_nobody_who_is_over(store: Store) -> None:
+    first = running(store)
+    second = started(store, RESTART)
+    fence(store, first)
+
+    do(store, "ask_to_stop", [second], "by anna", NOW)
+
     assert start(store, START) != [None]

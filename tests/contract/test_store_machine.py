@@ -44,7 +44,6 @@ class Machine(RuleBasedStateMachine):
         self.started: set[int] = set()
         self.stopping: set[int] = set()
         self.alone: set[int] = set()
-        self.cancelled_by_hand: set[str] = set()
 
     def do(self, call: str, *args: Any, **named: Any) -> Any:
         return do(self.store, call, *args, **named)
@@ -168,8 +167,6 @@ class Machine(RuleBasedStateMachine):
         assert asked == (before is not None and before.state in LIVE)
         if before and before.state == "running":
             self.stopping.add(number)
-        elif asked and before:
-            self.cancelled_by_hand.add(before.process)
 
     @rule(number=st.integers(1, 10))
     def resume(self, number: int) -> None:
@@ -193,8 +190,7 @@ class Machine(RuleBasedStateMachine):
             for one in self.all().values()
             if one.state == "running" and one.process.startswith("restart")
         ]
-        once = [process for process in running if process not in self.cancelled_by_hand]
-        assert len(once) == len(set(once))
+        assert len(running) == len(set(running))
 
     @invariant()
     def who_is_over_has_an_end_and_no_position(self) -> None:
