@@ -181,8 +181,8 @@ def _current(application: Project) -> Iterator[Checkup]:
     if definitions.unusable:
         found = "; ".join(f"{process}, {why}" for process, why in definitions.unusable.items())
         yield Checkup(what, "unwell", f"this program cannot run {found}",
-                      "Mend that, or upgrade this program. Until then its engine starts nothing, and leaves that to "
-                      "engines that can.")  # fmt: skip
+                      "Mend that, upgrade this program, or retire it: procession process retire NAME. Until then its "
+                      "engine starts nothing, and leaves that to engines that can.")  # fmt: skip
         return
     told = [count(len(definitions.plans), "process"), *published.sentences()]
     mend = _how_to_publish(application, {change.what for change in published.changes})

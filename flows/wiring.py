@@ -28,7 +28,7 @@ from crm.schema import SCHEMA
 from flows.functions import FUNCTIONS
 from flows.settings import FILE, Settings, read
 from procession.effects import Recipient
-from procession.errors import ConfigurationError, InputError, ProcessErrors
+from procession.errors import ConfigurationError, InputError
 from procession.records import Ref, Schema, ref_of
 
 if TYPE_CHECKING:
@@ -211,19 +211,10 @@ class Application:
 
     @cached_property
     def definitions(self) -> "StoredDefinitions":
+        from procession.compile import compile_files
         from procession.definitions import StoredDefinitions
 
-        return StoredDefinitions(self.store, self._compiled)
-
-    def _compiled(self, files: Mapping[str, str]) -> "Plan":
-        """A version that is the folder's own is told of by the folder's file, which people can open."""
-        from procession.compile import compile_files
-
-        try:
-            mine = next((plan for plan in self.plans().values() if plan.files == files), None)
-        except ProcessErrors:
-            mine = None
-        return mine or compile_files(files, SCHEMA, FUNCTIONS)
+        return StoredDefinitions(self.store, lambda files: compile_files(files, SCHEMA, FUNCTIONS))
 
     def upgrade(self) -> None:
         from crm.migrate import upgrade
