@@ -256,7 +256,9 @@ class Claims(Part):
             cancelled = self._connection.execute(_CANCEL, values).scalars().all()
             for row in rows:
                 if row.after_id and row.live_key and row.id in cancelled:
-                    self._connection.execute(_GIVE_KEY_BACK, {"number": row.after_id, "given_back": row.live_key})
+                    self._connection.execute(
+                        _GIVE_KEY_BACK, {"number": row.after_id, "given_back": row.live_key}
+                    )
             cancel_mails(self._connection, cancelled, reason)
             self.forget_positions(cancelled)
             count += len(cancelled)

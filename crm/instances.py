@@ -58,7 +58,10 @@ _UNSEEN = (
 
 _GLANCE = text("""\
 SELECT EXISTS (SELECT 1 FROM event WHERE dispatched_at IS NULL) AS pending,
-       EXISTS (SELECT 1 FROM instance WHERE state = 'ready' AND due <= :now) AS ready,
+       EXISTS (SELECT 1 FROM instance WHERE state = 'ready' AND due <= :now AND deaths <= 1
+               AND (after_id IS NULL OR NOT EXISTS (
+                   SELECT 1 FROM instance AS predecessor
+                   WHERE predecessor.id = instance.after_id AND predecessor.ended_at IS NULL))) AS ready,
        EXISTS (SELECT 1 FROM instance WHERE state = 'ready' AND deaths > 1 AND due <= :now) AS suspect,
        EXISTS (SELECT 1 FROM email_message WHERE state = 'queued' AND not_before <= :now) AS mail,
        EXISTS (SELECT 1 FROM instance WHERE state = 'running'

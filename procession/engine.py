@@ -9,6 +9,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from procession.definitions import Definitions
 from procession.deliver import deliver_due
@@ -20,6 +21,9 @@ from procession.ports import Glance, Instance, Ports
 from procession.witness import held
 
 log = logging.getLogger(__name__)
+
+PAUSE = timedelta(seconds=1)
+"""Between two claims of an engine that can run nothing of what is ready."""
 
 Execute = Callable[[Plan, Sequence[Instance]], object]
 """Advances claimed instances of one plan."""
@@ -37,6 +41,7 @@ class Engine:
     planner: Planner = field(init=False)
     _unrunnable: set[str] = field(default_factory=set)
     """Digests of versions that cannot be run here: another engine may."""
+    _claims_again: datetime | None = None
     _is_held: bool = False
 
     def __post_init__(self) -> None:
@@ -91,8 +96,11 @@ class Engine:
     def _work(self, glance: Glance) -> int:
         """What engines died with comes last, alone."""
         done = 0
-        if glance.ready:
-            done += self._run(claim(self.ports, self.batch, not_of=self._unrunnable))
+        if glance.ready and (self._claims_again is None or self.ports.clock.now() >= self._claims_again):
+            instances = claim(self.ports, self.batch, not_of=self._unrunnable)
+            in_vain = bool(self._unrunnable) and not instances  # all that is ready waits for another engine
+            self._claims_again = self.ports.clock.now() + PAUSE if in_vain else None
+            done += self._run(instances)
         if glance.suspect:
             done += self._run(claim(self.ports, 1, alone=True, not_of=self._unrunnable))
         return done

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from crm.claims import instance_of
+from crm.claims import MOST_DEATHS, instance_of
 from crm.events import event_of, row_of
 from crm.instances import row_of_step, step_of
 from crm.memory.starting import MemoryStarts
@@ -179,7 +179,7 @@ class MemoryEngines:
         self._tables.change("installation", 1, held=False, held_because="", former=former, **now)
 
 
-class MemoryRuns:
+class MemoryRuns(MemoryStarts):
     """See `procession.ports.Journal`."""
 
     _tables: Tables
@@ -193,7 +193,7 @@ class MemoryRuns:
         due = [row for row in instances if row.state == "ready" and row.due <= now]
         return Glance(
             pending=bool(self._tables["event"].marked),
-            ready=bool(due),
+            ready=any(row.deaths < MOST_DEATHS and self._begins(row) for row in due),
             suspect=any(row.deaths > 1 for row in due),
             mail=any(row.state == "queued" and row.not_before and row.not_before <= now for row in mails),
             orphans=any(row.state == "running" and row.engine_id not in engines for row in instances)
@@ -273,7 +273,7 @@ class MemoryRuns:
         return [instance_of(row) for row in sorted(unseen, key=lambda row: (row.ended_at, row.id))[:limit]]
 
 
-class MemoryJournal(MemoryEvents, MemoryDefinitions, MemoryStarts, MemoryEngines, MemoryRuns):
+class MemoryJournal(MemoryEvents, MemoryDefinitions, MemoryEngines, MemoryRuns):
     """Implements `procession.ports.Journal`."""
 
     def __init__(self, tables: Tables) -> None:

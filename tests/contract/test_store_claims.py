@@ -639,3 +639,26 @@ def test_a_key_goes_back_to_nobody_who_is_over(store: Store) -> None:
     do(store, "ask_to_stop", [second], "by anna", NOW)
 
     assert start(store, START) != [None]
+
+
+def test_a_successor_that_waits_is_nothing_to_do(store: Store) -> None:
+    first = running(store)
+    started(store, RESTART)
+    assert not do(store, "glance", NOW).ready
+
+    fence(store, first)
+    assert do(store, "glance", NOW).ready
+
+
+def test_what_engines_died_with_is_told_of_apart(store: Store) -> None:
+    running(store)
+    for _ in range(2):
+        for engine in do(store, "engines"):
+            bury(store, engine.id)
+        release(store)
+        found = do(store, "glance", NOW)
+        if not found.suspect:
+            assert found.ready
+            claim(store, new_engine(store))
+
+    assert (found.ready, found.suspect) == (False, True)

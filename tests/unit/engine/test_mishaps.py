@@ -37,6 +37,18 @@ def execute(office, statement, **values):
         connection.execute(text(statement), values)
 
 
+def writing_units(office):
+    """A list that grows with each unit that is begun in order to write."""
+    begun = []
+
+    def said(_connection, _cursor, statement, *_):
+        if statement == "BEGIN IMMEDIATE":
+            begun.append(statement)
+
+    event.listen(office.ports.store._engine, "before_cursor_execute", said)
+    return begun
+
+
 def deals(office, *names):
     for name in names:
         office.given(name, "opportunity", name=name, amount=7)
@@ -182,6 +194,10 @@ def test_instances_of_a_version_that_cannot_be_run_here_wait_for_an_engine_that_
     while older.tick():
         pass
     assert office.states() == ["ready"]
+    older.tick()
+    begun = writing_units(office)
+    older.tick()
+    assert begun == []  # it does not claim what it cannot run again and again
     Engine(newer, Definitions({"p": plan}), lambda p, group: advance(p, group, newer)).tick()
 
     assert office.states() == ["completed"]
