@@ -53,6 +53,7 @@ class Engine:
             return 0
 
     def _tick(self) -> int:
+        self.ports.engine.check()
         self.ports.engine.give_back()
         glance = self._glance()
         if glance.publication != self.definitions.publication:
