@@ -121,8 +121,8 @@ class MemoryEngines:
         return dead
 
     def lead(self, engine: int) -> int | None:
-        row = self._tables["planner"].rows.get(1)
-        if row and row.engine_id != engine and row.engine_id in self._tables["engine"].rows:
+        row, engines = self._tables["planner"].rows.get(1), self._tables["engine"].rows
+        if engine not in engines or (row and row.engine_id != engine and row.engine_id in engines):
             return None
         epoch: int = row.epoch + 1 if row else 1
         self._tables.put("planner", {"id": 1, "engine_id": engine, "epoch": epoch})

@@ -140,7 +140,8 @@ class Journal(Protocol):
         ...
 
     def lead(self, engine: int) -> int | None:
-        """Become the planner if nobody alive is; returns the epoch, a number that is never given again."""
+        """Become the planner if nobody alive is; returns the epoch, a number that is never given again. None if another
+        is, or this is no engine any more."""
         ...
 
     def leads(self, engine: int, epoch: int) -> bool:
@@ -154,7 +155,8 @@ class Journal(Protocol):
         alone: bool = False, not_of: Collection[str] = (),
     ) -> list[Instance]:  # fmt: skip
         """Give due, ready instances to this engine, oldest first, and set them `running`; each claim raises the
-        instance's fencing token. One whose predecessor (`mode: restart`) still runs is not due.
+        instance's fencing token. One whose predecessor (`mode: restart`) still runs is not due. Who is no engine any
+        more gets none.
 
         Args:
             ids: only these.
