@@ -202,6 +202,7 @@ class Project:
         return self.world.ports(self.functions)
 
     publishes = True
+    redirect_all_to = ""
 
     def publish(self, _asked: Asked) -> Published:
         return Published()
