@@ -29,7 +29,7 @@ def test_the_step_under_way_is_finished_and_the_next_engine_goes_on(
         with engine.serve(project) as serving:
             there.save()
             assert sending.wait(20)
-            serving.stopping.set()
+            serving.host.stopping.set()
             stopping.set()
         (stopped,) = there.instances()
         run = prefect.run_of(stopped)
