@@ -11,7 +11,8 @@ The unit that settles one mail claims the next, so a crash leaves at most one ma
 finds these: a person decides (`hold`), or the definition said `resend`.
 
 A mail that a step sends is claimed only under the fencing token of its instance: an engine that slept while another
-took over sends no more than what it had in its hands.
+took over sends no more than what it had in its hands. One that may be taken for dead soon puts back what it has claimed
+and not handed over.
 """
 
 import logging
@@ -49,12 +50,14 @@ STORE_PAUSES_SECONDS = (0.02, 0.1, 0.5, 1, 2, 4, 8, 15, 30)
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What became of one mail. `error` is None if it was accepted by at least one server."""
+    """What became of one mail. `error` is None if it was accepted by at least one server. One that is not `tried` was
+    claimed and put back."""
 
     envelope: Envelope
     state: MailState
     delivery: Delivery = field(default_factory=Delivery)
     error: ProcessionError | None = None
+    tried: bool = True
 
 
 class Steps(Protocol):
@@ -85,13 +88,14 @@ class NoSteps:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Mails on their way; `waiting` are those that nobody has in hand yet."""
+    """Mails on their way; `waiting` are those that nobody has in hand yet. `put_back` says why it ended early."""
 
     ports: Ports
     engine: int
     steps: Steps
     fencing_tokens: Mapping[int, int]
     waiting: list[Envelope]
+    put_back: list[ProcessionError] = field(default_factory=list)
 
 
 def deliver(
@@ -105,22 +109,30 @@ def deliver(
             claimed again since, or that was asked to stop, are passed over and not told of.
 
     Raises:
-        TemporaryError, ConfigurationError: the store is gone; what was handed over last stays `sending`.
+        TemporaryError, ConfigurationError: the store is gone, and what was handed over last stays `sending`; or this
+            engine may be taken for dead, and the rest waits as before.
     """
     claimed = [mail for mail in mails if mail.state == "sending"]
     waiting = [mail for mail in mails if mail.state != "sending"]
     batch = _Batch(ports, ports.engine.id, steps, fencing_tokens or {}, waiting)
     hands = min(ports.mail_out.connections, len(mails))
     if not claimed:
+        ports.engine.check()
         claimed = _settle_and_claim(batch, [], hands, ports.clock.now())
     if hands <= 1:
         while claimed:
-            claimed = _kept_at(batch, [_hand_over(mail, ports) for mail in claimed], 1)
-        return
+            claimed = _kept_at(batch, [_hand_over(mail, batch) for mail in claimed], 1)
+    else:
+        _side_by_side(claimed, batch, hands)
+    if batch.put_back:
+        raise batch.put_back[0]
+
+
+def _side_by_side(claimed: Sequence[Envelope], batch: _Batch, hands: int) -> None:
     with ThreadPoolExecutor(hands, thread_name_prefix="mail") as pool:
         under_way: set[Future[Settled]] = set()
         while claimed or under_way:
-            under_way |= {pool.submit(_hand_over, mail, ports) for mail in claimed}
+            under_way |= {pool.submit(_hand_over, mail, batch) for mail in claimed}
             done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
             claimed = _kept_at(batch, [each.result() for each in done], hands - len(under_way))
 
@@ -141,13 +153,16 @@ def _kept_at(batch: _Batch, settled: Sequence[Settled], free: int) -> list[Envel
 def _settle_and_claim(batch: _Batch, settled: Sequence[Settled], free: int, now: datetime) -> list[Envelope]:
     """One unit: what became of some mails, and the claim of as many others as there are hands `free`."""
     wrong = next((one.error for one in settled if isinstance(one.error, ConfigurationError)), None)
+    batch.put_back.extend(one.error for one in settled if one.error and not one.tried)
+    if batch.put_back:
+        batch.waiting.clear()
     waiting = batch.waiting
     offered = 0 if wrong else min(free, len(waiting))
     with batch.ports.store.unit() as unit:
         unit.outbox.settle_all([_settlement(one, now, batch.engine) for one in settled], now)
         ours = _ours(unit, batch, [*(one.envelope for one in settled), *waiting[:offered]])
         if settled:
-            _tell(unit, batch, settled, ours)
+            _tell(unit, batch, [one for one in settled if one.tried], ours)
         if wrong:
             _put_off(unit, batch, wrong, now)
             offered = len(waiting)
@@ -233,9 +248,13 @@ def take_over(unit: Unit, mail: Envelope, now: datetime) -> MailState:
     return state
 
 
-def _hand_over(mail: Envelope, ports: Ports) -> Settled:
+def _hand_over(mail: Envelope, batch: _Batch) -> Settled:
+    ports = batch.ports
     try:
-        ports.engine.check()
+        _may_hand_over(mail, batch)
+    except TemporaryError as error:
+        return Settled(mail, "queued", error=error, tried=False)
+    try:
         ports.engine.in_hand.add(mail.id)
         with foreseen("the hand-over of a mail"):
             delivery = ports.mail_out.send(mail.sender, mail.recipients, mail.mime)
@@ -251,8 +270,20 @@ def _hand_over(mail: Envelope, ports: Ports) -> Settled:
     return Settled(mail, "sent", delivery)
 
 
+def _may_hand_over(mail: Envelope, batch: _Batch) -> None:
+    """Raises:
+    TemporaryError: this engine may be taken for dead soon, or was since it claimed the mail.
+    """
+    batch.ports.engine.check()
+    if (mail.claimed_by or batch.engine) != batch.ports.engine.id:
+        raise TemporaryError("This engine was taken for dead, so another one may send what it had claimed.")
+
+
 def _settlement(settled: Settled, now: datetime, engine: int) -> Settlement:
     mail, state, detail = settled.envelope, settled.state, settled.delivery.answer
+    engine = mail.claimed_by or engine
+    if not settled.tried:
+        return Settlement(mail.id, state, not_before=mail.not_before, engine=engine)
     if settled.error:
         detail = settled.error.message
         log.warning("mail %s was not accepted: %s", mail.id, type(settled.error).__name__)

@@ -60,6 +60,7 @@ class Engine:
             return 0
 
     def _tick(self) -> int:
+        self.ports.engine.check()
         self.ports.engine.give_back()
         self.ports.engine.join()
         glance = self._glance()

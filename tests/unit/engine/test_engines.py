@@ -1,0 +1,648 @@
+"""Several engines on one store: which of them plans, which are dead, and what those that slept or died leave behind.
+
+Every engine is on a machine with clocks of its own, and time passes only where a test says so.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import psutil
+import pytest
+from engine_world import NOON, Killed, SettableClock
+from office import ANNA, Office
+
+from procession.advance import advance
+from procession.definitions import Definitions
+from procession.dispatch import start_by_hand
+from procession.engine import Engine, claim
+from procession.engines import PACE, Membership, _began, this_process
+from procession.errors import ConfigurationError, TemporaryError
+from procession.ports import Delivery, EngineProcess, Glance, Instance
+
+MAIL = """
+    process: p
+    title: The process
+    inputs: {deal: {type: record, of: opportunity}}
+    triggers: [{record: opportunity, events: [added, modified], if: "record.amount > 1"}]
+    key: "{{ deal.id }}"
+    mode: %s
+    history: {on: "{{ deal }}"}
+    steps:
+      - id: hello
+        send_email: {to: "{{ deal.contact }}", subject: "Hello {{ deal.name }}", text: Hello%s}
+"""
+POISON = """
+    process: p
+    title: The process
+    inputs: {deal: {type: record, of: opportunity}}
+    triggers: [{record: opportunity, events: [added], if: "record.amount > 1"}]
+    mode: parallel
+    history: {on: "{{ deal }}"}
+    steps:
+      - {id: work, call: {function: double, args: {number: "{{ deal.amount }}"}}}
+      - {id: note, log_history: "{{ outputs.work.value }}"}
+"""
+A_MINUTE = timedelta(minutes=1)
+
+
+@dataclass
+class Post:
+    """The mail server as one engine reaches it: `while_sending` happens before it answers."""
+
+    office: Office
+    connections: int = 1
+    while_sending: Callable[[], object] = lambda: None
+
+    def send(self, sender: str, recipients: Sequence[str], mime: bytes) -> Delivery:
+        happens, self.while_sending = self.while_sending, lambda: None
+        happens()
+        return self.office.post.send(sender, recipients, mime)
+
+    def close(self) -> None: ...
+
+
+@dataclass
+class Machine:
+    """One engine, with a wall clock and a monotonic clock of its own. `runs` until it is stopped or killed; while it
+    runs it beats, though it may be that it `works` at nothing else just now."""
+
+    office: Office
+    process: EngineProcess
+    wall: SettableClock = field(default_factory=SettableClock)
+    monotonic: float = 1000.0
+    runs: bool = True
+    works: bool = True
+
+    def __post_init__(self) -> None:
+        self.post = Post(self.office)
+        membership = Membership(self.office.ports.store, self.process, lambda: self.monotonic)
+        self.ports = replace(self.office.ports, engine=membership, clock=self.wall, mail_out=self.post)
+        self.engine = Engine(
+            self.ports, Definitions(self.office.plans), lambda plan, group: advance(plan, group, self.ports)
+        )
+        membership.beat()
+
+    @property
+    def id(self) -> int:
+        return self.ports.engine.id
+
+    def work(self) -> None:
+        while self.engine.tick():
+            pass
+
+    def plan(self) -> None:
+        """Only that, as one whose workers are all at work."""
+        while self.engine.planner.plan(self.engine._glance()):
+            pass
+
+
+@dataclass
+class Fleet:
+    """Machines on one store, for which time passes together; those that run beat and look at the others."""
+
+    office: Office
+    machines: list[Machine] = field(default_factory=list)
+
+    def machine(self, name: str, **more: object) -> Machine:
+        process = more.pop("process", EngineProcess(name, boot=name, pid_namespace="1", pid=7, began=1))
+        machine = Machine(self.office, process, **more)
+        self.machines.append(machine)
+        return machine
+
+    def after(self, seconds: float, *, work: bool = True) -> None:
+        """In steps of a beat. What time passes for one that is stopped it notices when it goes on."""
+        for _ in range(round(seconds / PACE.beat)):
+            for machine in self.machines:
+                machine.monotonic += PACE.beat
+                machine.wall.sleep(timedelta(seconds=PACE.beat))
+            for machine in [one for one in self.machines if one.runs]:
+                machine.ports.engine.beat()
+                if work and machine.works:
+                    machine.work()
+
+
+@pytest.fixture
+def fleet(office: Office) -> Fleet:
+    return Fleet(office)
+
+
+def engines(office: Office) -> set[int]:
+    with office.ports.store.unit(write=False) as unit:
+        return {row.id for row in unit.journal.engines()}
+
+
+def planner(office: Office) -> int:
+    with office.ports.store.unit(write=False) as unit:
+        return unit.journal.glance(NOON).planner
+
+
+def mail_states(office: Office) -> list[str]:
+    with office.ports.store.unit(write=False) as unit:
+        states = ["draft", "queued", "sending", "sent", "failed", "unknown", "cancelled"]
+        return [mail.state for mail in unit.outbox.in_state(states)]
+
+
+def start(machine: Machine, name: str = "deal") -> Instance:
+    office = machine.office
+    (plan,) = office.plans.values()
+    instance = start_by_hand(machine.ports, plan, {"deal": office.known[name]}, actor=ANNA)
+    assert instance
+    return instance
+
+
+def save(office: Office, **values: object) -> None:
+    office.change("deal", **values)
+
+
+# --- who is dead
+
+
+@pytest.mark.parametrize("apart", [timedelta(minutes=10), timedelta(minutes=-10)])
+def test_engines_whose_clocks_are_ten_minutes_apart_both_live_and_start_each_thing_once(office, fleet, apart):
+    office.deploy(MAIL % ("parallel", ""))
+    first, second = fleet.machine("first"), fleet.machine("second", wall=SettableClock(NOON + apart))
+    both = {first.id, second.id}
+
+    for number in range(10):
+        save(office, amount=10 + number)
+        fleet.after(60)
+
+    assert engines(office) == both
+    assert office.states() == ["completed"] * 10
+    assert len(office.post.mails) == 10
+
+
+def test_equal_names_and_numbers_in_two_namespaces_are_two_engines(office, fleet):
+    """Containers that share the name of their host; what the one sees under a number says nothing of the other."""
+    mine = replace(this_process(), host="crm")
+    theirs = replace(mine, pid_namespace="pid:[42]", began=mine.began + 1)
+    nobody = replace(theirs, pid=2**22 + 1)
+    looks = fleet.machine("mine", process=mine)
+    others = [fleet.machine("theirs", process=process, works=False) for process in (theirs, nobody)]
+
+    fleet.after(60)
+    assert engines(office) == {looks.id, *(other.id for other in others)}
+    others[0].runs = False
+    fleet.after(60)
+
+    assert engines(office) == {looks.id, others[1].id}
+
+
+def test_one_that_was_killed_and_started_again_on_this_boot_takes_over_at_once(office, fleet):
+    office.deploy(MAIL % ("parallel", ""))
+    mine = this_process()
+    killed = fleet.machine(
+        "killed", process=replace(mine, began=mine.began - 1)
+    )  # its number was given again
+    killed.work()
+    start(killed)
+    claim(killed.ports, 1)
+    killed.runs = False
+
+    again = fleet.machine("again", process=mine)
+    again.work()
+
+    assert engines(office) == {again.id}
+    assert planner(office) == again.id
+    assert office.states() == ["completed"]
+
+
+def test_a_killed_one_is_gone_though_its_parent_has_not_asked_about_it(office, fleet):
+    child = psutil.Popen(["sleep", "60"])
+    process = replace(this_process(), pid=child.pid, began=_began(child.pid))
+    killed = fleet.machine("killed", process=process)
+    other = fleet.machine("other", process=this_process())
+
+    other.work()
+    assert engines(office) == {killed.id, other.id}
+    child.kill()
+    while child.status() != psutil.STATUS_ZOMBIE:
+        pass
+    other.monotonic += PACE.beat
+    other.work()
+
+    assert engines(office) == {other.id}
+    child.wait()
+
+
+def test_one_that_was_killed_elsewhere_is_dead_when_its_beat_stood_still_for_long_enough(office, fleet):
+    office.deploy(MAIL % ("parallel", ""))
+    killed, other = fleet.machine("killed"), fleet.machine("other")
+    killed.work()
+    other.work()
+    start(killed)
+    claim(killed.ports, 1)
+    killed.runs = False
+
+    fleet.after(PACE.dead - PACE.beat)
+    assert engines(office) == {killed.id, other.id}
+    assert planner(office) == killed.id
+    assert office.states() == ["running"]
+    fleet.after(2 * PACE.beat)
+
+    assert engines(office) == {other.id}
+    assert planner(office) == other.id
+    assert office.states() == ["completed"]
+
+
+# --- one that sleeps
+
+
+def test_a_sleeper_that_wakes_up_sends_no_more_than_it_had_in_hand_and_is_a_new_engine(office, fleet):
+    office.deploy(MAIL % ("parallel", ""))
+    sleeper, other = fleet.machine("sleeper"), fleet.machine("other")
+    sleeper.work()
+    for number in range(4):
+        office.given(f"deal {number}", "opportunity", name=f"Deal {number}", amount=1, contact="ann")
+        start(sleeper, f"deal {number}")
+    before = sleeper.id
+
+    def sleeps() -> None:
+        sleeper.runs = False
+        fleet.after(2 * PACE.dead)
+        assert office.states() == ["incident", "completed", "completed", "completed"]
+        sleeper.runs = True
+
+    sleeper.post.while_sending = sleeps
+    sleeper.engine.tick()
+    sleeper.ports.engine.beat()
+    fleet.after(60)
+
+    assert sorted(office.subjects()) == [f"Hello Deal {number}" for number in range(4)]
+    assert mail_states(office) == ["sent"] * 4, "that it was accepted is true whoever says it"
+    assert office.states() == ["incident", "completed", "completed", "completed"]
+    assert sleeper.id not in (before, other.id)
+    assert engines(office) == {sleeper.id, other.id}
+
+
+def test_a_sleeper_does_no_step_of_what_it_had_though_nobody_has_taken_it_yet(office, fleet):
+    office.deploy(MAIL % ("parallel", ""))
+    sleeper = fleet.machine("sleeper")
+    start(sleeper)
+    claimed = claim(sleeper.ports, 1)
+    sleeper.monotonic += PACE.stale + 1
+
+    with pytest.raises(TemporaryError, match="could not show for some time that it lives"):
+        advance(office.plans["p"], claimed, sleeper.ports)
+
+    assert (office.states(), office.post.mails) == (["running"], [])
+    sleeper.ports.engine.beat()
+    sleeper.work()
+    assert (office.states(), office.subjects()) == (["completed"], ["Hello Pumps"])
+
+
+def test_one_that_could_not_beat_for_a_while_begins_nothing_until_it_can(office, fleet):
+    office.deploy(MAIL % ("parallel", ""))
+    stale = fleet.machine("stale")
+    stale.work()
+    start(stale)
+    stale.monotonic += PACE.stale + 1
+
+    for _ in range(20):
+        assert stale.engine.tick() == 0
+    assert (office.states(), office.post.mails) == (["ready"], [])
+    stale.ports.engine.beat()
+    stale.work()
+
+    assert (office.states(), office.subjects()) == (["completed"], ["Hello Pumps"])
+
+
+@pytest.mark.parametrize("connections", [1, 3])
+def test_one_that_becomes_stale_among_many_mails_puts_the_rest_back_unharmed(office, fleet, connections):
+    """Nothing has failed: nothing is given up, and no mail is in doubt."""
+    office.deploy(MAIL % ("parallel", ""))
+    stale = fleet.machine("stale")
+    stale.work()
+    for number in range(6):
+        office.given(f"deal {number}", "opportunity", name=f"Deal {number}", amount=1, contact="ann")
+        start(stale, f"deal {number}")
+
+    def cannot_beat() -> None:
+        stale.monotonic += PACE.stale + 1
+
+    stale.post.while_sending, stale.post.connections = cannot_beat, connections
+    stale.engine.tick()
+    sent = len(office.post.mails)
+    assert 1 <= sent <= connections
+    assert mail_states(office).count("sent") == sent
+    assert set(mail_states(office)) == {"sent", "queued"}
+    stale.ports.engine.beat()
+    stale.work()
+
+    assert sorted(office.subjects()) == [f"Hello Deal {number}" for number in range(6)]
+    assert office.states() == ["completed"] * 6
+
+
+def test_a_mail_that_no_step_looks_after_is_not_given_up_while_its_engine_is_stale(office, fleet):
+    office.deploy(MAIL % ("parallel", ", undo: 1 minute"))
+    stale = fleet.machine("stale")
+    start(stale)
+    stale.work()
+    fleet.after(60, work=False)
+    stale.monotonic += PACE.stale + 1
+
+    for _ in range(20):
+        stale.engine.tick()
+        stale.wall.sleep(A_MINUTE)
+    assert mail_states(office) == ["queued"]
+    stale.ports.engine.beat()
+    stale.work()
+
+    assert (mail_states(office), office.subjects()) == (["sent"], ["Hello Pumps"])
+
+
+# --- the planner
+
+
+def test_a_stand_by_plans_when_the_planner_has_died_and_a_late_unit_of_that_one_changes_nothing(
+    office, fleet
+):
+    office.deploy(MAIL % ("parallel", ""))
+    first, second = fleet.machine("first"), fleet.machine("second")
+    first.work()
+    second.work()
+    assert planner(office) == first.id
+    late = first.engine._glance()
+    first.runs = False
+    fleet.after(2 * PACE.dead)
+    assert planner(office) == second.id
+    save(office, amount=8)
+
+    with pytest.raises(TemporaryError, match="Another engine plans now"):
+        first.engine.planner._dispatch(late.epoch, replace(late, pending=True))
+    with pytest.raises(TemporaryError, match="Another engine plans now"):
+        first.engine.planner._take_back(late.epoch, Glance(orphans=True), NOON)
+
+    assert office.instances() == []
+    second.work()
+    assert office.states() == ["completed"]
+
+
+def test_a_planner_that_leaves_is_followed_at_once(office, fleet):
+    office.deploy(MAIL % ("parallel", ""))
+    first, second = fleet.machine("first"), fleet.machine("second")
+    first.work()
+    save(office, amount=8)
+    second.work()
+    assert office.instances() == []
+
+    first.ports.engine.leave()
+    second.work()
+
+    assert (planner(office), office.states()) == (second.id, ["completed"])
+
+
+def test_the_epoch_of_a_planner_is_never_given_again(office, fleet):
+    first, second = fleet.machine("first"), fleet.machine("second")
+    epochs = []
+    for leaver in (first, second, first, second):
+        leaver.work()
+        with office.ports.store.unit(write=False) as unit:
+            glance = unit.journal.glance(NOON)
+        assert glance.planner == leaver.id
+        epochs.append(glance.epoch)
+        leaver.ports.engine.leave()
+
+    assert epochs == sorted(set(epochs))
+
+
+# --- engines that die with an instance
+
+
+@dataclass
+class Poisonous:
+    """A fleet whose engines die where a deal is called Poison, until that is `mended`."""
+
+    fleet: Fleet
+    mended: bool = False
+
+    def engine(self) -> Machine:
+        machine = self.fleet.machine(f"machine {len(self.fleet.machines)}")
+        office = self.fleet.office
+
+        def double(number: int) -> int:
+            if number == 666 and not self.mended:
+                raise Killed
+            return 2 * number
+
+        machine.ports = replace(machine.ports, functions={"double": double})
+        machine.engine.ports = machine.engine.planner.ports = machine.ports
+        assert office
+        return machine
+
+    def until_death(self, batch: int = 500) -> bool:
+        """A new engine works until it dies or is done; whether it died. The others find out."""
+        machine = self.engine()
+        machine.engine.batch = batch
+        try:
+            machine.work()
+        except Killed:
+            self.fleet.office.dead(machine.ports)
+            return True
+        machine.ports.engine.leave()
+        return False
+
+
+def poisoned(office: Office, innocent: int) -> None:
+    office.deploy(POISON)
+    for number in range(innocent):
+        office.given(f"deal {number}", "opportunity", name=f"Deal {number}", amount=7)
+    office.given("poison", "opportunity", name="Poison", amount=666)
+
+
+def test_what_engines_die_with_runs_alone_after_two_deaths_and_is_held_after_the_third(office, fleet):
+    poisoned(office, innocent=5)
+    world = Poisonous(fleet)
+
+    assert world.until_death()
+    assert world.until_death()
+    assert {one.deaths for one in office.instances() if one.state == "running"} == {1}
+    assert world.until_death()
+    done = office.instances()
+    assert [one.state for one in done] == ["completed"] * 5 + ["running"], "the innocent ones go first"
+    assert not world.until_death()
+
+    *innocent, held = office.instances()
+    assert [one.state for one in innocent] == ["completed"] * 5
+    assert held.state == "incident"
+    assert held.error["message"] == (
+        "engines died while they ran this instance, the last one while it ran nothing else"
+    )
+    assert held.error["class"] == "permanent"
+
+
+def test_one_that_engines_died_with_goes_on_when_it_is_resumed(office, fleet):
+    poisoned(office, innocent=0)
+    world = Poisonous(fleet)
+    while world.until_death():
+        pass
+    assert office.states() == ["incident"]
+
+    world.mended = True
+    with office.ports.store.unit() as unit:
+        unit.journal.resume(1, office.clock.now())
+        unit.commit()
+    assert not world.until_death()
+
+    assert office.states() == ["completed"]
+    assert [row.text for row in office.history("poison")] == ["1332"]
+
+
+def test_one_that_was_mended_after_two_deaths_completes_alone(office, fleet):
+    poisoned(office, innocent=2)
+    world = Poisonous(fleet)
+    assert world.until_death()
+    assert world.until_death()
+
+    world.mended = True
+    assert not world.until_death()
+
+    assert office.states() == ["completed"] * 3
+
+
+def test_a_death_is_forgotten_when_the_instance_gets_a_step_further(office, fleet):
+    office.deploy(MAIL % ("parallel", "") + "      - {id: note, log_history: done}\n")
+    machine = fleet.machine("machine")
+    start(machine)
+    for number in range(2):
+        claim(machine.ports, 1)
+        office.dead(machine.ports)
+        machine.runs = False
+        machine = fleet.machine(f"machine {number}")
+        machine.plan()
+    (instance,) = office.instances()
+    assert instance.deaths == 2
+
+    machine.post.while_sending = lambda: None
+    (claimed,) = claim(machine.ports, 1, alone=True)
+    advance(office.plans["p"], [claimed], machine.ports)
+
+    (instance,) = office.instances()
+    assert (instance.state, instance.deaths) == ("completed", 0)
+
+
+def test_giving_back_is_no_death(office, fleet):
+    office.deploy(MAIL % ("parallel", ""))
+    machine = fleet.machine("machine")
+    start(machine)
+
+    def away(_plan: object, _group: object) -> None:
+        raise ConfigurationError("The database cannot be used: it is away")
+
+    execute, machine.engine.execute = machine.engine.execute, away
+    for _ in range(5):
+        with pytest.raises(ConfigurationError):
+            machine.engine.tick()
+    machine.engine.execute = execute
+    machine.work()
+
+    (instance,) = office.instances()
+    assert (instance.state, instance.deaths) == ("completed", 0)
+
+
+# --- restart with a mail in hand
+
+
+def restarting(office: Office, fleet: Fleet, more: str = "") -> tuple[Machine, Machine]:
+    """A planner that does not work, and a worker."""
+    office.deploy(MAIL % ("restart", more))
+    plans, works = fleet.machine("planner"), fleet.machine("worker")
+    plans.plan()
+    return plans, works
+
+
+def test_the_successor_of_one_with_a_mail_in_hand_begins_when_that_mail_is_settled(office, fleet):
+    """The order in which mails are accepted is that of the saves."""
+    plans, works = restarting(office, fleet)
+    other = fleet.machine("other")
+
+    def saved_again() -> None:
+        save(office, name="Valves")
+        plans.plan()
+        other.work()
+        assert (office.states(), office.subjects()) == (["running", "ready"], [])
+
+    save(office, amount=8)
+    plans.plan()
+    works.post.while_sending = saved_again
+    works.work()
+
+    assert office.subjects() == ["Hello Pumps", "Hello Valves"]
+    assert office.states() == ["cancelled", "completed"]
+    assert mail_states(office) == ["sent", "sent"]
+    assert [row.delivery for row in office.history("deal")] == ["sent", "sent"]
+
+
+def test_of_many_saves_while_a_mail_is_in_hand_only_the_last_one_follows(office, fleet):
+    plans, works = restarting(office, fleet)
+
+    def saved_again_and_again() -> None:
+        for name in ("Valves", "Taps", "Pipes"):
+            save(office, name=name)
+            plans.plan()
+        assert office.states() == ["running", "cancelled", "cancelled", "ready"]
+        assert claim(fleet.machine("other").ports, 1) == []
+
+    save(office, amount=8)
+    plans.plan()
+    works.post.while_sending = saved_again_and_again
+    works.work()
+
+    assert office.subjects() == ["Hello Pumps", "Hello Pipes"]
+    assert office.states() == ["cancelled", "cancelled", "cancelled", "completed"]
+
+
+def test_a_successor_with_a_mail_in_hand_is_followed_in_turn(office, fleet):
+    plans, works = restarting(office, fleet)
+
+    def saved(name: str, then: Callable[[], object]) -> Callable[[], None]:
+        def happens() -> None:
+            save(office, name=name)
+            plans.plan()
+            works.post.while_sending = then
+
+        return happens
+
+    save(office, amount=8)
+    plans.plan()
+    works.post.while_sending = saved("Valves", saved("Taps", lambda: None))
+    works.work()
+
+    assert office.subjects() == ["Hello Pumps", "Hello Valves", "Hello Taps"]
+    assert office.states() == ["cancelled", "cancelled", "completed"]
+
+
+def test_a_mail_of_which_nobody_knows_does_not_hold_the_successor(office, fleet):
+    plans, works = restarting(office, fleet)
+
+    def saved_and_died() -> None:
+        save(office, name="Valves")
+        plans.plan()
+        raise Killed
+
+    save(office, amount=8)
+    plans.plan()
+    works.post.while_sending = saved_and_died
+    with pytest.raises(Killed):
+        works.work()
+    assert office.states() == ["running", "ready"]
+    office.dead(works.ports)
+    plans.plan()
+    fleet.machine("other").work()
+
+    assert office.subjects() == ["Hello Valves"]
+    assert (office.states(), mail_states(office)) == (["cancelled", "completed"], ["unknown", "sent"])
+
+
+def test_a_mail_that_was_put_off_is_withdrawn_for_the_successor(office, fleet):
+    plans, works = restarting(office, fleet)
+    office.post.refuse_next("451 later")
+
+    save(office, amount=8)
+    plans.plan()
+    works.post.while_sending = lambda: (save(office, name="Valves"), plans.plan())
+    works.work()
+
+    assert office.subjects() == ["Hello Valves"]
+    assert (office.states(), mail_states(office)) == (["cancelled", "completed"], ["cancelled", "sent"])
