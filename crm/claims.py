@@ -65,6 +65,8 @@ def _among(query: CTE) -> Any:
 
 
 _before = j.instance.alias("predecessor")
+_IS_ENGINE = exists().where(j.engine.c.id == bindparam("engine"))
+"""One that was buried and does not know it takes nothing: it would be taken from it at once."""
 _BEGINS = _I.after_id.is_(None) | ~exists().where(_before.c.id == _I.after_id, _before.c.ended_at.is_(None))
 """Of a successor: the one before it has ended."""
 
@@ -72,7 +74,7 @@ _BEGINS = _I.after_id.is_(None) | ~exists().where(_before.c.id == _I.after_id, _
 def _due(*conditions: ColumnElement[bool] | Any) -> Select[Any]:
     return (
         select(_I.id)
-        .where(_READY, _I.due <= NOW, _BEGINS, NOT_HELD, *conditions)
+        .where(_READY, _I.due <= NOW, _BEGINS, NOT_HELD, _IS_ENGINE, *conditions)
         .order_by(_I.due, _I.id)
         .limit(bindparam("limit"))
         .with_for_update(skip_locked=True, of=j.instance)

@@ -29,6 +29,7 @@ _LEAD = (
             _P.engine_id == bindparam("engine"),
             ~exists().where(_E.id == _P.engine_id),
         ),
+        exists().where(_E.id == bindparam("engine")),
     )
     .values(engine_id=bindparam("engine"), epoch=_P.epoch + 1)
     .returning(_P.epoch)

@@ -31,7 +31,8 @@ class MemoryClaims:
         due = [
             row
             for row in self._tables["instance"].waiting()
-            if row.state == "ready"
+            if engine in self._tables["engine"].rows
+            and row.state == "ready"
             and row.due <= now
             and (row.deaths >= MOST_DEATHS) is alone
             and (not wanted or row.id in wanted)

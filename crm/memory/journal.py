@@ -129,10 +129,10 @@ class MemoryEngines:
         return dead
 
     def lead(self, engine: int) -> int | None:
-        row = self._tables["planner"].rows.get(1)
-        if self._tables.is_held:
+        row, engines = self._tables["planner"].rows.get(1), self._tables["engine"].rows
+        if self._tables.is_held or engine not in engines:
             return None
-        if row and row.engine_id != engine and row.engine_id in self._tables["engine"].rows:
+        if row and row.engine_id != engine and row.engine_id in engines:
             return None
         epoch: int = row.epoch + 1 if row else 1
         self._tables.put("planner", {"id": 1, "engine_id": engine, "epoch": epoch})

@@ -144,7 +144,8 @@ class Journal(Protocol):
         ...
 
     def lead(self, engine: int) -> int | None:
-        """Become the planner if nobody alive is; returns the epoch, a number that is never given again."""
+        """Become the planner if nobody alive is; returns the epoch, a number that is never given again. None if another
+        is, or this is no engine any more."""
         ...
 
     def step_down(self, engine: int) -> None:
@@ -182,7 +183,7 @@ class Journal(Protocol):
     ) -> list[Instance]:  # fmt: skip
         """Give due, ready instances to this engine, oldest first, and set them `running`; each claim raises the
         instance's fencing token. One whose predecessor (`mode: restart`) still runs is not due. Nothing is while the
-        database is held.
+        database is held. Who is no engine any more gets none.
 
         Args:
             ids: only these.

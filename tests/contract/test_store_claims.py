@@ -63,6 +63,15 @@ def test_each_claim_raises_the_fencing_token(store: Store) -> None:
     assert instance(store, number).fencing_token == 3
 
 
+def test_one_that_was_taken_for_dead_claims_nothing(store: Store) -> None:
+    """It would be taken from it at once, and a death counted."""
+    engine, number = new_engine(store), started(store)
+    bury(store, engine)
+
+    assert claim(store, engine) == claim(store, engine, number) == claim(store, 999) == []
+    assert [one.id for one in claim(store, new_engine(store))] == [number]
+
+
 def test_what_is_not_due_or_not_ready_is_not_claimed(store: Store) -> None:
     first, other = running(store), new_engine(store)
     assert do(store, "glance", NOW).ready is False

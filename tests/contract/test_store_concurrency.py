@@ -71,9 +71,10 @@ def live(store: Store) -> list[int]:
         return [one.id for one in unit.journal.instances(states=["ready", "running", "incident"])]
 
 
-def claim_all(store: Store, engine: int) -> list[int]:
+def claim_all(store: Store, _number: int) -> list[int]:
     """Everything there is to claim, a few at a time."""
     won: list[int] = []
+    engine = new_engine(store)
     while True:
         with store.unit() as unit:
             claimed = unit.journal.claim(engine, NOW, 7)
@@ -292,7 +293,7 @@ def test_engines_dispatch_different_events_at_the_same_time(on_postgresql: CrmSt
 @pytest.mark.external_service
 def test_fenced_instances_are_locked_until_the_unit_ends(on_postgresql: CrmStore) -> None:
     number = start(on_postgresql, START) or 0
-    claim(on_postgresql, 1, number)
+    claim(on_postgresql, new_engine(on_postgresql), number)
     lock = text("SELECT id FROM instance WHERE id = :number FOR UPDATE NOWAIT")
 
     with on_postgresql.unit() as unit:
@@ -328,7 +329,7 @@ def test_the_server_ends_units_of_a_process_that_was_put_to_sleep(on_postgresql:
 @pytest.mark.external_service
 def test_an_engine_that_waited_for_a_stop_request_heeds_it(on_postgresql: CrmStore) -> None:
     number = start(on_postgresql, START) or 0
-    claim(on_postgresql, 1, number)
+    claim(on_postgresql, new_engine(on_postgresql), number)
 
     def fence() -> set[int]:
         with on_postgresql.unit() as mine:
@@ -351,7 +352,7 @@ def test_an_engine_that_waited_for_a_stop_request_heeds_it(on_postgresql: CrmSto
 @pytest.mark.external_service
 def test_a_restart_that_waited_for_the_end_of_a_segment_cancels_the_retry(on_postgresql: CrmStore) -> None:
     number = start(on_postgresql, START) or 0
-    claim(on_postgresql, 1, number)
+    claim(on_postgresql, new_engine(on_postgresql), number)
 
     with ThreadPoolExecutor(1) as pool, on_postgresql.unit() as unit:
         unit.journal.fence({number: 1})
@@ -413,15 +414,15 @@ def test_who_takes_over_planning_waits_for_what_the_old_planner_is_writing(on_po
 def test_a_successor_is_not_begun_while_its_predecessor_s_end_is_being_written(
     on_postgresql: CrmStore,
 ) -> None:
-    first = running(on_postgresql)
+    first, other = running(on_postgresql), new_engine(on_postgresql)
     second = start(on_postgresql, replace(START, mode="restart")) or 0
 
     with on_postgresql.unit() as unit:
         unit.journal.fence(tokens(first))
-        assert claim(on_postgresql, 1, second) == []
+        assert claim(on_postgresql, other, second) == []
         unit.commit()
 
-    assert [one.id for one in claim(on_postgresql, 1, second)] == [second]
+    assert [one.id for one in claim(on_postgresql, other, second)] == [second]
 
 
 @pytest.mark.external_service

@@ -65,6 +65,17 @@ def test_the_first_one_that_asks_plans(store: Store) -> None:
     assert (glance.planner, glance.epoch) == (first, epoch)
 
 
+def test_one_that_was_taken_for_dead_does_not_plan_whoever_else_does_not(store: Store) -> None:
+    engine = new_engine(store)
+    epoch = do(store, "lead", engine)
+    bury(store, engine)
+
+    assert do(store, "lead", engine) is None
+    assert do(store, "lead", 999) is None
+    assert do(store, "glance", NOW).planner == 0
+    assert do(store, "lead", new_engine(store)) > epoch
+
+
 def test_another_one_plans_when_the_planner_is_dead_in_an_epoch_of_its_own(store: Store) -> None:
     first, second = new_engine(store), new_engine(store)
     epoch = do(store, "lead", first)

@@ -276,6 +276,26 @@ def test_a_sleeper_that_wakes_up_sends_no_more_than_it_had_in_hand_and_is_a_new_
     assert engines(office) == {sleeper.id, other.id}
 
 
+def test_a_sleeper_takes_nothing_under_the_number_that_it_had(office, fleet):
+    """Its machine slept, so that even its monotonic clock stood still: it cannot know."""
+    office.deploy(MAIL % ("parallel", ""))
+    sleeper, other = fleet.machine("sleeper"), fleet.machine("other")
+    sleeper.work()
+    fleet.after(5)
+    sleeper.runs = False
+    fleet.after(2 * PACE.dead)
+    sleeper.monotonic -= 2 * PACE.dead
+    start(other)
+
+    sleeper.work()
+
+    assert (office.states(), office.post.mails) == (["ready"], [])
+    assert planner(office) == other.id
+    sleeper.ports.engine.beat()
+    sleeper.work()
+    assert (office.states(), office.subjects()) == (["completed"], ["Hello Pumps"])
+
+
 def test_a_sleeper_does_no_step_of_what_it_had_though_nobody_has_taken_it_yet(office, fleet):
     office.deploy(MAIL % ("parallel", ""))
     sleeper = fleet.machine("sleeper")
