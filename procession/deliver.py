@@ -41,7 +41,7 @@ OUTBOX_ATTEMPTS = 8
 """Tries for a mail that no step looks after (by hand, undo, notify): about two hours in all."""
 
 LONGEST_HAND_OVER = timedelta(minutes=15)
-"""A mail that was claimed longer ago is in nobody's hands any more: its engine broke off. The longest wait of SMTP is
+"""A mail that this engine claimed longer ago is not in its hands any more: it broke off. The longest wait of SMTP is
 ten minutes (RFC 5321, 4.5.3.2.6)."""
 
 STORE_PAUSES_SECONDS = (0.02, 0.1, 0.5, 1, 2, 4, 8, 15, 30)
@@ -227,11 +227,14 @@ def deliver_due(ports: Ports, limit: int = 100) -> int:
 
 
 def recover(ports: Ports) -> list[Envelope]:
-    """Mails that engines which are no more had in their hands: `unknown`, for a person, or queued again where the
-    definition says `on_unknown: resend`. Returns them as they are then."""
+    """Mails that engines which are no more had in their hands, or with which this one broke off: `unknown`, for a person,
+    or queued again where the definition says `on_unknown: resend`. Returns them as they are then. Those of other engines
+    are left to them, however long ago it is by our clock, which may not be theirs."""
+    engine, now = ports.engine.id, ports.clock.now()
     with ports.store.unit() as unit:
-        now = ports.clock.now()
-        lost = unit.outbox.lost(now - LONGEST_HAND_OVER)
+        found = unit.outbox.lost(now - LONGEST_HAND_OVER)
+        others = {row.id for row in unit.journal.engines()} - {engine} if found else set()
+        lost = [mail for mail in found if mail.claimed_by not in others]
         taken = [replace(mail, state=take_over(unit, mail, now), claimed_by=0) for mail in lost]
         unit.commit()
     return taken

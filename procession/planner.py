@@ -56,7 +56,7 @@ class Planner:
             self.stand_still()
             return 0
         now = self.ports.clock.now()
-        done = len(self.ports.engine.bury_the_dead())
+        done = len(self.ports.engine.bury_the_dead()) + self._look_after_mails(now)
         epoch = self._epoch(glance)
         if epoch is None:
             return done
@@ -95,14 +95,20 @@ class Planner:
                 raise TemporaryError("Another engine plans now, or a process changed.")
             yield unit
 
+    def _look_after_mails(self, now: datetime) -> int:
+        """Every engine does so now and then: it is the only one that knows what it broke off with."""
+        if self._recovered is not None and timedelta(0) <= now - self._recovered <= RECOVER_EVERY:
+            return 0
+        done = len(recover(self.ports))
+        self._recovered = now
+        return done
+
     def _take_back(self, epoch: int, glance: Glance, now: datetime) -> int:
-        """What engines that are no more had, and mails that a living one broke off with. Mails are looked at first, so
-        that whoever takes their instance next finds them so."""
-        is_time = self._recovered is None or not timedelta(0) <= now - self._recovered <= RECOVER_EVERY
-        done = len(recover(self.ports)) if glance.orphans or is_time else 0
-        self._recovered = now if is_time else self._recovered
+        """What engines that are no more had. Mails are looked at first, so that whoever takes their instance next finds
+        them so."""
         if not glance.orphans:
-            return done
+            return 0
+        done = len(recover(self.ports))
         with self._unit(epoch) as unit:
             released = unit.journal.release(now)
             unit.commit()

@@ -14,6 +14,7 @@ from office import ANNA, Office
 
 from procession.advance import advance
 from procession.definitions import Definitions
+from procession.deliver import deliver_due
 from procession.dispatch import start_by_hand
 from procession.engine import Engine, claim
 from procession.engines import PACE, Membership, _began, this_process
@@ -171,6 +172,72 @@ def test_engines_whose_clocks_are_ten_minutes_apart_both_live_and_start_each_thi
     assert engines(office) == both
     assert office.states() == ["completed"] * 10
     assert len(office.post.mails) == 10
+
+
+def test_a_mail_in_hand_is_left_to_its_engine_whatever_the_clock_of_another_says(office, fleet):
+    """The slow clock is ten minutes behind, and the mail server takes eight to answer. No step looks after the mail."""
+    office.deploy(MAIL % ("parallel", ", on_unknown: resend, undo: 1 minute"))
+    quick, slow = (
+        fleet.machine("quick"),
+        fleet.machine("slow", wall=SettableClock(NOON - timedelta(minutes=10))),
+    )
+    quick.work()
+    start(slow)
+    slow.engine._work(Glance(ready=True))
+    slow.wall.sleep(A_MINUTE)
+
+    def eight_minutes() -> None:
+        slow.works = False  # its thread that beats does not wait for the mail server
+        fleet.after(480)
+        slow.works = True
+
+    slow.post.while_sending = eight_minutes
+    deliver_due(slow.ports)
+
+    assert office.subjects() == ["Hello Pumps"]
+    assert (mail_states(office), office.states()) == (["sent"], ["completed"])
+
+
+def test_an_engine_takes_back_its_own_mail_that_it_broke_off_with(office, fleet):
+    office.deploy(MAIL % ("parallel", ", undo: 1 minute"))
+    mine = fleet.machine("mine")
+    start(mine)
+    mine.work()
+    fleet.after(60, work=False)
+    with office.ports.store.unit() as unit:
+        (mail,) = unit.outbox.due(mine.wall.now(), 10)
+        assert unit.outbox.claim([mail.id], mine.id, mine.wall.now())
+        unit.commit()
+
+    fleet.after(600)
+    assert mail_states(office) == ["sending"]
+    fleet.after(600)
+
+    assert mail_states(office) == ["unknown"]
+
+
+@pytest.mark.parametrize("step", [timedelta(hours=1), timedelta(hours=-1)])
+def test_a_step_of_the_wall_clock_buries_nobody_and_takes_no_mail_out_of_a_hand(office, fleet, step):
+    office.deploy(MAIL % ("parallel", ", on_unknown: resend, undo: 1 minute"))
+    first, second = fleet.machine("first"), fleet.machine("second")
+    first.work()
+    both = {first.id, second.id}
+    start(second)
+    second.engine._work(Glance(ready=True))
+    second.wall.sleep(A_MINUTE)
+
+    def clocks_are_set() -> None:
+        first.wall.sleep(step)
+        fleet.after(10, work=False)
+        first.work()
+
+    second.post.while_sending = clocks_are_set
+    deliver_due(second.ports)
+    fleet.after(120)
+
+    assert engines(office) == both
+    assert office.subjects() == ["Hello Pumps"]
+    assert (mail_states(office), office.states()) == (["sent"], ["completed"])
 
 
 def test_equal_names_and_numbers_in_two_namespaces_are_two_engines(office, fleet):

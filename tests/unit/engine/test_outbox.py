@@ -269,7 +269,7 @@ def test_what_a_slow_engine_says_last_does_not_take_a_mail_out_of_other_hands(of
     another = office.elsewhere().engine.id
 
     def be_lost():
-        office.clock.sleep(2 * LONGEST_HAND_OVER)
+        office.dead(slow)
         recover(office.ports)
         assert take(office, another) == [mail.id]
         office.post.refuse_next("451 later")
@@ -287,11 +287,13 @@ def test_a_mail_that_nobody_looks_after_is_not_lost_with_an_engine_on_another_ma
     start(office, ", undo: 1 minute" + more)
     office.work()
     office.clock.sleep(timedelta(minutes=1))
-    assert take(office, office.elsewhere().engine.id)
+    elsewhere = office.elsewhere()
+    assert take(office, elsewhere.engine.id)
 
-    office.work(later=LONGEST_HAND_OVER / 2)
-    assert states(office) == ["sending"]
-    office.work(later=LONGEST_HAND_OVER)
+    office.work(later=2 * LONGEST_HAND_OVER)
+    assert states(office) == ["sending"], "it lives, and knows best what it has in hand"
+    office.dead(elsewhere)
+    office.work()
 
     assert states(office) == [state]
 
