@@ -9,7 +9,8 @@ An engine that joins looks whether the database is the one that was worked on la
 each beat; one that is older is held.
 
 An engine that could not raise its beat for a while (`Pace.stale`) may be taken for dead soon: it begins no step and hands over
-no mail. One that was taken for dead finds its row gone, and becomes a new engine.
+no mail. Nor does it say that others are dead: the database may have been away for all of them, and it begins to watch
+them anew. One that was taken for dead finds its row gone, and becomes a new engine.
 """
 
 import logging
@@ -84,11 +85,14 @@ class Membership:
             unit.commit()
 
     def check(self) -> None:
-        if self.id and self._monotonic() - self._beaten > self.pace.stale:
+        if self.id and self._is_stale(self._monotonic()):
             raise TemporaryError(
                 "This engine could not show for some time that it lives, so another one may go on in its place.",
                 hint="It goes on by itself as soon as the database answers.",
             )
+
+    def _is_stale(self, now: float) -> bool:
+        return now - self._beaten > self.pace.stale
 
     def beat(self) -> None:
         """Show that it lives. One that was taken for dead becomes a new engine, and what it had is not its own any
@@ -104,6 +108,8 @@ class Membership:
             current = engine if alive else unit.journal.register(self._process)
             unit.commit()
         with self._lock:
+            if self._is_stale(now):
+                self._seen = {}
             self._id, self._beaten = current, now
         if not alive:
             log.warning("engine %d was taken for dead; it goes on as engine %d", engine, current)
@@ -135,8 +141,9 @@ class Membership:
         self._looked = now
         with self._store.unit(write=False) as unit:
             others = [row for row in unit.journal.engines() if row.id != self._id]
-        dead = {row.id: row.beat for row in others if self._is_dead(row)}
-        self._seen = {row.id: self._seen[row.id] for row in others}
+        with self._lock:
+            dead = {row.id: row.beat for row in others if self._is_dead(row, now)}
+            self._seen = {row.id: self._seen[row.id] for row in others}
         if not dead:
             return set()
         with self._store.unit() as unit:
@@ -145,13 +152,14 @@ class Membership:
         log.info("engines %s are dead", ", ".join(map(str, sorted(buried))))
         return buried
 
-    def _is_dead(self, row: EngineRow) -> bool:
+    def _is_dead(self, row: EngineRow, now: float) -> bool:
         beat, since = self._seen.get(row.id, (-1, 0.0))
-        now = self._monotonic()
         if beat != row.beat:
             self._seen[row.id] = (row.beat, now)
             since = now
-        return now - since >= self.pace.dead or is_gone(row.process, self._process)
+        return (now - since >= self.pace.dead and not self._is_stale(now)) or is_gone(
+            row.process, self._process
+        )
 
     # --- is it the database that was worked on last
 

@@ -313,6 +313,27 @@ def test_one_that_was_killed_elsewhere_is_dead_when_its_beat_stood_still_for_lon
     assert office.states() == ["completed"]
 
 
+def test_an_outage_of_the_database_makes_no_living_engine_look_dead(office, fleet):
+    """Nobody could beat. The first one that comes back has seen nothing of the others meanwhile."""
+    office.deploy(MAIL % ("parallel", ""))
+    first, second = fleet.machine("first"), fleet.machine("second")
+    both = {first.id, second.id}
+    fleet.after(60)
+    for machine in (first, second):
+        machine.monotonic += PACE.beat
+        machine.work()
+    for machine in (first, second):
+        machine.monotonic += 2 * PACE.dead  # no beat, no look: the database is away
+
+    for machine in (first, second):  # each looks before the other one's beat is there
+        machine.work()
+        machine.ports.engine.beat()
+        machine.work()
+    fleet.after(120)
+
+    assert {first.id, second.id} == both == engines(office)
+
+
 # --- one that sleeps
 
 
