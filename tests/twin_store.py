@@ -46,7 +46,7 @@ class _TwinPart:
     def __getattr__(self, call: str) -> Any:
         def both(*args: Any, **named: Any) -> Any:
             first, second = (_asked(part, call, args, named) for part in (self._first, self._second))
-            assert _told(first) == _told(second), f"{self._name}.{call}{args}{named or ''}"
+            assert _told(first) == _told(second), f"{self._name}.{call}{args}{named or ''}: {first} {second}"
             if isinstance(first, ProcessionError):
                 raise first
             return first

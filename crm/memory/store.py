@@ -35,6 +35,7 @@ class MemoryStore:
             "category", [{"name": name, "is_meeting": is_meeting} for name, is_meeting in CATEGORIES.items()]
         )
         tables.insert("installation", [{"installation": uuid.uuid4().hex, "incarnation": uuid.uuid4().hex}])
+        tables.insert("planner", [{"engine_id": None, "epoch": 0}])
         self._committed = tables.over()
 
     @property

@@ -56,6 +56,13 @@ def engine(world: World, fuse: Fuse) -> Engine:
     return Engine(ports, definitions, lambda plan, group: advance(plan, group, ports))
 
 
+def publish(world: World, plan: Plan) -> None:
+    with world.store.unit() as unit:
+        unit.journal.publish(Definition(plan.process, plan.digest, files=plan.files))
+        unit.journal.make_current(plan.process, plan.digest, "here", NOON)
+        unit.commit()
+
+
 def begun(world: World, process: Mapping[str, Any]) -> None:
     """Publish the process and start one instance."""
     plan = compiled(process)
@@ -63,13 +70,6 @@ def begun(world: World, process: Mapping[str, Any]) -> None:
     world.postman.refuses = frozenset({GONE})
     ports = engine(world, Fuse()).ports
     start_by_hand(ports, plan, {"deal": world.deal, "acme": ACME}, actor=ACTOR)
-
-
-def publish(world: World, plan: Plan) -> None:
-    with world.store.unit() as unit:
-        unit.journal.publish(Definition(plan.process, plan.digest, files=plan.files))
-        unit.journal.make_current(plan.process, plan.digest, "here", NOON)
-        unit.commit()
 
 
 def publish_another(world: World, process: Mapping[str, Any], number: int) -> None:
@@ -206,9 +206,9 @@ def told(value: Mapping[str, Any] | None) -> str:
     return json.dumps(comparable(value), sort_keys=True) if value else ""
 
 
-VARIES = ("created_at", "modified_at", "refused", "id")
+VARIES = ("created_at", "modified_at", "refused", "id", "uid")
 """The moments at which records were made: a try whose engine died is not waited for. Whom a mail server refused, if nobody
-has read its answer. And numbers: PostgreSQL gives none a second time, though nothing came of the first."""
+has read its answer. What calendars know a record by, which is made at random. And numbers: PostgreSQL gives none a second time, though nothing came of the first."""
 
 
 def comparable(value: Any) -> Any:
