@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from email import message_from_bytes
+from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from crm.memory import MemoryStore
 from crm.store import open_store
 from procession.effects import Recipient
 from procession.engines import Membership
+from procession.errors import TransportRefused
 from procession.mail import Templates
 from procession.ports import Actor, Delivery, EngineProcess, Ports, Store, Unit
 from procession.records import Ref
@@ -44,17 +45,26 @@ class Fuse:
 
 @dataclass
 class Postman:
-    """A mail server in memory: what it took, how often, by Message-ID."""
+    """A mail server in memory: what it took, how often, by Message-ID; and with which subject for whom. It knows nobody
+    whom it `refuses`."""
 
     fuse: Fuse = field(default_factory=Fuse)
     connections: int = 1
     taken: Counter[str] = field(default_factory=Counter)
+    told: Counter[tuple[str, tuple[str, ...]]] = field(default_factory=Counter)
+    refuses: frozenset[str] = frozenset()
 
     def send(self, sender: str, recipients: Sequence[str], mime: bytes) -> Delivery:
         self.fuse.instant()
-        self.taken[message_from_bytes(mime)["Message-ID"]] += 1
+        refused = {address: "550 nobody of this name" for address in recipients if address in self.refuses}
+        known = tuple(address for address in recipients if address not in refused)
+        if not known:
+            raise TransportRefused("the mail server refused the mail: 550 nobody of this name")
+        mail = message_from_bytes(mime, policy=policy.default)
+        self.taken[mail["Message-ID"]] += 1
+        self.told[mail["Subject"], known] += 1
         self.fuse.instant()
-        return Delivery("250 OK")
+        return Delivery("250 OK", refused)
 
     def close(self) -> None: ...
 
@@ -125,8 +135,10 @@ ACTOR = Actor("user", "test")
 
 
 def furnish(store: Store) -> Ref:
-    """Make what every world starts from; returns its opportunity."""
+    """Make what every world starts from, with a team of two; returns its opportunity."""
     with store.unit() as unit:
+        team = [{"name": name, "email": f"{name}@us.example", "team": "sales"} for name in ("bob", "eve")]
+        unit.records.create("user", team, ACTOR)
         (account,) = unit.records.create("account", [{"name": "Acme"}], ACTOR)
         (deal,) = unit.records.create(
             "opportunity", [{"name": "Pumps", "amount": 7, "account": account}], ACTOR

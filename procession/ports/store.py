@@ -183,7 +183,7 @@ class Journal(Protocol):
     ) -> list[Instance]:  # fmt: skip
         """Give due, ready instances to this engine, oldest first, and set them `running`; each claim raises the
         instance's fencing token. One whose predecessor (`mode: restart`) still runs is not due. Nothing is while the
-        database is held, and who is no engine any more gets none.
+        database is held. Who is no engine any more gets none.
 
         Args:
             ids: only these.
