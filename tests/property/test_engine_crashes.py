@@ -22,15 +22,15 @@ from random_processes import FUNCTIONS, GONE, processes
 from crm.schema import SCHEMA
 from procession.advance import advance
 from procession.compile import compile_files, compile_text
-from procession.definitions import StoredDefinitions, publish
-from procession.deliver import LONGEST_HAND_OVER
+from procession.definitions import StoredDefinitions
 from procession.dispatch import start_by_hand
 from procession.engine import Engine
 from procession.errors import ConfigurationError, TemporaryError
 from procession.mail import Templates
 from procession.plan import Plan
-from procession.ports import MailState, StepRun, Unit
+from procession.ports import Definition, MailState, StepRun, Unit
 from procession.records import Ref, fields_of
+from procession.takeover import LONGEST_HAND_OVER
 
 ACME = Ref("account", 1)
 ALL_STATES: tuple[MailState, ...] = ("draft", "queued", "sending", "sent", "failed", "unknown", "cancelled")
@@ -59,17 +59,24 @@ def engine(world: World, fuse: Fuse) -> Engine:
 def begun(world: World, process: Mapping[str, Any]) -> None:
     """Publish the process and start one instance."""
     plan = compiled(process)
-    publish(world.store, [plan], "here", NOON)
+    publish(world, plan)
     world.postman.refuses = frozenset({GONE})
     ports = engine(world, Fuse()).ports
     start_by_hand(ports, plan, {"deal": world.deal, "acme": ACME}, actor=ACTOR)
+
+
+def publish(world: World, plan: Plan) -> None:
+    with world.store.unit() as unit:
+        unit.journal.publish(Definition(plan.process, plan.digest, files=plan.files))
+        unit.journal.make_current(plan.process, plan.digest, "here", NOON)
+        unit.commit()
 
 
 def publish_another(world: World, process: Mapping[str, Any], number: int) -> None:
     """The file is edited: the steps are others. Instances go on with theirs."""
     newer = {"id": f"new{number}", "log_history": {"text": "a newer version", "on": "{{ deal }}"}}
     other = {name: value for name, value in process.items() if name != "errors"} | {"steps": [newer]}
-    publish(world.store, [compiled(other)], "here", NOON, back=True)
+    publish(world, compiled(other))
 
 
 def live(world: World, process: Mapping[str, Any], deaths: Sequence[float] = (), instants: int = 0) -> int:
@@ -199,9 +206,9 @@ def told(value: Mapping[str, Any] | None) -> str:
     return json.dumps(comparable(value), sort_keys=True) if value else ""
 
 
-VARIES = ("created_at", "modified_at", "refused", "id")
+VARIES = ("created_at", "modified_at", "refused", "id", "uid")
 """The moments at which records were made: a try whose engine died is not waited for. Whom a mail server refused, if nobody
-has read its answer. And numbers: PostgreSQL gives none a second time, though nothing came of the first."""
+has read its answer. Random UIDs. And numbers: PostgreSQL gives none a second time, though nothing came of the first."""
 
 
 def comparable(value: Any) -> Any:
