@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
-from procession.deliver import take_over
 from procession.effects import (
     CallFunction,
     CreateRecord,
@@ -28,6 +27,7 @@ from procession.position import Turn
 from procession.records import Record, Ref, fields_of, ref_of
 from procession.run import Run
 from procession.steps.kind import Outcome
+from procession.takeover import take_over
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ The order of things for one mail (language.md, section 6):
     3. hand-over  SMTP
     4. sent       or queued again (deferred), failed (refused), unknown (no answer was read), committed
 
-The unit that settles one mail claims the next, so a crash leaves at most one mail per connection in doubt. `recover`
-finds these: a person decides (`hold`), or the definition said `resend`.
+The unit that settles one mail claims the next, so a crash leaves at most one mail per connection in doubt
+(`procession.takeover`).
 
 A mail that a step sends is claimed only under the fencing token of its instance: an engine that slept while another
 took over sends no more than what it had in its hands. One that may be taken for dead soon puts back what it has claimed
@@ -19,7 +19,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -39,10 +39,6 @@ log = logging.getLogger(__name__)
 
 OUTBOX_ATTEMPTS = 8
 """Tries for a mail that no step looks after (by hand, undo, notify): about two hours in all."""
-
-LONGEST_HAND_OVER = timedelta(minutes=15)
-"""A mail that this engine claimed longer ago is not in its hands any more: it broke off. The longest wait of SMTP is
-ten minutes (RFC 5321, 4.5.3.2.6)."""
 
 STORE_PAUSES_SECONDS = (0.02, 0.1, 0.5, 1, 2, 4, 8, 15, 30)
 """How often an outcome is written again while the store is away."""
@@ -224,37 +220,6 @@ def deliver_due(ports: Ports, limit: int = 100) -> int:
     if due:
         deliver(due, ports, steps)
     return steps.count
-
-
-def recover(ports: Ports) -> list[Envelope]:
-    """Mails that engines which are no more had in their hands, or with which this one broke off: `unknown`, for a person,
-    or queued again where the definition says `on_unknown: resend`, or where this engine knows that it only claimed them.
-    Returns them as they are then. Those of other engines are left to them, however long ago it is by our clock, which
-    may not be theirs."""
-    engine, now = ports.engine.id, ports.clock.now()
-    with ports.store.unit() as unit:
-        found = unit.outbox.lost(now - LONGEST_HAND_OVER)
-        others = {row.id for row in unit.journal.engines()} - {engine} if found else set()
-        lost = [mail for mail in found if mail.claimed_by not in others]
-        claimed_only = {mail.id for mail in lost if mail.claimed_by == engine} - ports.engine.in_hand
-        taken = [
-            replace(mail, state=take_over(unit, mail, now, untried=mail.id in claimed_only), claimed_by=0)
-            for mail in lost
-        ]
-        unit.commit()
-    return taken
-
-
-def take_over(unit: Unit, mail: Envelope, now: datetime, *, untried: bool = False) -> MailState:
-    """Take a mail from an engine that will not settle it. Should that one settle it yet, and it was sent, that holds.
-    `untried`: it certainly was not handed over."""
-    is_sent_again = untried or mail.on_unknown == "resend"
-    is_of_a_step = mail.instance is not None and mail.not_before is None
-    state: MailState = "queued" if is_sent_again else "unknown"
-    detail = "sent again" if is_sent_again else "the engine died before it read the answer"
-    again = now if is_sent_again and not is_of_a_step else None
-    unit.outbox.settle(mail.id, state, now, detail=detail, not_before=again, engine=mail.claimed_by)
-    return state
 
 
 def _hand_over(mail: Envelope, batch: _Batch) -> Settled:

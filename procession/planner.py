@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from procession.definitions import Definitions
-from procession.deliver import recover
 from procession.dispatch import Told, dispatch
 from procession.errors import TemporaryError
 from procession.ports import Event, Glance, Ports, Unit
 from procession.schedules import Schedules
+from procession.takeover import recover
 
 log = logging.getLogger(__name__)
 

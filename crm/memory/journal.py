@@ -91,8 +91,8 @@ class MemoryDefinitions:
         row = {"process": process, "digest": digest, "folder": folder, "at": at}
         self._tables.insert("publication", [row])
         planner = self._tables["planner"].rows.get(1)
-        if planner:
-            self._tables.change("planner", 1, epoch=planner.epoch + 1)
+        engine, epoch = (planner.engine_id, planner.epoch) if planner else (None, 0)
+        self._tables.put("planner", {"id": 1, "engine_id": engine, "epoch": epoch + 1})
 
 
 class MemoryEngines:

@@ -51,6 +51,16 @@ def test_one_whose_beat_was_raised_meanwhile_is_not_buried(store: Store) -> None
 # --- the planner
 
 
+def test_a_version_that_becomes_current_ends_the_epoch_though_nobody_plans_yet(store: Store) -> None:
+    do(store, "make_current", "notify", "d1", "here", NOW)
+    before = do(store, "glance", NOW)
+
+    epoch = do(store, "lead", new_engine(store))
+
+    assert (before.planner, before.epoch) == (0, 1)
+    assert epoch == 2
+
+
 def test_the_first_one_that_asks_plans(store: Store) -> None:
     first, second = new_engine(store), new_engine(store)
     assert do(store, "glance", NOW).planner == 0

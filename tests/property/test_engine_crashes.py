@@ -23,7 +23,6 @@ from crm.schema import SCHEMA
 from procession.advance import advance
 from procession.compile import compile_files, compile_text
 from procession.definitions import StoredDefinitions
-from procession.deliver import LONGEST_HAND_OVER
 from procession.dispatch import start_by_hand
 from procession.engine import Engine
 from procession.errors import ConfigurationError, TemporaryError
@@ -31,6 +30,7 @@ from procession.mail import Templates
 from procession.plan import Plan
 from procession.ports import Definition, MailState, StepRun, Unit
 from procession.records import Ref, fields_of
+from procession.takeover import LONGEST_HAND_OVER
 
 ACME = Ref("account", 1)
 ALL_STATES: tuple[MailState, ...] = ("draft", "queued", "sending", "sent", "failed", "unknown", "cancelled")
@@ -56,13 +56,6 @@ def engine(world: World, fuse: Fuse) -> Engine:
     return Engine(ports, definitions, lambda plan, group: advance(plan, group, ports))
 
 
-def publish(world: World, plan: Plan) -> None:
-    with world.store.unit() as unit:
-        unit.journal.publish(Definition(plan.process, plan.digest, files=plan.files))
-        unit.journal.make_current(plan.process, plan.digest, "here", NOON)
-        unit.commit()
-
-
 def begun(world: World, process: Mapping[str, Any]) -> None:
     """Publish the process and start one instance."""
     plan = compiled(process)
@@ -70,6 +63,13 @@ def begun(world: World, process: Mapping[str, Any]) -> None:
     world.postman.refuses = frozenset({GONE})
     ports = engine(world, Fuse()).ports
     start_by_hand(ports, plan, {"deal": world.deal, "acme": ACME}, actor=ACTOR)
+
+
+def publish(world: World, plan: Plan) -> None:
+    with world.store.unit() as unit:
+        unit.journal.publish(Definition(plan.process, plan.digest, files=plan.files))
+        unit.journal.make_current(plan.process, plan.digest, "here", NOON)
+        unit.commit()
 
 
 def publish_another(world: World, process: Mapping[str, Any], number: int) -> None:
@@ -208,7 +208,7 @@ def told(value: Mapping[str, Any] | None) -> str:
 
 VARIES = ("created_at", "modified_at", "refused", "id", "uid")
 """The moments at which records were made: a try whose engine died is not waited for. Whom a mail server refused, if nobody
-has read its answer. What calendars know a record by, which is made at random. And numbers: PostgreSQL gives none a second time, though nothing came of the first."""
+has read its answer. Random UIDs. And numbers: PostgreSQL gives none a second time, though nothing came of the first."""
 
 
 def comparable(value: Any) -> Any:

@@ -8,11 +8,12 @@ import pytest
 from office import ANNA
 
 from procession.advance import advance
-from procession.deliver import LONGEST_HAND_OVER, NoSteps, deliver, deliver_due, recover
+from procession.deliver import NoSteps, deliver, deliver_due
 from procession.dispatch import start_by_hand
 from procession.engine import claim
 from procession.engines import Membership, this_process
 from procession.errors import ConfigurationError
+from procession.takeover import LONGEST_HAND_OVER, recover
 
 HEAD = """
     process: p
