@@ -102,7 +102,12 @@ def _fails(step: StepDraft, classes: Iterable[str]) -> bool:
         return True
     if "permanent" in classes and (step.kind.asks != "nothing" or _has_expression(step)):
         return True
-    if "temporary" in classes and step.kind.asks == "outside" and not _is_draft(step):
+    if (
+        "temporary" in classes
+        and step.kind.asks == "outside"
+        and not _is_draft(step)
+        and not _is_held_back(step)
+    ):
         return True
     return any(_fails(child, classes) for children in step.slots.values() for child in children)
 
@@ -113,6 +118,11 @@ def _has_expression(step: StepDraft) -> bool:
 
 def _is_draft(step: StepDraft) -> bool:
     return step.fields.get("send", Filled()).value == "draft"
+
+
+def _is_held_back(step: StepDraft) -> bool:
+    """The step is done when the mail is written; whoever sends it later tries as often as it takes."""
+    return "undo" in step.fields
 
 
 # --- retry
@@ -134,6 +144,10 @@ def _no_second_try(step: StepDraft) -> str:
         return "this step cannot fail"
     if _is_draft(step):
         return "a draft is not sent by the process"
+    if _is_held_back(step):
+        return "a mail that is held back is tried again by itself"
+    if step.kind and step.kind.word == "notify":
+        return "a notice is tried again by itself"
     word, busy = (step.kind.word, step.kind.asks == "store") if step.kind else ("", False)
     waits = "; the engine itself waits while the database is busy" if busy else ""
     return f"{word!r} never fails for a moment{waits}"

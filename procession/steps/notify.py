@@ -33,4 +33,4 @@ def decide(fields: Mapping[str, Any], context: Context) -> Outcome:
     return Outcome(effects=(Notify(who, subject, text, context.message_id),))
 
 
-NOTIFY = StepKind("notify", "comm", "Tell a colleague or a team", NotifyShape, decide, asks="outside")
+NOTIFY = StepKind("notify", "comm", "Tell a colleague or a team", NotifyShape, decide)

@@ -36,6 +36,7 @@ from procession.steps.send_email import Attach
 TABLE = Path(__file__).parent / "keys.md"
 TEMPLATES = Templates.of_files({"hello/subject.txt.j2": "Hello", "hello/body.txt.j2": "{{ recipient.name }}"})
 
+ASK: dict[str, Any] = {"call": {"function": "rate"}}
 TELL: dict[str, Any] = {"notify": {"to": "sales", "text": "Hello"}}
 NOTE: dict[str, Any] = {"log_history": {"text": "Hello", "on": "{{ meeting.contact }}"}}
 SURE: dict[str, Any] = {"set": {"x": 1}}
@@ -56,16 +57,17 @@ CONSTRUCTS: Mapping[str, Mapping[str, Any]] = {
     "`send_email` with a template": {"id": "mail", "send_email": MAIL},
     "`send_email` with a text": {"id": "mail", "send_email": TEXT},
     "`send_email` as a draft": {"id": "mail", "send_email": {**MAIL, "send": "draft"}},
+    "`send_email` that is held back": {"id": "mail", "send_email": {**MAIL, "undo": "2m"}},
     "`send_email` to a colleague": {"id": "mail", "send_email": {**MAIL, "to": "{{ meeting.owner }}"}},
     "`send_email` to an address": {"id": "mail", "send_email": {**MAIL, "to": ["a@b.example", "c@d.example"]}},
     "`log_history`": NOTE,
     "`notify`": TELL,
-    "`if` around a step that may fail for a moment": {"if": "meeting.contact", "then": [TELL]},
-    "`if` around one that has its own `retry`": {"if": "meeting.contact", "then": [{**TELL, "retry": "none"}]},
+    "`if` around a step that may fail for a moment": {"if": "meeting.contact", "then": [ASK]},
+    "`if` around one that has its own `retry`": {"if": "meeting.contact", "then": [{**ASK, "retry": "none"}]},
     "`if` around one that only fails for good": {"if": "meeting.contact", "then": [NOTE]},
     "`if` around one that cannot fail": {"if": "true", "then": [SURE]},
-    "`choose`": {"choose": {"branches": [{"when": "meeting.contact", "steps": [TELL]}], "else": "stop"}},
-    "`for_each`": {"for_each": {"items": "{{ meeting.participants }}", "steps": [TELL]}},
+    "`choose`": {"choose": {"branches": [{"when": "meeting.contact", "steps": [ASK]}], "else": "stop"}},
+    "`for_each`": {"for_each": {"items": "{{ meeting.participants }}", "steps": [ASK]}},
     "`for_each` of what is written out, around one that cannot fail": {"for_each": {"items": [1, 2], "steps": [SURE]}},
     "`stop` with an expression": {"stop": {"result": "{{ meeting.subject }}"}},
     "`stop`": {"stop": {"result": "done"}},
@@ -73,8 +75,8 @@ CONSTRUCTS: Mapping[str, Mapping[str, Any]] = {
 }  # fmt: skip
 
 FRAME: Mapping[str, Any] = {
-    "id": "it", "name": "A name", "if": "meeting.contact", "retry": "transient", "on_error": [TELL], "then": [TELL],
-    "else": [TELL],
+    "id": "it", "name": "A name", "if": "meeting.contact", "retry": "transient", "on_error": [ASK], "then": [ASK],
+    "else": [ASK],
 }  # fmt: skip
 OWN: Mapping[str, Mapping[str, Any]] = {
     "read": {"entity": "contact", "where": {"name": "x"}, "order": "name", "limit": 7},
@@ -95,9 +97,9 @@ OWN: Mapping[str, Mapping[str, Any]] = {
     },
     "log_history": {"text": "x", "on": "{{ meeting.contact }}"},
     "notify": {"to": "sales", "text": "x", "subject": "x"},
-    "if": {"if": "meeting.contact", "then": [TELL], "else": [TELL]},
-    "choose": {"branches": [{"when": "meeting.contact", "steps": [TELL]}], "match": "all", "else": [TELL]},
-    "for_each": {"items": "{{ meeting.participants }}", "as": "one", "steps": [TELL], "max": 7},
+    "if": {"if": "meeting.contact", "then": [ASK], "else": [ASK]},
+    "choose": {"branches": [{"when": "meeting.contact", "steps": [ASK]}], "match": "all", "else": [ASK]},
+    "for_each": {"items": "{{ meeting.participants }}", "as": "one", "steps": [ASK], "max": 7},
     "stop": {"result": "x", "error": "x"},
     "call": {"function": "rate", "args": {"x": 1}},
 }  # fmt: skip
@@ -216,9 +218,7 @@ def _of_input(type_: str, **more: Any) -> Cells:
 
 def _of_retry(retry: Mapping[str, Any]) -> Cells:
     keys = keys_of(RetryShape)
-    return {
-        key: with_step({**TELL, "retry": {**retry, key: retry.get(key, OF_RETRIES[key])}}) for key in keys
-    }
+    return {key: with_step({**ASK, "retry": {**retry, key: retry.get(key, OF_RETRIES[key])}}) for key in keys}
 
 
 def refusal(given: Mapping[str, Any]) -> str:

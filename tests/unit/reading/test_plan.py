@@ -155,10 +155,10 @@ triggers: [{manual: {}}]
 def test_retries_are_resolved():
     a, b, c, d = plan(
         """
-        - notify: {to: a, text: x}
-        - {notify: {to: a, text: x}, retry: transient}
-        - {notify: {to: a, text: x}, retry: {max_attempts: 3, interval: 1m, on: [temporary, permanent]}}
-        - {notify: {to: a, text: x}, retry: none}
+        - {id: m1, send_email: {to: a@x.example, subject: x, text: x}}
+        - {id: m2, send_email: {to: a@x.example, subject: x, text: x}, retry: transient}
+        - {id: m3, send_email: {to: a@x.example, subject: x, text: x}, retry: {max_attempts: 3, interval: 1m, on: [temporary, permanent]}}
+        - {id: m4, send_email: {to: a@x.example, subject: x, text: x}, retry: none}
         """
     ).steps
 
@@ -177,19 +177,19 @@ def test_a_retry_around_steps_is_for_every_step_inside_that_names_none():
         - id: way
           if: meeting.contact
           then:
-            - {id: a, notify: {to: a, text: x}}
-            - {id: b, notify: {to: a, text: x}, retry: none}
+            - {id: a, send_email: {to: a@x.example, subject: x, text: x}}
+            - {id: b, send_email: {to: a@x.example, subject: x, text: x}, retry: none}
             - id: each
               for_each:
                 items: "{{ meeting.participants }}"
                 steps:
-                  - {id: c, notify: {to: a, text: x}, retry: {max_attempts: 2}}
-                  - {id: d, notify: {to: a, text: x}}
+                  - {id: c, send_email: {to: a@x.example, subject: x, text: x}, retry: {max_attempts: 2}}
+                  - {id: d, send_email: {to: a@x.example, subject: x, text: x}}
               retry: {max_attempts: 3}
           else:
             - {id: e, call: {function: rate}}
           retry: {max_attempts: 4}
-        - {id: f, notify: {to: a, text: x}}
+        - {id: f, send_email: {to: a@x.example, subject: x, text: x}}
         """
     )
 
@@ -210,10 +210,10 @@ def test_what_handles_an_error_goes_by_the_retry_around_the_step_that_failed():
                   - id: a
                     call: {function: rate}
                     retry: {max_attempts: 2}
-                    on_error: [{id: b, notify: {to: a, text: x}}]
-            else: [{id: c, notify: {to: a, text: x}}]
+                    on_error: [{id: b, send_email: {to: a@x.example, subject: x, text: x}}]
+            else: [{id: c, send_email: {to: a@x.example, subject: x, text: x}}]
           retry: {max_attempts: 4}
-          on_error: [{id: d, notify: {to: a, text: x}}]
+          on_error: [{id: d, send_email: {to: a@x.example, subject: x, text: x}}]
         """
     )
 
@@ -225,17 +225,19 @@ def test_what_handles_an_error_goes_by_the_retry_around_the_step_that_failed():
 def test_the_retry_of_a_block_comes_before_that_of_the_defaults():
     tries = retries(
         """
-        - {id: a, notify: {to: a, text: x}}
-        - {id: way, if: meeting.contact, then: [{id: b, notify: {to: a, text: x}}], retry: {max_attempts: 4}}
+        - {id: a, send_email: {to: a@x.example, subject: x, text: x}}
+        - {id: way, if: meeting.contact, then: [{id: b, send_email: {to: a@x.example, subject: x, text: x}}], retry: {max_attempts: 4}}
         """,
-        HEAD + "defaults: {notify: {retry: {max_attempts: 9}}}\n",
+        HEAD + "defaults: {send_email: {retry: {max_attempts: 9}}}\n",
     )
 
     assert tries == {"a": 9, "way": 4, "way/then/b": 4}
 
 
 def test_a_first_pause_longer_than_the_longest_is_the_longest():
-    (step,) = plan("- {notify: {to: a, text: x}, retry: {interval: 2h}}").steps
+    (step,) = plan(
+        "- {id: m5, send_email: {to: a@x.example, subject: x, text: x}, retry: {interval: 2h}}"
+    ).steps
 
     assert (step.retry.interval, step.retry.max_interval) == (timedelta(hours=2), timedelta(hours=2))
 
