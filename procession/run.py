@@ -171,16 +171,15 @@ def _way(outcome: Outcome) -> p.Outcome:
 def _moved(run: Run, turn: p.Turn, way: p.Outcome, row: StepRun) -> Run:
     where = p.proceed(run.plan, run.position, turn, way)
     evidence = (*run.evidence, row) if _is_told(turn) else run.evidence
-    kept = run.kept
-    if len(where.scopes) < len(run.position.scopes):  # items of loops that are over are not needed any more
-        kept = {name: each for name, each in kept.items() if _is_open(name, where)}
-    return _ended(replace(run, position=where, kept=kept, evidence=evidence))
+    return _ended(replace(run, position=where, evidence=evidence))
 
 
 def _ended(run: Run) -> Run:
+    """Items of loops that are over, or that an error left, are not needed any more."""
     over = run.position.over
     if over is None:
-        return run
+        kept = {name: each for name, each in run.kept.items() if _is_open(name, run.position)}
+        return run if len(kept) == len(run.kept) else replace(run, kept=kept)
     number = run.instance.id
     if over.stop and over.stop.error:
         end = End(number, "failed", error={"message": over.stop.error, "class": "stopped"})

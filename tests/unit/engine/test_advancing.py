@@ -286,3 +286,32 @@ def test_one_bad_instance_of_a_batch_does_not_hold_up_the_others(office, count):
 
     assert office.states() == ["incident"] + ["completed"] * count
     assert len(office.post.mails) == count
+
+
+def test_the_items_of_a_loop_that_an_error_left_are_forgotten(office):
+    """They have rows of their own; the handler that caught the error opens as the loop closes."""
+    office.deploy(
+        HEAD
+        + """
+      - for_each:
+          items: "{{ ['one', 'two'] }}"
+          as: each
+          steps:
+            - {id: note, log_history: "{{ each }}"}
+            - {id: no, call: {function: boom}}
+        on_error:
+          - {id: told, log_history: "caught"}
+          - {id: later, send_email: {to: "{{ deal.contact }}", subject: Later, text: x}, retry: {max_attempts: 3}}
+    """
+    )
+    plan = next(iter(office.plans.values()))
+    start_by_hand(office.ports, plan, {"deal": office.known["deal"]}, actor=ANNA)
+    office.post.refuse_next("451 later")
+
+    office.work()
+
+    (instance,) = office.instances()
+    with office.ports.store.unit(write=False) as unit:
+        kept = unit.journal.positions([instance.id])[instance.id]
+    assert instance.state == "ready"
+    assert [name for name in {**kept.kept, **kept.position.get("kept", {})} if name.startswith("items")] == []
