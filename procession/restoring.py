@@ -30,6 +30,7 @@ from procession.values import from_json
 from procession.witness import Mark, Witness
 
 EVERY = 10**9
+PORTION = 500
 
 RESTORED = "the database was put back from a backup, and it may have gone out already"
 COPIED = "the database is a copy of another one, whose mail it is"
@@ -39,9 +40,11 @@ IN_DOUBT = "it was being handed over when the backup was made"
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """How many mails were found to have been sent, and what was cancelled or forgotten."""
+    """How many mails were found to have been sent, and what was cancelled or forgotten. `unknown` mails were sent, and the
+    database does not know that there are such mails."""
 
     sent: int = 0
+    unknown: int = 0
     mails: int = 0
     instances: int = 0
     events: int = 0
@@ -55,9 +58,10 @@ def go_on(ports: Ports, witness: Witness, actor: Actor) -> Restored:
     """
     with ports.store.unit() as unit:
         _check(unit, witness)
+        unknown = _unknown(unit, witness)
         sent = _settle_known(unit, witness, actor, ports.clock.now())
         _begin(unit, witness, unit.journal.standing().identity.installation)
-    return Restored(sent)
+    return Restored(sent, unknown)
 
 
 def drop_due(ports: Ports, plans: Mapping[str, Plan], witness: Witness, actor: Actor) -> Restored:
@@ -70,6 +74,7 @@ def drop_due(ports: Ports, plans: Mapping[str, Plan], witness: Witness, actor: A
     now = ports.clock.now()
     with ports.store.unit() as unit:
         last = _check(unit, witness)
+        unknown = _unknown(unit, witness)
         sent = _settle_known(unit, witness, actor, now)
         due = [mail for mail in unit.outbox.in_state(["queued"], EVERY) if _is_due(mail.not_before, now)]
         _cancel(unit, due, RESTORED, actor, now)
@@ -81,12 +86,23 @@ def drop_due(ports: Ports, plans: Mapping[str, Plan], witness: Witness, actor: A
         events = _forget_events(unit, last, now)
         _skip_schedules(unit, plans, now)
         _begin(unit, witness, unit.journal.standing().identity.installation)
-    return Restored(sent, len(due), len(live), events)
+    return Restored(sent, unknown, len(due), len(live), events)
 
 
-def new_identity(ports: Ports, witness: Witness, actor: Actor, *, keep: bool) -> Restored:
+def new_identity(
+    ports: Ports, witness: Witness, actor: Actor, *, keep: bool, is_a_copy: bool = False
+) -> Restored:
     """A copy is an installation of its own. What it brought along of the other one's mails, instances and events is
-    cancelled, unless it is to `keep` them."""
+    cancelled, unless it is to `keep` them.
+
+    Args:
+        is_a_copy: a person says so, though what is known of the original lies beside it.
+
+    Raises:
+        InputError: it is the database that was worked on last from here.
+    """
+    if not is_a_copy:
+        _refuse_the_original(ports)
     now = ports.clock.now()
     with ports.store.unit() as unit:
         mails: Sequence[Envelope] = ()
@@ -101,7 +117,21 @@ def new_identity(ports: Ports, witness: Witness, actor: Actor, *, keep: bool) ->
             unit.journal.release(now)
             events = _forget_events(unit, EVERY, now)
         _begin(unit, witness, uuid4().hex)
-    return Restored(0, len(mails), len(live), events)
+    return Restored(mails=len(mails), instances=len(live), events=events)
+
+
+def _refuse_the_original(ports: Ports) -> None:
+    with ports.store.unit(write=False) as unit:
+        was_worked_on = unit.journal.standing().is_witnessed
+    ports.engine.look()
+    with ports.store.unit(write=False) as unit:
+        is_held = unit.journal.standing().held
+    if was_worked_on and not is_held:
+        raise InputError(
+            "this is the database that was worked on last from here, and no copy: what it has queued and under way would"
+            " be cancelled",
+            hint="On the machine of the copy nothing is asked; for a folder that was copied as a whole, give --yes.",
+        )
 
 
 def _check(unit: Unit, witness: Witness) -> int:
@@ -143,6 +173,19 @@ def _settle_known(unit: Unit, witness: Witness, actor: Actor, now: datetime) -> 
     _settle(unit, mails, "sent", KNOWN, now)
     _tell(unit, mails, "was sent", KNOWN, actor, now)
     return len(mails)
+
+
+def _unknown(unit: Unit, witness: Witness) -> int:
+    """How many went out since the database was put back last, of which it does not even know that they were deleted."""
+    count, sent = 0, witness.sent_since()
+    for start in range(0, len(sent), PORTION):
+        some = sent[start : start + PORTION]
+        there = {
+            mail.message_id for mail in unit.outbox.envelopes(message_ids=[mail.message_id for mail in some])
+        }
+        lost = [mail for mail in some if mail.message_id not in there]
+        count += sum(not unit.journal.standing(mail).knows_mail for mail in lost)
+    return count
 
 
 def _cancel(unit: Unit, mails: Sequence[Envelope], why: str, actor: Actor, now: datetime) -> None:

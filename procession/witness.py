@@ -141,12 +141,11 @@ class Witness:
 
     def sent(self) -> set[str]:
         """The Message-IDs of the mails that were sent, as far back as is known."""
-        found: set[str] = set()
-        for file in (self._before(), self._sent):
-            with suppress(OSError):
-                lines = file.read_text(encoding="utf-8").splitlines()
-                found |= {mail.message_id for line in lines if (mail := _read(line))}
-        return found
+        return {mail.message_id for file in (self._before(), self._sent) for mail in _listed(file)}
+
+    def sent_since(self) -> list[SentMail]:
+        """Those that were sent since a person said last what the database is, or since the list became too long."""
+        return _listed(self._sent)
 
     def _write(self, mark: Mark) -> None:
         """As a whole or not at all."""
@@ -215,6 +214,13 @@ def refuse_if_held(ports: Ports) -> None:
 
 def _named(path: Path, end: str) -> Path:
     return path.with_name(f"{path.name}.{end}")
+
+
+def _listed(file: Path) -> list[SentMail]:
+    with suppress(OSError):
+        lines = file.read_text(encoding="utf-8").splitlines()
+        return [mail for line in lines if (mail := _read(line))]
+    return []
 
 
 def _read(line: str) -> SentMail | None:

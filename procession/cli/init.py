@@ -49,6 +49,7 @@ def init(
     empty: Annotated[bool, typer.Option("--empty", help="Without sample data.")] = False,
     new_identity: Annotated[bool, typer.Option("--new-identity", help="The database is a copy of another one: it becomes one of its own.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="With --new-identity: go on with what the other one had queued and under way.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --new-identity: it is a copy, though all of the project's folder was copied along.")] = False,
 ) -> None:  # fmt: skip
     """Make a project: settings, processes, mail templates, and a database with sample data.
 
@@ -56,7 +57,8 @@ def init(
     is overwritten, and data is never added to a database that holds some.
 
     A copy of a database, for tests, needs an identity of its own: what the other one had queued and under way is
-    cancelled in the copy. Set mail.redirect_all_to first, so that nothing reaches a customer.
+    cancelled in the copy. Set mail.redirect_all_to first, so that nothing reaches a customer. The database that was
+    worked on last from here is no copy, and is left as it is.
 
     Examples:
 
@@ -65,8 +67,9 @@ def init(
       procession init
       procession init --new-identity
     """
-    if keep and not new_identity:
-        raise InputError("--keep is for a copy", hint="Give --new-identity with it")
+    for word, is_given in (("--keep", keep), ("--yes", yes)):
+        if is_given and not new_identity:
+            raise InputError(f"{word} is for a copy", hint="Give --new-identity with it")
     target = (folder or context.find_root().obj.project or Path()).absolute()
     if target.exists() and not target.is_dir():
         raise ConfigurationError(f"{target} is a file, no folder")
@@ -85,16 +88,18 @@ def init(
     if fresh and not empty:
         _sample(application)
     if new_identity:
-        _become_another(application, keep=keep)
+        _become_another(application, keep=keep, is_a_copy=yes)
     output.say(f"The project is in {target}.")
     output.note(f"Next: cd {shlex.quote(str(target))} && procession check && procession crm list contacts")
 
 
-def _become_another(application: Application, *, keep: bool) -> None:
+def _become_another(application: Application, *, keep: bool, is_a_copy: bool) -> None:
     from procession import restoring
 
     actor = Actor("user", application.user)
-    done = restoring.new_identity(application.ports(), application.witness, actor, keep=keep)
+    done = restoring.new_identity(
+        application.ports(), application.witness, actor, keep=keep, is_a_copy=is_a_copy
+    )
     output.note("  the database has an identity of its own")
     if not keep:
         given_up = (

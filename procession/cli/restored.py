@@ -25,8 +25,9 @@ def restored(
     """Say what is to become of what a database had queued or due that was put back from a backup.
 
     Such a database is held: it does not know what happened after the backup, so what it has queued may have gone out
-    already. Mails that are known to have gone out count as sent either way. Use --drop-due if you do not know better,
-    and look at what it cancelled in the History of the records.
+    already. Mails of it that are known to have gone out count as sent either way. What started after the backup is not
+    in it: if it is wanted again (a meeting is saved again), its mail goes out again, under a new Message-ID.
+    Use --drop-due if you do not know better, and look at what it cancelled in the History of the records.
 
     Examples:
 
@@ -50,6 +51,12 @@ def restored(
         return
     if done.sent:
         output.say(f"{count(done.sent, 'mail')} that had gone out after the backup: sent.")
+    if done.unknown:
+        them = "it" if done.unknown == 1 else "them"
+        output.say(
+            f"{count(done.unknown, 'mail')} went out that this database does not know of; what caused {them} may cause"
+            f" {them} again."
+        )
     if drop_due:
         output.say(f"Cancelled: {count(done.mails, 'mail')}, {count(done.instances, 'instance')}.")
         output.say(f"Events that start nothing any more: {done.events}.")

@@ -125,6 +125,7 @@ def test_what_was_done_can_be_read_by_a_program(greeted: Path, call: Call) -> No
 
     assert call("restored", "--drop-due", "--json").json == {
         "sent": 0,
+        "unknown": 1,
         "mails": 0,
         "instances": 0,
         "events": 1,
@@ -153,7 +154,42 @@ def test_a_copy_gets_an_identity_of_its_own(greeted: Path, call: Call, inbox: In
     assert len(ids) == len(set(ids)) == 4
 
 
-def test_keep_says_nothing_alone(project: Path, call: Call) -> None:
-    said = call("init", "--keep")
+@pytest.mark.parametrize("word", ["--go-on", "--drop-due"])
+def test_what_the_database_does_not_know_of_is_told(greeted: Path, call: Call, word: str) -> None:
+    put_back()
 
-    assert (said.code, said.err) == (2, "--keep is for a copy. Give --new-identity with it.\n")
+    said = call("restored", word)
+
+    assert (
+        "1 mail went out that this database does not know of; what caused it may cause it again.\n"
+        in said.out
+    )
+
+
+def test_the_original_is_not_taken_for_a_copy(greeted: Path, call: Call) -> None:
+    call(*RUN, "--no-wait")
+
+    said = call("init", "--new-identity")
+
+    assert said.code == 2
+    assert said.err.endswith(
+        "This is the database that was worked on last from here, and no copy: what it has queued and under way would be"
+        " cancelled. On the machine of the copy nothing is asked; for a folder that was copied as a whole, give --yes.\n"
+    )
+    assert call("instances", "show", "3", "--json").json["state"] == "ready"
+
+
+def test_a_folder_that_was_copied_as_a_whole_is_a_copy_if_it_is_said(greeted: Path, call: Call) -> None:
+    call(*RUN, "--no-wait")
+
+    said = call("init", "--new-identity", "--yes")
+
+    assert said.code == 0
+    assert call("instances", "show", "3", "--json").json["state"] == "cancelled"
+
+
+@pytest.mark.parametrize("word", ["--keep", "--yes"])
+def test_what_says_nothing_alone(project: Path, call: Call, word: str) -> None:
+    said = call("init", word)
+
+    assert (said.code, said.err) == (2, f"{word} is for a copy. Give --new-identity with it.\n")

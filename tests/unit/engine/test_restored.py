@@ -22,6 +22,7 @@ from procession.engine import claim
 from procession.engines import Membership
 from procession.errors import ConfigurationError, InputError
 from procession.ports import EngineProcess, Envelope, Pace, SentMail, Standing
+from procession.records import Ref
 from procession.testing.mail_out import MemoryMailOut
 from procession.witness import Mark, Witness, refuse_if_held
 
@@ -600,13 +601,106 @@ def test_a_copy_can_go_on_with_everything(house: House) -> None:
     house.greet()
     house.greet(LATER)
 
-    done = restoring.new_identity(house.office.ports, house.witness, ANNA, keep=True)
+    done = restoring.new_identity(house.office.ports, house.witness, ANNA, keep=True, is_a_copy=True)
     house.open()
     house.work()
     house.office.work(later=timedelta(hours=2))
 
     assert (done.mails, done.instances, done.events) == (0, 0, 0)
     assert len(house.post.mails) == 2
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_the_original_stays_what_it_is_though_somebody_takes_it_for_the_copy(
+    house: House, keep: bool
+) -> None:
+    house.greet(LATER)
+    house.work()
+    house.greet()
+    before = house.standing()
+
+    with pytest.raises(
+        InputError, match="this is the database that was worked on last from here, and no copy"
+    ):
+        restoring.new_identity(house.office.ports, house.witness, ANNA, keep=keep)
+
+    assert house.standing() == before
+    house.work()
+    house.office.work(later=timedelta(hours=2))
+    assert sorted(mail.text.strip() for mail in house.post.mails) == ["Hello", "Later"]
+
+
+def test_a_folder_that_was_copied_as_a_whole_is_a_copy_if_a_person_says_so(house: House) -> None:
+    house.greet(LATER)
+    house.work()
+    house.greet()
+
+    done = restoring.new_identity(house.office.ports, house.witness, ANNA, keep=False, is_a_copy=True)
+
+    assert (done.mails, done.instances) == (1, 1)
+
+
+def test_a_database_that_no_engine_has_worked_on_may_become_another(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    witness = Witness(tmp_path / "office.sqlite")
+    with office.ports.store.unit(write=False) as unit:
+        before = unit.journal.standing()
+    assert not before.is_witnessed
+
+    restoring.new_identity(office.ports, witness, ANNA, keep=False)
+
+    with office.ports.store.unit(write=False) as unit:
+        assert unit.journal.standing().identity.installation != before.identity.installation
+
+
+# --- what went out and is not known any more
+
+
+@pytest.mark.parametrize("say", [House.go_on, House.drop_due])
+def test_mails_that_the_database_does_not_know_of_are_counted(
+    house: House, say: Callable[[House], restoring.Restored]
+) -> None:
+    """What started them may start again, and nobody but this number says so."""
+    backup = busy(house)
+    house.put_back(backup)
+    house.work()
+
+    done = say(house)
+
+    assert (done.sent, done.unknown) == (2, 8)
+
+
+def test_mails_that_were_deleted_since_are_not_unknown(house: House) -> None:
+    house.greet(times=3)
+    house.work()
+    deleted = house.mails()[0]
+    with house.office.ports.store.unit() as unit:
+        unit.records.delete([Ref("activity", deleted.id)], ANNA)
+        unit.commit()
+    backup = house.backup()
+    house.greet()
+    house.work()
+    house.put_back(backup)
+    house.work()
+
+    assert house.go_on().unknown == 1
+
+
+def test_what_was_told_once_is_not_told_at_the_next_restore(house: House) -> None:
+    backup = house.backup()
+    house.greet(times=3)
+    house.work()
+    house.put_back(backup)
+    house.work()
+    assert house.go_on().unknown == 3
+    house.open()
+    again = house.backup()
+    house.greet()
+    house.work()
+    house.put_back(again)
+    house.work()
+
+    assert house.go_on().unknown == 1
 
 
 # --- the files
