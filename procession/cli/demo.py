@@ -6,6 +6,7 @@ a saved meeting    or many, in one transaction
 what came of it    read from the journal, the inbox, the History and Prefect: nothing is taken on trust
 """
 
+import logging
 import os
 import shutil
 import tempfile
@@ -116,8 +117,13 @@ def demo(
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Settings of somebody's real project in the environment would win over the demo's: mail would really go out."""
+    """Settings of somebody's real project in the environment would win over the demo's: mail would really go out. And
+    what the engine notes is for its log: what happens is told by the view."""
     before = dict(os.environ)
+    loggers = [logging.getLogger(name) for name in ("procession", "flows", "crm")]
+    reached = [logger.propagate for logger in loggers]
+    for logger in loggers:
+        logger.propagate = False
     for name in before:
         if name.startswith("PROCESSION_") or name == "PREFECT_API_URL":
             del os.environ[name]
@@ -125,6 +131,8 @@ def _undisturbed() -> Iterator[None]:
         yield
     finally:
         os.environ.update(before)
+        for logger, propagates in zip(loggers, reached, strict=True):
+            logger.propagate = propagates
 
 
 @contextmanager
