@@ -191,7 +191,7 @@ def _current(application: Project) -> Iterator[Checkup]:
 
 def _how_to_publish(application: Project, found: Collection[str]) -> str:
     if "new" in found:
-        by_itself = "; `procession serve` does it, too" if application.publishes else ""
+        by_itself = "; `procession serve` does it when it starts" if application.publishes else ""
         return f"To publish new files: procession deploy{by_itself}"
     return "To publish older files: procession deploy --back" if "older" in found else ""
 

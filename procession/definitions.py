@@ -52,6 +52,7 @@ class StoredDefinitions(Definitions):
         super().__init__({})
         self._store, self._compiled = store, compiled
         self.publication = -1
+        self._is_read = False
         self._versions: dict[tuple[str, str], Plan | str] = {}
         """A version, or why it cannot be run here."""
 
@@ -66,7 +67,10 @@ class StoredDefinitions(Definitions):
         found = {process: self._version(process, digest) for process, digest in current.items()}
         plans = {process: plan for process, plan in found.items() if isinstance(plan, Plan)}
         if plans != self.plans:
+            if self._is_read:
+                _tell(self.plans, plans)
             self.plans = plans
+        self._is_read = True
         self.unusable = {process: why for process, why in sorted(found.items()) if isinstance(why, str)}
         if self.unusable:
             log.error("this engine does not plan, since it cannot run %s", ", ".join(self.unusable))
@@ -97,6 +101,16 @@ class StoredDefinitions(Definitions):
             why = error.message
         log.error("version %d of %s cannot be run here: %s", definition.number, definition.process, why)
         return f"version {definition.number}: {why}"
+
+
+def _tell(before: Mapping[str, Plan], now: Mapping[str, Plan]) -> None:
+    """Whoever changed something sees whether the engine goes by it."""
+    new = [name if name not in before else f"another version of {name}"
+           for name, plan in sorted(now.items()) if name not in before or before[name].digest != plan.digest]  # fmt: skip
+    if new:
+        log.info("current from now on: %s", ", ".join(new))
+    if gone := sorted(before.keys() - now.keys()):
+        log.info("retired: %s", ", ".join(gone))
 
 
 def _first(error: ProcessErrors) -> str:

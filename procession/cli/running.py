@@ -113,7 +113,7 @@ def serve(
     """Run the engine: every saved record, due schedule and manual start does what the processes say.
 
     It runs the current versions of the database. With SQLite it publishes new versions of its files when it starts,
-    with PostgreSQL only if asked to: `procession deploy` does that.
+    with PostgreSQL only if asked to. What is saved while it runs takes effect with `procession deploy`, at once.
 
     It starts a Prefect server to look at the runs, unless PREFECT_API_URL names one. Stop it with Ctrl-C: what
     runs is finished or goes on at the next start; nothing is lost.
@@ -133,7 +133,7 @@ def serve(
         output.say(f"Serving {count(len(running), 'process')}{': ' if running else ''}{', '.join(running)}")
         if engine.ui_url:
             output.say(f"Runs: {engine.ui_url}")
-        output.note("Stop with Ctrl-C.")
+        output.note("To let it go by files that you change: procession deploy. Stop with Ctrl-C.")
         engine.wait()
     output.note("Stopped.")
 

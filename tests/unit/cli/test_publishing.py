@@ -244,7 +244,7 @@ def test_the_doctor_says_where_files_and_database_differ(note: Path, call: Call)
     assert found == {
         "what": "current versions", "state": "well",
         "found": "2 processes; note: its file is not published yet, version 1 goes on",
-        "mend": "To publish new files: procession deploy; `procession serve` does it, too",
+        "mend": "To publish new files: procession deploy; `procession serve` does it when it starts",
     }  # fmt: skip
 
 

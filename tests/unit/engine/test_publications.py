@@ -170,6 +170,28 @@ def test_a_retired_process_starts_nothing_and_its_instances_go_on(office: Office
     assert not retire(office.ports.store, "welcome", "here", NOON)
 
 
+def test_a_running_engine_says_in_one_line_what_is_current_from_now_on(
+    office: Office, caplog: pytest.LogCaptureFixture
+):
+    """So that whoever saved a file, and published it or did not, sees whether the engine goes by it."""
+    caplog.set_level("INFO", "procession.definitions")
+    told(office, folder(welcome("hello")))
+    running = engine(office, "host")
+    work(running)
+    assert caplog.messages == []  # the start says by itself what it serves
+
+    told(office, folder(welcome("hello again")))
+    work(running)
+    retire(office.ports.store, "welcome", "here", NOON)
+    work(running)
+    work(running)
+
+    assert caplog.messages == ["current from now on: another version of welcome", "retired: welcome"]
+    told(office, folder(welcome("hello once more")))
+    work(running)
+    assert caplog.messages[2:] == ["current from now on: welcome"]
+
+
 def test_a_retired_process_comes_back_with_a_changed_file_or_if_somebody_says_so(office: Office):
     told(office, folder(welcome("hello")))
     retire(office.ports.store, "welcome", "here", NOON)
