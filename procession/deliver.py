@@ -43,6 +43,9 @@ OUTBOX_ATTEMPTS = 8
 STORE_PAUSES_SECONDS = (0.02, 0.1, 0.5, 1, 2, 4, 8, 15, 30)
 """How often an outcome is written again while the store is away."""
 
+LINGER_SECONDS = 0.001
+"""How long the first of several mails under way waits for others, to be settled in one unit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settled:
@@ -129,7 +132,8 @@ def _side_by_side(claimed: Sequence[Envelope], batch: _Batch, hands: int) -> Non
         under_way: set[Future[Settled]] = set()
         while claimed or under_way:
             under_way |= {pool.submit(_hand_over, mail, batch) for mail in claimed}
-            done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+            wait(under_way, return_when=FIRST_COMPLETED)
+            done, under_way = wait(under_way, LINGER_SECONDS)
             claimed = _kept_at(batch, [each.result() for each in done], hands - len(under_way))
 
 
