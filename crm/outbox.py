@@ -203,9 +203,11 @@ class CrmOutbox(Part):
         found = self._read(_LOST, {"before": before})
         return sorted(found, key=lambda mail: mail.id)
 
-    def in_state(self, states: Collection[MailState], limit: int = 100) -> list[Envelope]:
-        """Oldest first."""
-        query = _ENVELOPES.where(_M.state.in_(states)).order_by(_M.activity_id).limit(limit)
+    def in_state(
+        self, states: Collection[MailState], limit: int = 100, *, newest: bool = False
+    ) -> list[Envelope]:
+        order = _M.activity_id.desc() if newest else _M.activity_id
+        query = _ENVELOPES.where(_M.state.in_(states)).order_by(order).limit(limit)
         if not ON_THE_WAY_OR_THERE & set(states):
             query = query.where(_LOOKED_AT)  # said as the index says it, or SQLite would not use it
         return self._read(query)

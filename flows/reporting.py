@@ -28,6 +28,7 @@ from flows.runs import Runs
 from flows.starting import OWNER, instance_ids
 from procession.plan import Plan, every_step
 from procession.ports import End, Instance, StepRun
+from procession.spelling import count
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ class Reporter:
                 unit.journal.seen_in_prefect(seen)
                 unit.commit()
         if unseen:
-            log.info("told Prefect of %d instances that it did not see", len(unseen))
+            log.info("told Prefect of %s that it did not see", count(len(unseen), "instance"))
         return len(unseen)
 
     def _plan(self, process: str, digest: str) -> Plan | None:

@@ -34,6 +34,7 @@ from procession.errors import (
     foreseen,
 )
 from procession.ports import Delivery, Envelope, MailState, Ports, SentMail, Settlement, Unit
+from procession.spelling import count
 
 log = logging.getLogger(__name__)
 
@@ -145,7 +146,7 @@ def _kept_at(batch: _Batch, settled: Sequence[Settled], free: int) -> list[Envel
         try:
             return _settle_and_claim(batch, settled, free, now)
         except (TemporaryError, ConfigurationError) as error:
-            log.warning("what became of %d mails is not written yet: %s", len(settled), error)
+            log.warning("what became of %s is not written yet: %s", count(len(settled), "mail"), error)
             time.sleep(pause)
     return _settle_and_claim(batch, settled, free, now)
 

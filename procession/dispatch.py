@@ -18,6 +18,7 @@ from procession.inputs import checked
 from procession.plan import Plan, Trigger
 from procession.ports import Actor, Event, Instance, Ports, Start, Unit
 from procession.records import Record, Ref, ref_of
+from procession.spelling import count
 from procession.values import from_json, to_json, writable
 
 log = logging.getLogger(__name__)
@@ -101,14 +102,14 @@ def dispatch(ports: Ports, plans: Mapping[str, Plan], limit: int, told: Told, op
         tried: list[Event] = []
         try:
             with foreseen("the dispatch of events"):
-                count = _dispatch(ports, plans, limit, tried, open_unit)
+                done = _dispatch(ports, plans, limit, tried, open_unit)
         except FINAL as error:
             if limit == 1:
                 return _set_aside(ports, plans, tried, error, open_unit)
             limit = (limit + 1) // 2
         else:
             told(tried)
-            return count
+            return done
 
 
 def _dispatch(
@@ -125,7 +126,7 @@ def _dispatch(
         unit.journal.dispatched([event.id for event in events], now)
         unit.commit()
     if starts:
-        log.info("%d events started %d instances", len(events), len(starts))
+        log.info("%s started %s", count(len(events), "event"), count(len(starts), "instance"))
     return len(events)
 
 
@@ -150,7 +151,7 @@ def _set_aside(
         unit.journal.dispatched([event.id for event in events], now)
         unit.commit()
     for event in events:
-        log.error("event %d started %d incidents instead: %s", event.id, len(starts), error)
+        log.error("event %d started %s instead: %s", event.id, count(len(starts), "incident"), error)
     return len(events)
 
 

@@ -18,6 +18,7 @@ from procession.errors import TemporaryError
 from procession.plan import Plan
 from procession.planner import Planner
 from procession.ports import Glance, Instance, Ports
+from procession.spelling import count
 from procession.witness import held
 
 log = logging.getLogger(__name__)
@@ -110,7 +111,7 @@ class Engine:
         groups: dict[tuple[str, str], list[Instance]] = defaultdict(list)
         for instance in instances:
             groups[instance.process, instance.digest].append(instance)
-        count = 0
+        done = 0
         with self.ports.engine.holding(instances):
             for (process, digest), group in groups.items():
                 plan = self._plan(process, digest)
@@ -118,8 +119,8 @@ class Engine:
                     self._pass_over(process, digest, group)
                 else:
                     self.execute(plan, group)
-                    count += len(group)
-        return count
+                    done += len(group)
+        return done
 
     def _plan(self, process: str, digest: str) -> Plan | None:
         current = self.definitions.plans.get(process)
@@ -132,7 +133,10 @@ class Engine:
             unit.journal.give_back({instance.id: instance.fencing_token for instance in group})
             unit.commit()
         log.error(
-            "%d instances of %s wait for an engine that can run version %s", len(group), process, digest[:12]
+            "%s of %s must wait for an engine that can run version %s",
+            count(len(group), "instance"),
+            process,
+            digest[:12],
         )
 
 

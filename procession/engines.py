@@ -27,6 +27,7 @@ import psutil
 
 from procession.errors import ProcessionError, TemporaryError, foreseen
 from procession.ports import EngineProcess, EngineRow, Instance, Pace, SentMail, Store, ThisEngine, Unit
+from procession.spelling import count
 from procession.witness import Mark, Witness
 
 log = logging.getLogger(__name__)
@@ -231,10 +232,10 @@ class Membership:
         if not instances:
             return 0
         with self.holding(instances), self._store.unit() as unit:
-            count = unit.journal.give_back({one.id: one.fencing_token for one in instances})
+            given_back = unit.journal.give_back({one.id: one.fencing_token for one in instances})
             unit.commit()
-        log.info("gave back %d instances", count)
-        return count
+        log.info("gave back %s", count(given_back, "instance"))
+        return given_back
 
     def _drained(self) -> list[Instance]:
         """Each once, as it was claimed last."""

@@ -16,6 +16,7 @@ from procession.dispatch import Told, dispatch
 from procession.errors import TemporaryError
 from procession.ports import Event, Glance, Ports, Unit
 from procession.schedules import Schedules
+from procession.spelling import count
 from procession.takeover import recover
 
 log = logging.getLogger(__name__)
@@ -113,9 +114,11 @@ class Planner:
             released = unit.journal.release(now)
             unit.commit()
         if released.ready:
-            log.info("took back %d instances", len(released.ready))
+            log.info("took back %s", count(len(released.ready), "instance"))
         if released.held:
-            log.error("engines died with %d instances that ran alone: they are held", len(released.held))
+            log.error(
+                "engines died with what ran alone, which is held: %s", count(len(released.held), "instance")
+            )
         return done + len(released.ready) + len(released.held)
 
     def _fire_schedules(self, epoch: int, now: datetime) -> int:

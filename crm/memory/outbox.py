@@ -107,10 +107,12 @@ class MemoryOutbox:
             and (row.claimed_by not in engines or (row.claimed_at is not None and row.claimed_at < before))
         )
 
-    def in_state(self, states: Collection[MailState], limit: int = 100) -> list[Envelope]:
-        """Oldest first."""
+    def in_state(
+        self, states: Collection[MailState], limit: int = 100, *, newest: bool = False
+    ) -> list[Envelope]:
         rows = self._tables["email_message"].rows.values()
-        return self._sorted(row for row in rows if row.state in states)[:limit]
+        found = self._sorted(row for row in rows if row.state in states)
+        return (found[::-1] if newest else found)[:limit]
 
     def _there(self, mail: QueuedMail) -> Row | None:
         """By its step, or if it has none by its Message-ID."""

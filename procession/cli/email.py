@@ -79,10 +79,10 @@ def new(
 def list_(
     context: typer.Context,
     state: Annotated[list[str] | None, typer.Option("--state", "-s", metavar="STATE", help=f"Only these: {', '.join(STATES)}.")] = None,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=10_000, help="At most so many.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=10_000, help="At most so many, the newest.")] = 50,
     json: Json = False,
 ) -> None:  # fmt: skip
-    """List mails that are not sent yet, or those in the states you name.
+    """List mails that are not sent yet, or those in the states you name, newest first.
 
     Examples:
 
@@ -97,7 +97,7 @@ def list_(
             )
     wanted = state or [word for word in STATES if word not in ("sent", "cancelled")]
     with session(context).application.store.unit(write=False) as unit:
-        found = unit.outbox.in_state(wanted, limit)  # type: ignore[arg-type]  # checked above
+        found = unit.outbox.in_state(wanted, limit, newest=True)  # type: ignore[arg-type]  # checked above
     if json:
         output.emit([mails.document(mail) for mail in found])
         return

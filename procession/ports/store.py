@@ -310,7 +310,11 @@ class Outbox(Protocol):
         moment; locked for this unit where the database can."""
         ...
 
-    def in_state(self, states: Collection[MailState], limit: int = 100) -> list[Envelope]: ...
+    def in_state(
+        self, states: Collection[MailState], limit: int = 100, *, newest: bool = False
+    ) -> list[Envelope]:
+        """The oldest of them, oldest first; or the newest, newest first."""
+        ...
 
 
 class History(Protocol):

@@ -555,6 +555,8 @@ def test_mails_are_listed_by_state_oldest_first(store: Store) -> None:
 
     assert [one.id for one in do(store, "in_state", ["failed", "unknown"])] == [first.id, second.id, third.id]
     assert [one.id for one in do(store, "in_state", ["unknown"], 1)] == [second.id]
+    newest = do(store, "in_state", ["failed", "unknown"], 2, newest=True)
+    assert [one.id for one in newest] == [third.id, second.id]
 
 
 # --- History
