@@ -34,7 +34,6 @@ from procession.errors import (
     foreseen,
 )
 from procession.ports import Delivery, Envelope, MailState, Ports, SentMail, Settlement, Unit
-from procession.spelling import count
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +145,7 @@ def _kept_at(batch: _Batch, settled: Sequence[Settled], free: int) -> list[Envel
         try:
             return _settle_and_claim(batch, settled, free, now)
         except (TemporaryError, ConfigurationError) as error:
-            log.warning("what became of %s is not written yet: %s", count(len(settled), "mail"), error)
+            log.warning("what became of the mails handed over last is not written yet: %s", error)
             time.sleep(pause)
     return _settle_and_claim(batch, settled, free, now)
 
@@ -182,13 +181,9 @@ def _settle_and_claim(batch: _Batch, settled: Sequence[Settled], free: int, now:
 
 def _tell(unit: Unit, batch: _Batch, settled: Sequence[Settled], ours: set[int]) -> None:
     batch.steps.close(unit, [one for one in settled if one.envelope.id in ours])
-    others = {
-        i: batch.fencing_tokens[i]
-        for one in settled
-        if one.envelope.id not in ours and (i := one.envelope.instance)
-    }
-    if others:
-        stopped = unit.journal.stopped(others)
+    others = {one.envelope.instance for one in settled if one.envelope.id not in ours}
+    if tokens := {i: token for i in others if i and (token := batch.fencing_tokens.get(i))}:
+        stopped = unit.journal.stopped(tokens)
         batch.steps.stop(unit, [one for one in settled if one.envelope.instance in stopped])
 
 
