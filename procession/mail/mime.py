@@ -39,7 +39,7 @@ _MEDIA_TYPE = re.compile(rf"(?!multipart/|message/){_WORD}/{_WORD}", re.IGNORECA
 
 
 def compose(mail: SendMail, at: datetime) -> bytes:
-    """The mail as it goes over the wire: text and HTML as alternatives, attachments behind them.
+    """The mail as it goes over the wire: text, HTML and an invitation as alternatives, attachments behind them.
 
     Nothing in it depends on anything but the arguments, so composing again gives the same bytes.
 
@@ -48,7 +48,7 @@ def compose(mail: SendMail, at: datetime) -> bytes:
     """
     recipients(mail)
     boundary = sha256(mail.message_id.encode("utf-8", "replace")).hexdigest()[:24]
-    content = _alternative(mail.text, mail.html, boundary)
+    content = _alternative(mail, boundary)
     if mail.attachments:
         content = _multipart("mixed", f"=_m{boundary}", [content, *map(_attachment, mail.attachments)])
     return b"".join([*_headers(mail, at), b"MIME-Version: 1.0\r\n", content])
@@ -173,12 +173,27 @@ def _message_ids(ids: Sequence[str]) -> list[str]:
     return list(ids)
 
 
-def _alternative(text: str, html: str, boundary: str) -> bytes:
-    if not html:
-        return _text_part("plain", text)
-    if not text:
-        return _text_part("html", html)
-    return _multipart("alternative", f"=_a{boundary}", [_text_part("plain", text), _text_part("html", html)])
+def _alternative(mail: SendMail, boundary: str) -> bytes:
+    """An invitation is the last alternative, as Exchange writes it (MS-OXCMAIL 2.1.3.3.8.2), and has no
+    Content-Disposition: Outlook takes an attachment for a file that nobody can accept (MS-STANOICAL 2.2.174, 2.2.175).
+    """
+    parts = [
+        _text_part(subtype, text) for subtype, text in (("plain", mail.text), ("html", mail.html)) if text
+    ]
+    parts += [_invitation(file) for file in mail.attachments if _asks(file)][:1]
+    if len(parts) > 1:
+        return _multipart("alternative", f"=_a{boundary}", parts)
+    return parts[0] if parts else _text_part("plain", "")
+
+
+def _asks(file: Attachment) -> bool:
+    """Whether it is a message of iMIP (RFC 6047, 2.4), and not a calendar to look at."""
+    return file.media_type == "text/calendar" and "method" in file.parameters
+
+
+def _invitation(file: Attachment) -> bytes:
+    content_type = _header("Content-Type", _separated([file.media_type, *_parameters(file)]))
+    return content_type + b"Content-Transfer-Encoding: base64\r\n\r\n" + base64_lines(file.content)
 
 
 def _multipart(subtype: str, boundary: str, parts: Sequence[bytes]) -> bytes:
@@ -216,11 +231,12 @@ def base64_lines(data: bytes) -> bytes:
 
 
 def _attachment(file: Attachment) -> bytes:
+    """An invitation is also a file, of a type that no program takes for a second invitation."""
     media_type = file.media_type if _MEDIA_TYPE.fullmatch(file.media_type) else "application/octet-stream"
     name = _line_of(file.name).replace("/", "_").replace("\\", "_") or "attachment"
-    parameters = [word for key, value in file.parameters.items() for word in _parameter(key, value)]
+    kind = ["application/ics"] if _asks(file) else [media_type, *_parameters(file)]
     return b"".join([
-        _header("Content-Type", _separated([media_type, *parameters])),
+        _header("Content-Type", _separated(kind)),
         _header("Content-Disposition", _separated(["attachment", *_parameter("filename", name)])),
         b"Content-Transfer-Encoding: base64\r\n\r\n",
         base64_lines(file.content),
@@ -229,6 +245,10 @@ def _attachment(file: Attachment) -> bytes:
 
 def _separated(words: Sequence[str]) -> list[str]:
     return [f"{word};" for word in words[:-1]] + [words[-1]]
+
+
+def _parameters(file: Attachment) -> list[str]:
+    return [word for key, value in file.parameters.items() for word in _parameter(key, value)]
 
 
 def _parameter(key: str, value: str) -> list[str]:

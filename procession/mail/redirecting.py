@@ -7,9 +7,11 @@ file is replaced, too, so that no calendar program answers in their place. All e
 """
 
 import re
+from base64 import b64decode
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from email import message_from_bytes
+from email.message import Message
 from email.utils import getaddresses
 
 from icalendar import Calendar, vCalAddress, vText
@@ -20,6 +22,7 @@ from procession.mail.addresses import envelope_address
 from procession.mail.mime import base64_lines, compose, people_header, recipients
 
 ORIGINAL = "x-original-"
+CALENDARS = ("text/calendar", "application/ics")
 _HEADER = re.compile(rb"^([!-9;-~]+):[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*", re.MULTILINE)
 
 Header = tuple[str, bytes]
@@ -88,19 +91,21 @@ def _named(people: Sequence[str]) -> str:
 
 def _uninvited(mime: bytes, body: bytes, address: str, people: Sequence[str]) -> bytes:
     """The body with this address in the place of all who are invited."""
-    for part in message_from_bytes(mime).walk():
-        if part.get_content_type() != "text/calendar":
-            continue
-        before = str(part.get_payload()).strip().encode("ascii", "replace")
-        content = part.get_payload(decode=True)
-        if (
-            str(part["Content-Transfer-Encoding"]) != "base64"
-            or not isinstance(content, bytes)
-            or before not in body
-        ):
+    found = {
+        _base64_of(part) for part in message_from_bytes(mime).walk() if part.get_content_type() in CALENDARS
+    }
+    for before in found:
+        after = base64_lines(_calendar(b64decode(before), address, people)).strip()
+        if before not in body:
             raise PermanentError("a calendar file in this mail cannot be read, so it cannot be redirected")
-        body = body.replace(before, base64_lines(_calendar(content, address, people)).strip())
+        body = body.replace(before, after)
     return body
+
+
+def _base64_of(part: Message) -> bytes:
+    if str(part["Content-Transfer-Encoding"]) != "base64":
+        raise PermanentError("a calendar file in this mail cannot be read, so it cannot be redirected")
+    return str(part.get_payload()).strip().encode("ascii", "replace")
 
 
 def _calendar(content: bytes, address: str, people: Sequence[str]) -> bytes:

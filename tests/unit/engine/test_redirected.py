@@ -53,7 +53,11 @@ def reached(office: Office) -> set[str]:
 
 def whole(office: Office) -> str:
     return "\n".join(
-        str(part.get_payload(decode=True) if part.get_content_type() == "text/calendar" else "")
+        str(
+            part.get_payload(decode=True)
+            if part.get_content_type() in ("text/calendar", "application/ics")
+            else ""
+        )
         + "".join(f"{n}: {v}\n" for n, v in part.items() if not n.startswith("X-Original-"))
         for mail in office.post.mails
         for part in message_from_bytes(mail.data).walk()

@@ -204,8 +204,57 @@ def test_an_attachments_parameters_are_kept() -> None:
         )
     )
 
-    [invitation] = message.iter_attachments()
+    _, _, invitation = next(message.iter_parts()).iter_parts()
     assert dict(invitation["content-type"].params) == {"method": "REQUEST", "charset": "utf-8"}
+
+
+def tree(part: EmailMessage) -> Any:
+    inner = [tree(one) for one in part.iter_parts()] if part.is_multipart() else []
+    return (part.get_content_type(), inner) if inner else part.get_content_type()
+
+
+def ics(name: str = "invitation.ics", **parameters: str) -> Attachment:
+    return Attachment(name, "text/calendar", b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n", parameters)
+
+
+REQUEST = {"method": "REQUEST", "charset": "utf-8"}
+OFFER = Attachment("offer.pdf", "application/pdf", b"%PDF")
+
+
+@pytest.mark.parametrize(("text", "html", "before"), [
+    ("Hello", "<p>Hello</p>", ["text/plain", "text/html"]), ("Hello", "", ["text/plain"]), ("", "<p>Hello</p>", ["text/html"]),
+])  # fmt: skip
+def test_an_invitation_is_the_last_alternative_and_a_file_besides(
+    text: str, html: str, before: list[str]
+) -> None:
+    """As Exchange writes it (MS-OXCMAIL 2.1.3.3.8.2). Outlook takes a part with Content-Disposition: attachment for a
+    file, and not for an invitation that can be accepted (MS-STANOICAL 2.2.174 and 2.2.175)."""
+    message = composed(text=text, html=html, attachments=(OFFER, ics(**REQUEST)))
+
+    inner = ("multipart/alternative", [*before, "text/calendar"])
+    assert tree(message) == ("multipart/mixed", [inner, "application/pdf", "application/ics"])
+    *_, invitation = next(message.iter_parts()).iter_parts()
+    assert invitation["content-disposition"] is None
+    assert dict(invitation["content-type"].params) == REQUEST
+    file = list(message.iter_attachments())[-1]
+    assert (file.get_filename(), file.get_content_disposition()) == ("invitation.ics", "attachment")
+    assert file.get_payload(decode=True) == invitation.get_payload(decode=True) == ics().content
+
+
+def test_of_two_invitations_the_first_can_be_accepted_and_the_other_is_a_file() -> None:
+    message = composed(attachments=(ics(**REQUEST), ics("other.ics", **REQUEST)))
+
+    inner = ("multipart/alternative", ["text/plain", "text/html", "text/calendar"])
+    assert tree(message) == ("multipart/mixed", [inner, "application/ics", "application/ics"])
+
+
+def test_a_calendar_file_that_asks_nobody_anything_is_a_file_like_any_other() -> None:
+    message = composed(attachments=(ics("holidays.ics"),))
+
+    assert tree(message) == (
+        "multipart/mixed",
+        [("multipart/alternative", ["text/plain", "text/html"]), "text/calendar"],
+    )
 
 
 @pytest.mark.parametrize(

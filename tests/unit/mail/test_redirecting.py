@@ -67,7 +67,9 @@ def test_nobody_who_is_invited_is_in_the_calendar_file() -> None:
     found = to_test(mail(ANN, BEA, attachments=(meeting,)))
 
     (file,) = found.iter_attachments()
-    content = file.get_payload(decode=True)
+    *_, asked = next(found.iter_parts()).iter_parts()
+    content = asked.get_payload(decode=True)
+    assert file.get_payload(decode=True) == content
     assert isinstance(content, bytes)
     (event,) = Calendar.from_ical(content).walk("VEVENT")
     assert isinstance(event, Event)
@@ -77,7 +79,23 @@ def test_nobody_who_is_invited_is_in_the_calendar_file() -> None:
     assert b"acme.example" not in content.replace(b"at acme.example", b"")
     assert (event["uid"], event["organizer"]) == (world.UID, "mailto:anna@us.example")
     assert b"TZID:Europe/Berlin" in content
-    assert file["Content-Type"].params["method"] == "REQUEST"
+    assert asked["Content-Type"].params["method"] == "REQUEST"
+
+
+def test_nobody_is_in_any_of_several_calendar_files() -> None:
+    meetings = [invitation(world.activity(), sender=ANNA, to=(one,)) for one in (ANN, BEA)]
+    plain = Attachment("plain.ics", "text/calendar", meetings[0].content)
+
+    found = to_test(mail(ANN, BEA, attachments=(*meetings, plain)))
+
+    contents = [
+        bytes(part.get_payload(decode=True) or b"")
+        for part in found.walk()
+        if part.get_content_type() in ("text/calendar", "application/ics")
+    ]
+    assert len(contents) == 4
+    for content in contents:
+        assert b"acme.example" not in content.replace(b"at acme.example", b"")
 
 
 def test_a_mail_that_was_redirected_already_stays_as_it_is() -> None:
@@ -108,8 +126,10 @@ def test_without_an_address_to_redirect_to_it_is_composed_as_ever() -> None:
 
 
 @pytest.mark.parametrize("content", [b"BEGIN:VCALENDAR\r\nnonsense", b"\xff\xfe"])
-def test_a_calendar_file_that_cannot_be_read_goes_nowhere(content: bytes) -> None:
-    broken = mail(ANN, attachments=(Attachment("x.ics", "text/calendar", content),))
+@pytest.mark.parametrize("method", ["", "REQUEST"])
+def test_a_calendar_file_that_cannot_be_read_goes_nowhere(content: bytes, method: str) -> None:
+    parameters = {"method": method} if method else {}
+    broken = mail(ANN, attachments=(Attachment("x.ics", "text/calendar", content, parameters),))
 
     with pytest.raises(PermanentError, match="calendar file in this mail cannot be read"):
         to_test(broken)
