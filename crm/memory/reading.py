@@ -36,6 +36,8 @@ def fields_of_row(tables: Tables, entity: str, row: Row) -> Fields:
             category = category_of(tables, row)
             fields["category"] = category.name if category else ""
             fields["is_meeting"] = bool(category and category.is_meeting)
+            owner = tables["user"].rows.get(row.owner_id)
+            fields["timezone"] = row.timezone or (owner.timezone if owner else "")
             _add_links(tables, row.id, fields)
     return fields
 

@@ -71,6 +71,23 @@ def last_event(store: CrmStore) -> int:
     return max((event.id for event in new_events(store)), default=0)
 
 
+# --- the zone of a meeting
+
+
+@pytest.mark.parametrize(("own", "owner", "zone"), [
+    ("", True, "America/Lima"), ("Asia/Tokyo", True, "Asia/Tokyo"), ("Asia/Tokyo", False, "Asia/Tokyo"), ("", False, ""),
+])  # fmt: skip
+def test_a_meeting_has_its_own_zone_else_that_of_its_owner(
+    store: CrmStore, refs: dict[str, Ref], own: str, owner: bool, zone: str
+) -> None:
+    update(store, refs["anna"], {"timezone": "America/Lima"})
+    update(store, refs["press_meeting"], {"timezone": own, "owner": refs["anna"] if owner else None})
+
+    assert fields_of(fetch(store, refs["press_meeting"]))["timezone"] == zone
+    (found,) = find(store, "activity", {"subject": fields_of(fetch(store, refs["press_meeting"]))["subject"]})
+    assert fields_of(found)["timezone"] == zone
+
+
 # --- every field
 
 

@@ -1,14 +1,16 @@
 """Every mail we ship, in every language, for readers in several zones."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import mail_world as world
 import pytest
 
 from procession.effects import Recipient
 from procession.mail import Templates
+from procession.mail.invitation import invitation
 from procession.records import fields_of
 from procession.steps.recipients import sender as sender_of
 
@@ -112,6 +114,27 @@ def test_a_meeting_is_written_as_its_reader_reads_it() -> None:
     assert when("en-GB", "America/New_York", **days) == "Friday, 6 March 2026"
     days["end"] = midnight + timedelta(days=2)
     assert when("de", "Asia/Tokyo", **days) == "Freitag, 6. März 2026 – Samstag, 7. März 2026"
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/Los_Angeles", "Asia/Tokyo", None])
+@pytest.mark.parametrize("reader", [*ZONES, "Pacific/Kiritimati", "Pacific/Pago_Pago"])
+@pytest.mark.parametrize("name", ["meeting_new", "meeting_moved", "meeting_cancelled", "meeting_reminder"])
+def test_an_all_day_meeting_is_on_the_day_of_its_calendar_file_whoever_reads_it(
+    name: str, reader: str, zone: str | None
+) -> None:
+    """RFC 5545, 3.3.4: a day floats."""
+    midnight = datetime(2026, 12, 7, tzinfo=ZoneInfo(zone or "UTC"))
+    days = {"all_day": True, "start": midnight, "end": midnight + timedelta(days=1), "timezone": zone or ""}
+    meeting = world.activity(**days, **({} if zone else {"owner": None}))
+
+    mail = TEMPLATES.render(name, world.names(meeting=meeting), language="en-GB", timezone=reader)
+    file = invitation(meeting, sender=Recipient("bob@us.example", "Bob"), to=())
+
+    assert b"DTSTART;VALUE=DATE:20261207\r\n" in file.content
+    for text in (mail.text, mail.html):
+        assert "Monday, 7 December 2026" in text
+        assert not re.search(r"\b[68] December", text)
+    assert "7 December 2026" in mail.subject
 
 
 @pytest.mark.parametrize(("salutation", "language", "greeting"), [
