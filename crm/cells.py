@@ -3,8 +3,8 @@
 import re
 from datetime import date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
+from procession import times
 from procession.errors import InputError
 from procession.records import Field
 from procession.spelling import did_you_mean, one_of
@@ -101,12 +101,13 @@ def _moment(text: str, zone: str) -> datetime:
     except ValueError:
         hint = "Write it as 2026-12-31 09:00 or 2026-12-31T09:00+01:00."
         raise InputError(f"{text!r} is not a date and time.", hint=hint) from None
-    if moment.tzinfo:
-        return moment
-    if not zone:
+    if not zone and not moment.tzinfo:
         hint = "Write it as 2026-12-31T09:00+01:00, give the row an owner or a time zone, or give --timezone."
         raise InputError(f"it is not said in which time zone {text!r} is.", hint=hint)
-    return moment.replace(tzinfo=ZoneInfo(zone))
+    try:
+        return times.parse_moment(moment, times.zone(zone) if zone else None)
+    except ValueError as error:
+        raise InputError(str(error)) from None
 
 
 def _iso(text: str) -> str:

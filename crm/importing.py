@@ -10,6 +10,7 @@ or by name, any of them as `account:3`. What is wrong anywhere is told with its 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,7 @@ class _Rows:
             values.setdefault("name", _whole_name(values))
         if self.sheet.entity == "activity":
             values.setdefault("type", "task")
+            self._keep_zone(texts, values)
         for name in missing(self.sheet.entity, values):
             if name not in texts:
                 self._wrong(row, name, InputError(f"a new {self.sheet.entity} needs a {name}"))
@@ -182,10 +184,18 @@ class _Rows:
         hint = did_you_mean(name, self.categories) or f"There are {', '.join(self.categories)}."
         raise InputError(f"there is no category {name!r}.", hint=hint)
 
+    def _keep_zone(self, texts: Mapping[str, str], values: Values) -> None:
+        """The day of an all-day meeting is one of the zone in which its moments were read."""
+        if any(isinstance(value, datetime) for value in values.values()) and not self._zone_of_row(texts):
+            values["timezone"] = self.zone or values.get("timezone")
+
     def _zone(self, texts: Mapping[str, str]) -> str:
         """Of the row, else of its owner, else the one given."""
+        return self._zone_of_row(texts) or self.zone
+
+    def _zone_of_row(self, texts: Mapping[str, str]) -> str:
         owner = self.named.any("user", texts["owner"]) if "owner" in texts else None
-        return texts.get("timezone") or (owner.timezone if owner else "") or self.zone
+        return texts.get("timezone") or (owner.timezone if owner else "")
 
     def _check_address(self, row: int, values: Values) -> None:
         address = normal("email", values.get("email") or "")

@@ -16,9 +16,8 @@ from pydantic.fields import FieldInfo
 
 from procession.inputs import Caller, checked
 from procession.plan import Input, Plan
-from procession.ports import Clock
 from procession.records import Record, Ref, Type, ref_of
-from procession.times import MACHINE_ZONE, spoken
+from procession.times import spoken
 from procession.values import from_json
 
 EVENT = "event"
@@ -128,7 +127,7 @@ def _duration(value: Any) -> str:
 # --- values
 
 
-def given(plan: Plan, parameters: Mapping[str, Any], clock: Clock) -> dict[str, Any]:
+def given(plan: Plan, parameters: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
     """Parameters of a flow run → typed inputs, as `procession.dispatch.start_by_hand` takes them. A field that was left
     empty is not given.
 
@@ -141,7 +140,7 @@ def given(plan: Plan, parameters: Mapping[str, Any], clock: Clock) -> dict[str, 
         for name, value in parameters.items()
         if name in known and value not in ("", None) and not isinstance(value, FieldInfo)
     }
-    return checked(plan, filled_in, Caller(clock.now(), MACHINE_ZONE))
+    return checked(plan, filled_in, caller)
 
 
 def event_of(plan: Plan, parameters: Mapping[str, Any]) -> int | None:

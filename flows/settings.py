@@ -20,6 +20,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
+from procession import times
 from procession.errors import ConfigurationError
 from procession.spelling import did_you_mean
 
@@ -93,6 +94,14 @@ def _domain(value: str) -> str:
 def _sender(value: str) -> str:
     if not all(part for part in parseaddr(value)[1].partition("@")) or not value.isprintable():
         raise ValueError("must be a name and an address, like Sales <sales@example.com>")
+    return value
+
+
+def _zone(value: str) -> str:
+    try:
+        times.zone(value)
+    except ValueError as error:
+        raise ValueError(f"must be a time zone: {error}") from None
     return value
 
 
@@ -183,6 +192,10 @@ class Settings(BaseSettings):
     default_sender: Annotated[str, AfterValidator(_sender)] = Field(
         "Procession <procession@localhost>",
         description="From whom mails are that name no sender: Name <address>.",
+    )
+    timezone: Annotated[str, AfterValidator(_zone)] = Field(
+        "UTC",
+        description="Time zone of moments that name none, where neither the record nor its owner has one; such as Europe/Berlin.",
     )
     user: Line = Field("", description="Your name in History; empty: the one you are logged in with.")
     prefect: Prefect = Prefect()

@@ -32,6 +32,7 @@ from procession.dispatch import start_by_hand
 from procession.engine import claim
 from procession.engines import beating
 from procession.errors import ConfigurationError, InputError, ProcessionError
+from procession.inputs import Caller
 from procession.plan import Plan
 from procession.planner import Planner
 from procession.ports import Actor, End, Event, Instance, Ports
@@ -196,7 +197,7 @@ def _claimed(
             unit.journal.append(events)
             unit.commit()
         return _planned(plan, host)
-    inputs = form.given(plan, parameters, ports.clock)
+    inputs = form.given(plan, parameters, Caller(ports.clock.now(), ports.timezone))
     actor = Actor("user", "Prefect")
     started = start_by_hand(ports, plan, inputs, actor=actor, dedupe_key=f"flow-run:{run.id}", at_once=True)
     mine = [started] if started and started.state == "running" else []

@@ -98,6 +98,10 @@ class Application:
         return self.settings.user or getpass.getuser()
 
     @property
+    def timezone(self) -> ZoneInfo:
+        return ZoneInfo(self.settings.timezone)
+
+    @property
     def schema(self) -> Schema:
         return SCHEMA
 
@@ -181,6 +185,7 @@ class Application:
             store=store, mail_out=mail_out or self.mail_out, clock=self.store.clock,
             renderer=renderer, engine=engine, mail_domain=self.settings.mail_domain,
             default_sender=Recipient(address, name), functions=FUNCTIONS, redirect_all_to=self.redirect_all_to,
+            timezone=self.timezone,
         )  # fmt: skip
 
     def close(self) -> None:
@@ -241,7 +246,7 @@ class Application:
         from crm.importing import Options, import_csv
         from procession.application import Imported
 
-        options = Options(dry_run=how.dry_run, zone=how.zone, progress=how.progress)
+        options = Options(dry_run=how.dry_run, zone=how.zone or self.settings.timezone, progress=how.progress)
         done = import_csv(self.store, entity, file, actor, options)
         problems = tuple((problem.row, problem.column, problem.message) for problem in done.problems)
         return Imported(entity, done.rows, problems, done.saved)

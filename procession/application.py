@@ -9,6 +9,7 @@ the group `procession`; `flows.wiring` is ours. So the engine imports no table a
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import tzinfo
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -132,6 +133,11 @@ class Application(Protocol):
     @property
     def user(self) -> str:
         """Who sits here, as History calls them."""
+        ...
+
+    @property
+    def timezone(self) -> tzinfo:
+        """Of moments that name no zone, where neither their record nor its owner has one."""
         ...
 
     @property

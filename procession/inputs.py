@@ -215,6 +215,8 @@ def _moment(_type: Type, given: Any, caller: Caller) -> datetime:
         if isinstance(given, str) and given.strip().startswith("+") and caller.now:
             return caller.now + times.parse_duration(given.strip()[1:].strip())
         return times.parse_moment(given, caller.zone).astimezone(UTC)
+    except times.AmbiguousTimeError:
+        raise
     except OverflowError:
         raise _wrong(given, "moment within reach", "it as 2026-03-06T10:00+01:00") from None
     except ValueError as error:

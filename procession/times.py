@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
-from typing_extensions import override
-
 from procession.spelling import closest
 from procession.values import BusinessDays
 
@@ -193,45 +191,50 @@ def _closest_zone(name: str) -> str:
     return f"Did you mean {cities.get(close, close)!r}?" if close else "Write it as Europe/Berlin."
 
 
-class _MachineZone(tzinfo):
-    @override
-    def utcoffset(self, at: datetime | None, /) -> timedelta | None:
-        try:
-            return at.replace(tzinfo=None).astimezone().utcoffset() if at else None
-        except ValueError:  # of years below 1 and above 9999
-            raise OverflowError("date value out of range") from None
-
-    @override
-    def dst(self, at: datetime | None, /) -> None:
-        del at
-
-    @override
-    def tzname(self, at: datetime | None, /) -> None:
-        del at
-
-
-MACHINE_ZONE: tzinfo = _MachineZone()
-"""The zone in which this machine shows the time: that of who sits at it."""
-
-
 def parse_moment(value: object, zone: tzinfo | None = None) -> datetime:
     """Read an ISO 8601 moment, `2026-03-06T10:00+01:00` or `2026-03-06 10:00`. One that names no offset
-    is in `zone`; a date alone is its midnight.
+    is in `zone`; a date alone is its first moment there.
 
     Raises:
-        ValueError: it is no moment, or it has no offset and there is no `zone`.
+        ValueError: it is no moment, or it has no offset and there is no `zone`, or that has no such time, or has it twice.
     """
     if isinstance(value, date) and not isinstance(value, datetime):
-        value = datetime.combine(value, time.min)
-    moment = value if isinstance(value, datetime) else _moment(value)
+        midnight = datetime.combine(value, time.min)
+        return midnight.replace(tzinfo=zone) if zone else parse_moment(midnight)
+    moment = _moment(value)
     if moment.tzinfo is not None:
         return moment
     if zone is None:
         raise ValueError(f"{moment.isoformat()!r} names no time zone. Write it as 2026-03-06T10:00+01:00.")
-    return moment.replace(tzinfo=zone)
+    return _once(moment, zone)
+
+
+class AmbiguousTimeError(ValueError):
+    """The clocks of a zone show this time never, or twice."""
+
+
+def _once(moment: datetime, zone: tzinfo) -> datetime:
+    """The moment at which the clocks of a zone show this time."""
+    first, second = (moment.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+    before, after = first.utcoffset(), second.utcoffset()
+    if before == after or before is None or after is None:
+        return first
+    told = f"{moment.isoformat()!r}"
+    if before < after:
+        later = (moment + (after - before)).isoformat(timespec="minutes")
+        raise AmbiguousTimeError(
+            f"{told} is a time that {zone} does not have: its clocks are put forward then. Write it as {later}."
+        )
+    texts = [each.isoformat(timespec="minutes") for each in (first, second)]
+    raise AmbiguousTimeError(
+        f"{told} comes twice in {zone}, whose clocks are put back then. "
+        f"Write {texts[0]} for the first, {texts[1]} for the second."
+    )
 
 
 def _moment(value: object) -> datetime:
+    if isinstance(value, datetime):
+        return value
     try:
         return datetime.fromisoformat(str(value).strip())
     except ValueError:

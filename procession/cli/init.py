@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from tzlocal import get_localzone_name
 
 from procession.application import Application, load
 from procession.cli import output
@@ -25,6 +26,7 @@ SETTINGS = """\
 # database = "postgresql://procession@localhost/procession"
 # database_password = "env:DB_SECRET"
 
+timezone = "{zone}"  # of moments that name none, where neither record nor owner has one
 mail_domain = "example.com"
 default_sender = "Sales <sales@example.com>"
 
@@ -108,13 +110,24 @@ def _become_another(application: Application, *, keep: bool, is_a_copy: bool) ->
         output.note(f"  cancelled of what the other one had queued and under way: {given_up}")
 
 
-def write_project(target: Path, settings: str = SETTINGS) -> Iterator[Path]:
+def write_project(target: Path, settings: str = "") -> Iterator[Path]:
     """Make the folder and its settings file; yields what was made."""
     target.mkdir(parents=True, exist_ok=True)
+    settings = settings or SETTINGS.format(zone=_zone_here())
     for name, text in (("procession.toml", settings), (".gitignore", IGNORED)):
         if not (target / name).exists():
             (target / name).write_text(text, encoding="utf-8")
             yield target / name
+
+
+def _zone_here() -> str:
+    """That of this machine, as people call it."""
+    from procession.times import zone
+
+    try:
+        return str(zone(get_localzone_name() or "UTC"))
+    except (ValueError, LookupError):  # what the machine says is none
+        return "UTC"
 
 
 def copy_content(shipped: Path, target: Path) -> Iterator[Path]:

@@ -8,7 +8,7 @@ meaning.
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 from rich import box
@@ -134,9 +134,9 @@ def short_time(at: datetime | None) -> str:
     return at.astimezone().strftime("%Y-%m-%d %H:%M") if at else ""
 
 
-def zoned_time(at: datetime | None) -> str:
-    """In the zone of this machine, to the minute, with that zone."""
-    return at.astimezone().strftime("%Y-%m-%d %H:%M %Z") if at else ""
+def zoned_time(at: datetime | None, zone: tzinfo | None = None) -> str:
+    """In this zone, or that of this machine, to the minute, with that zone."""
+    return at.astimezone(zone).strftime("%Y-%m-%d %H:%M %Z") if at else ""
 
 
 def lasting(duration: timedelta) -> str:

@@ -1,6 +1,8 @@
 """`crm`: the records of the activity store, for people at a terminal and for scripts."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import tzinfo
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +13,7 @@ from procession.cli import output
 from procession.cli.content import Json
 from procession.cli.fields import fields, options, pairs
 from procession.cli.session import Session, entity_of, session
+from procession.cli.zones import zone_shown, zone_written
 from procession.errors import InputError
 from procession.records import Field, Record, Ref, fields_of, ref_of
 from procession.spelling import count, did_you_mean, one_of
@@ -31,6 +34,7 @@ LISTED: Mapping[str, Mapping[str, Any]] = {
     "email": {"type": "email"},
 }
 """The same, to look activities up."""
+MOMENTS = frozenset({"start", "end", "due"})
 LONGEST_CELL = 80
 
 UNLISTED = 3
@@ -187,8 +191,9 @@ def show(
         output.emit(_document(found))
         return
     entity = now.application.schema.entity(ref_of(found).entity)
+    zone = zone_shown(now, found)
     rows = [
-        (entity.fields[name].title, _cell(value))
+        (entity.fields[name].title, _cell(value, zone=zone))
         for name, value in fields_of(found).items()
         if name in entity.fields
     ]
@@ -223,13 +228,18 @@ def save(
       procession crm save activity:17 --status cancelled
       procession crm save opportunity:2 --stage won --json
 
-    A moment without a zone is one of this machine's zone; +2 days counts from now. An empty text empties a field.
+    A moment without a zone is one of the record's zone, else of its owner's, else of the setting `timezone`; +2 days
+    counts from now. An empty text empties a field.
     """
     now = session(context)
     ref = now.ref(what) if ":" in what else None
     entity = ref.entity if ref else "activity" if what in KINDS else _entity_to_save(what, now)
     flags = {n for n, f in now.application.schema.entity(entity).fields.items() if f.type.name == "bool"}
-    values = _typed(now, entity, options(context.args, flags), "")
+    written = options(context.args, flags)
+    zone = zone_written(now, read_record(now, ref) if ref else None, written)
+    values = _typed(now, entity, written, "", zone)
+    if zone is None and entity == "activity" and MOMENTS & written.keys():
+        values["timezone"] = str(now.application.timezone)
     _check_span(now, ref, values)
     if not ref:
         values = {**KINDS.get(what, {}), **values}
@@ -319,9 +329,12 @@ def _save(
     return saved, came
 
 
-def _typed(now: Session, entity: str, written: Mapping[str, str], option: str) -> dict[str, Any]:
+def _typed(
+    now: Session, entity: str, written: Mapping[str, str], option: str, zone: tzinfo | None = None
+) -> dict[str, Any]:
     from procession.inputs import read
 
+    caller = replace(now.caller, zone=zone) if zone else now.caller
     fields = now.application.schema.entity(entity).fields
     values = {}
     for name, text in written.items():
@@ -329,7 +342,7 @@ def _typed(now: Session, entity: str, written: Mapping[str, str], option: str) -
         where = f"{option} {name}" if option else f"--{name.replace('_', '-')}"
         if not option and not field.writable:
             raise InputError(f"{where} cannot be written: the store works it out")
-        values[name] = read(where, field.type, text, now.caller, field.options) if text else None
+        values[name] = read(where, field.type, text, caller, field.options) if text else None
     return values
 
 
@@ -348,7 +361,7 @@ def _in_list(record: Record, column: str) -> str:
     return output.brief(_cell(fields.get(column), ref=False), LONGEST_CELL)
 
 
-def _cell(value: Any, *, ref: bool = True) -> str:
+def _cell(value: Any, *, ref: bool = True, zone: tzinfo | None = None) -> str:
     match value:
         case None | "":
             return ""
@@ -359,7 +372,7 @@ def _cell(value: Any, *, ref: bool = True) -> str:
         case Record():
             return f"{value} ({ref_of(value)})" if ref else str(value)
     if hasattr(value, "tzinfo"):
-        return output.zoned_time(value) if ref else output.short_time(value)
+        return output.zoned_time(value, zone) if ref else output.short_time(value)
     return str(value)
 
 

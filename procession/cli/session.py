@@ -43,11 +43,10 @@ class Session:
 
     @property
     def caller(self) -> "Caller":
-        """Where who sits here is, for moments that they type."""
+        """For moments that somebody types."""
         from procession.inputs import Caller
-        from procession.times import MACHINE_ZONE
 
-        return Caller(self.application.clock.now(), MACHINE_ZONE)
+        return Caller(self.application.clock.now(), self.application.timezone)
 
     def plan(self, name: str) -> "Plan":
         """A process by its id, as its file has it.

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Protocol
 
 from procession.effects import Attachment, Recipient
@@ -170,5 +170,7 @@ class Ports:
     default_sender: Recipient
     redirect_all_to: str = ""
     """Of test systems: the one address that all mail goes to."""
+    timezone: tzinfo = UTC
+    """Of moments that people type without one."""
     functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     trace: Callable[[str, Mapping[str, Any]], None] | None = None

@@ -39,6 +39,74 @@ def test_a_moment_may_be_counted_from_now(project: Path, call: Call) -> None:
     assert abs(away.total_seconds() - 2 * 86400) < 60
 
 
+def start_of(call: Call, *words: str) -> str:
+    saved = call("crm", "save", *words, "--json")
+    assert saved.code == 0, saved.err
+    return str(saved.json["start"])
+
+
+def test_a_moment_that_names_no_zone_is_one_of_the_record_else_of_its_owner_else_of_the_settings(
+    project: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the zone of the machine: a server's is UTC."""
+    monkeypatch.setenv("PROCESSION_TIMEZONE", "America/New_York")
+    call("crm", "save", "user:1", "--timezone", "Europe/Berlin")
+    call("crm", "save", "user:2", "--timezone", "Asia/Tokyo")
+    new = ("meeting", "--subject", "x", "--start", "2026-12-01T10:00")
+
+    assert (
+        start_of(call, *new, "--owner", "user:1", "--timezone", "Asia/Kolkata") == "2026-12-01T04:30:00+00:00"
+    )
+    assert start_of(call, *new, "--owner", "user:1") == "2026-12-01T09:00:00+00:00"
+    assert start_of(call, *new) == "2026-12-01T15:00:00+00:00"
+    made = call("crm", "save", *new, "--owner", "user:1", "--json").json["ref"]
+    assert start_of(call, made, "--start", "2026-12-02T10:00") == "2026-12-02T09:00:00+00:00"
+    assert (
+        start_of(call, made, "--owner", "user:2", "--start", "2026-12-02T10:00")
+        == "2026-12-02T01:00:00+00:00"
+    )
+    assert (
+        start_of(call, made, "--timezone", "UTC", "--start", "2026-12-02T10:00")
+        == "2026-12-02T10:00:00+00:00"
+    )
+    assert start_of(call, made, "--start", "2026-12-02T11:00") == "2026-12-02T11:00:00+00:00"
+
+
+def test_a_meeting_in_the_zone_of_the_settings_keeps_it(
+    project: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROCESSION_TIMEZONE", "Pacific/Auckland")
+    made = call(
+        "crm", "save", "meeting", "--subject", "x", "--all-day", "--start", "2026-12-01", "--json"
+    ).json
+
+    assert (made["start"], made["timezone"]) == ("2026-11-30T11:00:00+00:00", "Pacific/Auckland")
+    assert "2026-12-01 00:00 NZDT" in call("crm", "show", made["ref"]).out
+
+
+def test_a_time_that_comes_twice_is_named(project: Path, call: Call) -> None:
+    call("crm", "save", "user:1", "--timezone", "Europe/Berlin")
+
+    said = call("crm", "save", "call", "--subject", "x", "--owner", "user:1", "--due", "2026-10-25T02:30")
+
+    assert (said.code, said.err) == (
+        2,
+        (
+            "--due: '2026-10-25T02:30:00' comes twice in Europe/Berlin, whose clocks are put back then. "
+            "Write 2026-10-25T02:30+02:00 for the first, 2026-10-25T02:30+01:00 for the second.\n"
+        ),
+    )
+
+
+def test_a_zone_that_is_none_is_named_before_any_moment_is_read_in_it(project: Path, call: Call) -> None:
+    said = call("crm", "save", "call", "--subject", "x", "--timezone", "Berlin", "--due", "2026-10-25T02:30")
+
+    assert (said.code, said.err) == (
+        2,
+        "--timezone: there is no time zone 'Berlin'. Did you mean 'Europe/Berlin'?\n",
+    )
+
+
 def test_a_record_is_changed_and_deleted(project: Path, call: Call) -> None:
     assert call("crm", "save", "opportunity:2", "--stage", "won").out.startswith("Changed opportunity:2: ")
     again = call("crm", "save", "opportunity:2", "--stage", "won")

@@ -27,7 +27,7 @@ WRONG = [
     ("crm save meeting subject", "'subject' is no field. Write --field value, with quotes around blanks"),
     ("crm save meeting --subject x --start soon", "--start: 'soon' is not a moment. Write it as 2026-03-06T10:00, with +01:00 for a zone of its own, or as +2 days from now.\n"),
     ("crm save meeting --subject x --status plnned", "--status cannot be 'plnned'. Did you mean 'planned'?\n"),
-    ("crm save meeting --subject x --start 0001-01-01", "--start: '0001-01-01' is no moment within reach."),
+    ("crm save meeting --subject x --start 9999-12-31T23:30-05:00", "--start: '9999-12-31T23:30-05:00' is no moment within reach."),
     ("crm save contact:1 --opt-out maybe", "--opt-out: 'maybe' is neither yes nor no. Write yes or no.\n"),
     ("crm save contact:1 --emails x", "--emails cannot be written: the store works it out.\n"),
     ("crm save activity:1 --uid x", "activity.uid cannot be changed: it is given once, when the record is made.\n"),

@@ -17,6 +17,7 @@ WRONG = [
     ("smtp.password = 'hunter2'", "the setting smtp.password must name where the secret is, and not be the secret", "Write env:NAME"),
     ("database = 'postgresql://a:hunter2@h/d'", "the setting database must not hold a password; set database_password", "URL of the database"),
     ("database = 'mysql://h/d'", "the setting database must start with sqlite:/// or postgresql://", "URL of the database"),
+    ("timezone = 'Berlin'", "the setting timezone must be a time zone: there is no time zone 'Berlin'", "Time zone of moments"),
     ("mail_domain = 'a b'", "the setting mail_domain must be a domain, like example.com", "Domain of Message-IDs"),
     ("default_sender = 'Anna'", "the setting default_sender must be a name and an address", "From whom"),
     ("database = 'postgresql://h/d?password=hunter2'", "the setting database must not hold a password; set database_password", "URL of the database"),

@@ -108,6 +108,24 @@ def test_numbers_are_read_as_people_write_them(
     assert named(store, "opportunity", "X").amount == value
 
 
+def test_a_time_that_a_zone_does_not_have_or_has_twice_and_a_zone_that_is_none_are_named_with_their_cells(
+    run: Import,
+) -> None:
+    text = """\
+subject,start,timezone
+A,2027-03-28 02:30,Europe/Berlin
+B,2026-10-25 02:30,Europe/Berlin
+C,2026-10-25 02:30,Berlin
+"""
+
+    found = problems(run("activity", text))
+
+    assert [each.split(":")[0] for each in found] == ["2 start", "3 start", "4 start", "4 timezone"]
+    assert "is a time that Europe/Berlin does not have" in found[0]
+    assert "comes twice in Europe/Berlin" in found[1]
+    assert "there is no time zone 'Berlin'" in found[2]
+
+
 def test_activities_are_imported_in_the_zone_of_the_row_else_of_the_owner_else_the_one_given(
     store: CrmStore, run: Import
 ) -> None:
@@ -124,6 +142,8 @@ D,,2026-07-01T10:00+02:00,,,,
     assert problems(report) == []
     starts = [named(store, "activity", subject).start.isoformat()[11:16] for subject in "ABCD"]
     assert starts == ["01:00", "08:00", "13:05", "08:00"]
+    zones = [named(store, "activity", subject).timezone for subject in "ABCD"]
+    assert zones == ["Asia/Tokyo", "Europe/Berlin", "America/New_York", "America/New_York"]
     meeting = named(store, "activity", "B")
     assert (meeting.type, meeting.is_meeting) == ("task", True)
     assert (str(meeting.contact), str(meeting.opportunity)) == ("Ann Becker", "Tea import")

@@ -195,6 +195,30 @@ def test_a_moment_without_an_offset_is_in_the_zone():
     assert times.parse_moment("2026-03-06 10:00", BERLIN) == FRIDAY
 
 
+@pytest.mark.parametrize(("text", "zone", "problem"), [
+    ("2027-03-28T02:30", "Europe/Berlin", ("'2027-03-28T02:30:00' is a time that Europe/Berlin does not have: "
+     "its clocks are put forward then. Write it as 2027-03-28T03:30.")),
+    ("2026-10-25 02:30", "Europe/Berlin", ("'2026-10-25T02:30:00' comes twice in Europe/Berlin, whose clocks "
+     "are put back then. Write 2026-10-25T02:30+02:00 for the first, 2026-10-25T02:30+01:00 for the second.")),
+    ("2026-10-04T02:15", "Australia/Lord_Howe", ("'2026-10-04T02:15:00' is a time that Australia/Lord_Howe does not have: "
+     "its clocks are put forward then. Write it as 2026-10-04T02:45.")),
+])  # fmt: skip
+def test_a_time_that_a_zone_does_not_have_or_has_twice_is_named(text, zone, problem):
+    with pytest.raises(ValueError) as caught:
+        times.parse_moment(text, ZoneInfo(zone))
+
+    assert str(caught.value) == problem
+
+
+def test_a_day_whose_midnight_is_left_out_begins_with_its_first_moment():
+    beirut = ZoneInfo("Asia/Beirut")
+
+    found = times.parse_moment(date(2027, 3, 28), beirut)
+
+    assert found.astimezone(UTC) == datetime(2027, 3, 27, 22, tzinfo=UTC)
+    assert found.astimezone(UTC).astimezone(beirut).isoformat() == "2027-03-28T01:00:00+03:00"
+
+
 def test_a_date_alone_is_its_midnight():
     assert times.parse_moment(date(2026, 3, 6), BERLIN) == datetime(2026, 3, 6, tzinfo=BERLIN)
 

@@ -1,6 +1,7 @@
 """The inputs of a process as a form in Prefect, and back."""
 
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from prefect import Flow
@@ -9,6 +10,7 @@ from prefect_world import plan
 from flows import form
 from flows.starting import Host
 from procession.errors import InputError
+from procession.inputs import Caller
 from procession.records import Ref
 from procession.values import to_json
 
@@ -33,9 +35,7 @@ steps:
 """
 
 
-class Noon:
-    def now(self) -> datetime:
-        return datetime(2026, 3, 2, 12, tzinfo=UTC)
+HERE = Caller(datetime(2026, 3, 2, 12, tzinfo=UTC), ZoneInfo("Europe/Berlin"))
 
 
 @pytest.fixture(scope="module")
@@ -95,13 +95,19 @@ def test_what_the_form_sends_becomes_typed_inputs(everything) -> None:
         "count": 4, "share": 0.5, "sure": True, "note": "hello", "event": None,
     }  # fmt: skip
 
-    inputs = form.given(everything, sent, Noon())
+    inputs = form.given(everything, sent, HERE)
 
     assert inputs == {
         "meeting": Ref("activity", 17), "before": timedelta(hours=36), "kind": "long", "day": date(2026, 3, 6),
         "at": datetime(2026, 3, 6, 10, tzinfo=UTC), "count": 4, "share": pytest.approx(0.5), "sure": True,
         "note": "hello",
     }  # fmt: skip
+
+
+def test_a_moment_without_a_zone_is_one_of_the_settings(everything) -> None:
+    inputs = form.given(everything, {"meeting": 17, "at": "2026-03-06T10:00"}, HERE)
+
+    assert inputs["at"] == datetime(2026, 3, 6, 9, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +123,7 @@ def test_what_the_form_sends_becomes_typed_inputs(everything) -> None:
 )
 def test_a_wrong_value_is_told_in_a_sentence(everything, sent: dict, message: str) -> None:
     with pytest.raises(InputError) as refused:
-        form.given(everything, {"meeting": 17, **sent}, Noon())
+        form.given(everything, {"meeting": 17, **sent}, HERE)
 
     assert refused.value.message == message
 
@@ -125,7 +131,7 @@ def test_a_wrong_value_is_told_in_a_sentence(everything, sent: dict, message: st
 def test_a_field_that_was_left_empty_is_not_given(everything) -> None:
     sent = {"meeting": 17, "before": "", "day": "", "note": "", "share": None, "event": 3}
 
-    assert form.given(everything, sent, Noon()) == {"meeting": Ref("activity", 17)}
+    assert form.given(everything, sent, HERE) == {"meeting": Ref("activity", 17)}
 
 
 def test_the_inputs_of_an_instance_are_shown_as_the_form_holds_them(everything) -> None:

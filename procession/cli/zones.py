@@ -1,0 +1,47 @@
+"""In which time zone the moments of a record are, as they are typed and shown (decision 0008)."""
+
+from collections.abc import Mapping
+from datetime import tzinfo
+
+from procession.cli.session import Session
+from procession.errors import InputError
+from procession.records import Record, Ref, fields_of, ref_of
+from procession.times import zone
+
+
+def zone_shown(now: Session, record: Record) -> tzinfo:
+    """A meeting is shown in the zone in which it takes place, all else in that of the settings."""
+    name = fields_of(record).get("timezone") if ref_of(record).entity == "activity" else ""
+    return zone(name) if name else now.application.timezone
+
+
+def zone_written(now: Session, kept: Record | None, written: Mapping[str, str]) -> tzinfo | None:
+    """Of a record as it is saved: its own, else its owner's; None if it has neither.
+
+    Args:
+        kept: the record as it is so far, with its owner; None for a new one.
+        written: the fields that change, as texts.
+
+    Raises:
+        InputError: there is no such zone, or no such owner.
+    """
+    fields = fields_of(kept) if kept else {}
+    of_owner = _zone_of_user(fields.get("owner"))
+    name = written.get("timezone") or fields.get("timezone") or of_owner
+    if name == of_owner and written.get("owner"):  # it has none of its own
+        name = _zone_of_user(_user(now, written["owner"]))
+    try:
+        return zone(name) if name else None
+    except ValueError as error:
+        raise InputError(f"--timezone: {error}") from None
+
+
+def _zone_of_user(user: object) -> str:
+    return str(fields_of(user).get("timezone") or "") if isinstance(user, Record) else ""
+
+
+def _user(now: Session, text: str) -> Record | None:
+    """None if there is no such user: the store will say so."""
+    ref = now.ref(text if ":" in text else f"user:{text}", of=("user",))
+    with now.application.store.unit(write=False) as unit:
+        return unit.records.fetch([ref], frozenset()).get(Ref("user", ref.id))
