@@ -117,7 +117,7 @@ def _look(numbers: Sequence[int] | Runs, runs: Runs, ports: Ports) -> None:
     if not looking:
         return
     plan = looking[0].plan
-    deleted = {ref: record for run in looking for ref, record in run.deleted.items()}
+    deleted = {run.instance.id: run.deleted for run in looking}
     with ports.store.unit(write=False) as unit:
         inputs = read_inputs(plan, [run.instance for run in looking], deleted, unit)
     for run in looking:

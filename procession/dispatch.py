@@ -177,7 +177,8 @@ def _concerns(trigger: Trigger, event: Event) -> bool:
 
 def _settled(matches: Sequence[_Match]) -> list[_Match]:
     """Saves of one record that were waiting together start a process that allows one instance at a time
-    once: a record that was added and changed since is `added`; changes add up."""
+    once: a record that was added and changed since is `added`; changes add up. In the order of their events, so that
+    of several restarts of one key the last event wins."""
     kept: dict[object, _Match] = {}
     for number, match in enumerate(matches):
         plan, event = match.plan, match.event
@@ -189,7 +190,7 @@ def _settled(matches: Sequence[_Match]) -> list[_Match]:
         elif before.event.type == "modified":
             changed = tuple(dict.fromkeys((*before.event.changed, *event.changed)))
             kept[key] = replace(match, event=replace(event, changed=changed))
-    return list(kept.values())
+    return sorted(kept.values(), key=lambda match: match.event.id)
 
 
 Read = Mapping[tuple[str, str, Ref], Record]
@@ -245,12 +246,18 @@ def _start(
         for name, value in inputs.items()
     }
     given = {i.name: inputs.get(i.name, i.default) for i in plan.inputs}
-    key = fill(plan.key, {**given, "inputs": given, "trigger": trigger})
+    key = _key(fill(plan.key, {**given, "inputs": given, "trigger": trigger}))
     about = next((str(value) for value in inputs.values() if isinstance(value, Record)), "")
     return Start(
         plan.process, plan.digest, f"{plan.title}: {about}" if about else plan.title,
-        "" if key is None else str(key), plan.mode, to_json(kept), to_json(trigger), event.id, event.at,
+        key, plan.mode if key or not plan.key else "parallel", to_json(kept), to_json(trigger), event.id, event.at,
     )  # fmt: skip
+
+
+def _key(value: Any) -> str:
+    """A record is itself, whatever its name. One that is empty is nobody's key: those of whom nothing is known are not
+    one and the same."""
+    return "" if value is None else str(ref_of(value) if isinstance(value, Record) else value).strip()
 
 
 def _failed_start(

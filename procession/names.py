@@ -30,22 +30,22 @@ class Outputs(dict[str, Any]):
 
 
 def read_inputs(
-    plan: Plan, instances: Sequence[Instance], deleted: Mapping[Ref, Record], unit: Unit
+    plan: Plan, instances: Sequence[Instance], deleted: Mapping[int, Mapping[Ref, Record]], unit: Unit
 ) -> dict[int, dict[str, Any] | None]:
     """`{instance: {input: value}}`; None for an instance one of whose records is no longer there.
 
     Args:
-        deleted: records that an instance deleted itself, as they were.
+        deleted: `{instance: records that it deleted itself, as they were}`.
     """
     values = {i.id: dict(from_json(i.inputs)) for i in instances}
     for declared in plan.inputs:
         refs = {ref for given in values.values() if isinstance(ref := given.get(declared.name), Ref)}
         if not refs:
             continue
-        records = {**deleted, **unit.records.fetch(refs, plan.reads.get(declared.name, frozenset()))}
-        for given in values.values():
+        records = unit.records.fetch(refs, plan.reads.get(declared.name, frozenset()))
+        for instance, given in values.items():
             if isinstance(ref := given.get(declared.name), Ref):
-                given[declared.name] = records.get(ref)
+                given[declared.name] = records.get(ref) or deleted.get(instance, {}).get(ref)
     needed = [i.name for i in plan.inputs if i.type.name == "record" and i.required]
     return {
         instance: None if any(given.get(name) is None for name in needed) else given

@@ -76,7 +76,7 @@ def drop_due(ports: Ports, plans: Mapping[str, Plan], witness: Witness, actor: A
         last = _check(unit, witness)
         unknown = _unknown(unit, witness)
         sent = _settle_known(unit, witness, actor, now)
-        due = [mail for mail in unit.outbox.in_state(["queued"], EVERY) if _is_due(mail.not_before, now)]
+        due = _due_mails(unit, now)
         _cancel(unit, due, RESTORED, actor, now)
         _doubt(unit, unit.outbox.in_state(["sending"], EVERY), now)
         live = [
@@ -156,8 +156,12 @@ def _begin(unit: Unit, witness: Witness, installation: str) -> None:
 # --- mails
 
 
-def _is_due(at: datetime | None, now: datetime) -> bool:
-    return at is None or at <= now
+def _due_mails(unit: Unit, now: datetime) -> list[Envelope]:
+    """A mail that its step tries again is due when its instance is."""
+    ready = _instances(unit, ["ready"])
+    later = {instance.id for instance in ready if instance.due > now}
+    queued = unit.outbox.in_state(["queued"], EVERY)
+    return [m for m in queued if (m.instance not in later if m.not_before is None else m.not_before <= now)]
 
 
 def _settle_known(unit: Unit, witness: Witness, actor: Actor, now: datetime) -> int:

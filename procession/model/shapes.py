@@ -148,7 +148,9 @@ class ProcessShape(Shape):
         min_length=1, title="Triggers", description="What starts the process, such as `- manual: {}`."
     )
     key: TextValue = Field(
-        None, title="Key", description="Instances with the same key are about the same thing."
+        None,
+        title="Key",
+        description="Instances with the same key are about the same thing. A record is itself, whatever its name; one whose key is empty is by itself.",
     )
     mode: Literal["single", "restart", "parallel"] = Field(
         "parallel", title="Mode", description="What a new start does if one with its key is under way."

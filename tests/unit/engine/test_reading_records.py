@@ -25,3 +25,31 @@ def test_a_read_says_whether_there_is_more_than_it_took(office: Office, there: i
     office.work()
 
     assert [row.text for row in office.history("deal")] == [said]
+
+
+@pytest.mark.parametrize("batch", [1, 500])
+def test_what_another_instance_deleted_is_gone_however_many_are_worked_on_together(
+    office: Office, batch: int
+) -> None:
+    office.given("bea", "contact", name="Bea", account="acme")
+    office.given("cy", "contact", name="Cy", account="acme")
+    office.nothing_new()
+    plan = office.deploy("""
+        process: clear
+        inputs: {gone: {type: record, of: contact}, other: {type: record, of: contact}}
+        triggers: [{manual: {}}]
+        steps:
+          - delete: {record: "{{ gone }}"}
+          - log_history: {on: "{{ other.account }}", text: "Instead of {{ gone.name }} there is {{ other.name }}"}
+    """)
+    for gone, other in (("cy", "ann"), ("bea", "cy")):
+        given = {"gone": office.known[gone], "other": office.known[other]}
+        start_by_hand(office.ports, plan, given, actor=ANNA)
+
+    engine = office.engine()
+    engine.batch = batch
+    while engine.tick():
+        pass
+
+    assert office.states() == ["completed", "cancelled"]
+    assert [row.text for row in office.history("acme")] == ["Instead of Cy there is Ann Smith"]

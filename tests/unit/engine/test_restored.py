@@ -262,6 +262,26 @@ def test_what_is_cancelled_says_why_in_history(house: House) -> None:
     assert house.post.mails == []
 
 
+def test_a_mail_that_its_step_tries_again_later_stays_with_its_step(house: House) -> None:
+    """Both or neither: a mail that History says is cancelled must not go out."""
+    house.office.post.refuse_next("451 4.3.0 later")
+    house.greet(HELLO + "        retry: {on: [temporary], interval: 30m}\n")
+    house.work()
+    backup = house.backup()
+    house.office.given("x", "account", name="Lost")
+    house.work()
+    house.put_back(backup)
+    house.work()
+
+    done = house.drop_due()
+    house.open()
+    house.office.work(later=timedelta(hours=1))
+
+    assert (done.mails, done.instances) == (0, 0)
+    assert [mail.state for mail in house.mails()] == ["sent"]
+    assert not [row.text for row in house.office.history("ann") if "cancelled" in row.text]
+
+
 def test_a_mail_that_was_in_hand_is_left_to_a_person_whatever_its_step_says(house: House) -> None:
     house.greet(LATER.replace("undo: 1h", "undo: 1h, on_unknown: resend"))
     house.work()

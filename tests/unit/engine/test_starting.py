@@ -161,6 +161,71 @@ def test_a_second_start_of_a_key_goes_by_the_mode(office, mode, states):
     assert office.states() == states
 
 
+INVITE = """
+    process: invite
+    inputs: {meeting: {type: record, of: activity}}
+    triggers: [{record: activity, events: [added], if: "record.type == 'task'", inputs: {meeting: "{{ record }}"}}]
+    key: "{{ KEY }}"
+    mode: MODE
+    history: {on: "{{ meeting }}"}
+    steps: [{log_history: Invited}]
+"""
+
+
+def save_three_of_one_name(office):
+    for number, owner in enumerate(("bob", None, None)):
+        office.given(
+            f"task {number}", "activity", type="task", subject="Demo", owner=owner and office.known[owner]
+        )
+
+
+@pytest.mark.parametrize("mode", ["single", "restart"])
+def test_records_of_one_name_are_not_one_key(office, mode):
+    office.deploy(INVITE.replace("KEY", "meeting").replace("MODE", mode))
+
+    save_three_of_one_name(office)
+    office.work()
+
+    assert office.states() == ["completed"] * 3
+    assert [instance.key for instance in office.instances()] == [
+        str(office.known[f"task {n}"]) for n in range(3)
+    ]
+
+
+@pytest.mark.parametrize("mode", ["single", "restart"])
+@pytest.mark.parametrize("key", ["meeting.owner", "meeting.location"])
+def test_an_empty_key_is_nobodys(office, mode, key):
+    """Those of whom nothing is known are not one."""
+    office.deploy(INVITE.replace("KEY", key).replace("MODE", mode))
+
+    save_three_of_one_name(office)
+    office.work()
+
+    assert office.states() == ["completed"] * 3
+
+
+def test_of_events_that_waited_together_the_last_one_wins(office):
+    office.deploy("""
+        process: tell
+        inputs: {deal: {type: record, of: opportunity}}
+        triggers:
+          - {id: worth, record: opportunity, events: [modified], changed: [amount], inputs: {deal: "{{ record }}"}}
+          - {id: renamed, record: opportunity, events: [modified], changed: [name], inputs: {deal: "{{ record }}"}}
+        key: "{{ deal.id }}"
+        mode: restart
+        history: {on: "{{ deal }}"}
+        steps: [{log_history: "{{ trigger.id }}"}]
+        """)
+    office.change("deal", amount=1)
+    office.change("deal", name="Pipes")
+    office.change("deal", amount=2)
+
+    office.work()
+
+    assert notes(office) == ["worth"]
+    assert office.states() == ["cancelled", "completed"]
+
+
 def test_another_key_starts_beside_a_live_one(office):
     office.given("other", "opportunity", name="Valves", account="acme")
     office.nothing_new()
