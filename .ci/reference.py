@@ -24,6 +24,46 @@ def main() -> None:
         sys.stdout.write(f"wrote docs/reference/{name}\n")
 
 
+def process() -> str:
+    """Every key of a process file around its steps."""
+    from procession.model import shapes
+
+    lines = [MADE, "", "# A process file", "", PROCESS_INTRODUCTION, "", *_fields(shapes.ProcessShape), ""]
+    for title, said, shape in (
+        ("Inputs", INPUTS, shapes.InputShape), ("Trigger: a record was saved", SAVED, shapes.RecordTrigger),
+        ("Trigger: a schedule", SCHEDULE, shapes.ScheduleTrigger), ("Trigger: by hand", BY_HAND, shapes.ManualTrigger),
+        ("`key` and `mode`", KEY_AND_MODE, None), ("`history`", HISTORY, shapes.HistoryShape),
+        ("`retry`, `defaults` and `errors`", RETRY, shapes.RetryShape),
+    ):  # fmt: skip
+        lines += [f"## {title}", "", said, "", *(_fields(shape) if shape else ()), ""]
+    return _page(lines)
+
+
+def templates() -> str:
+    """Mail templates: their files, blocks, names, and every filter."""
+    from procession.mail.sandbox import JINJA_FILTERS, OURS
+
+    lines = [
+        MADE,
+        "",
+        "# Mail templates",
+        "",
+        TEMPLATES_INTRODUCTION,
+        "",
+        "## Filters",
+        "",
+        "| filter | what |",
+        "|---|---|",
+    ]
+    lines += [f"| `{name}` | {_first_sentences(write)} |" for name, write in OURS.items()]
+    lines += ["", TEMPLATE_FILTERS, "", ", ".join(f"`{name}`" for name in sorted(JINJA_FILTERS)) + "."]
+    return _page(lines)
+
+
+def _first_sentences(write: Any) -> str:
+    return " ".join((write.__doc__ or "").split("\n\n")[0].split()).replace("|", "\\|")
+
+
 def steps() -> str:
     """Every kind of step with its fields and outputs."""
     from procession.steps import STEPS
@@ -237,7 +277,180 @@ COMMANDS_INTRODUCTION = """\
 | 2 | Wrong use, or something to mend first: a setting, a file, a database, a server. |
 | 130 | Interrupted. |"""
 
+PROCESS_INTRODUCTION = """\
+One process is one YAML file in `processes/`, called after its id. `procession check` reads it as the engine does.
+
+```yaml
+process: tell_owner_of_big_deal
+title: Tell the owner of a big deal
+owner: sales
+inputs:
+  deal: {type: record, of: opportunity}
+triggers:
+  - record: opportunity
+    events: [modified]
+    changed: [amount]
+    if: record.amount is not empty and record.amount > 50000
+key: "{{ deal.id }}"
+mode: restart
+history: {on: "{{ deal }}"}
+steps:
+  - notify: {to: "{{ deal.owner }}", text: "{{ deal.name }} is worth {{ deal.amount }} now"}
+```
+
+Texts that the tables call plain hold no `{{ }}`. What stands in `{{ }}`: [Expressions](expressions.md). The steps: [Steps](steps.md)."""
+
+INPUTS = """\
+What a process is about, by name. A record is kept as what it is, not as it was: it is read again whenever the process goes on.
+A trigger fills the one record input of its kind by itself; others it names under `inputs`.
+
+```yaml
+process: remind
+inputs:
+  deal: {type: record, of: opportunity}
+  days: {type: int, default: 3, min: 1, max: 30, description: How long to wait for an answer.}
+  tone: {type: select, options: [friendly, plain], default: friendly}
+  text: {type: text, required: false}
+triggers:
+  - manual: {on: opportunity}
+steps:
+  - create_activity: {type: call, subject: "Ask about {{ deal.name }}", opportunity: "{{ deal }}", due: "{{ days }} days"}
+```"""
+
+SAVED = """\
+Whoever saves: a person, an import, another process. `changed` and `if` narrow it down; in `if`, `record` is the record as it is when
+it is looked at, and `event.type` and `event.changed` say what happened. What a process saves itself does not start it again.
+
+```yaml
+process: greet
+inputs: {contact: {type: record, of: contact}}
+triggers:
+  - id: new
+    record: contact
+    events: [added]
+    if: record.email and not record.opt_out
+  - id: address
+    record: contact
+    events: [modified]
+    changed: [email]
+history: {on: "{{ contact }}"}
+steps:
+  - log_history: "{{ 'New contact' if trigger.id == 'new' else 'New address' }}: {{ contact.name }}"
+```"""
+
+SCHEDULE = """\
+A cron expression of five fields in quotes (minute, hour, day, month, weekday), or a fixed pause. What was missed for longer than ten
+minutes while no engine ran is skipped.
+
+```yaml
+process: weekly_look
+triggers:
+  - schedule: "0 8 * * 1"
+    timezone: Europe/Berlin
+  - schedule: {every: 6h}
+steps:
+  - id: open
+    read: {entity: opportunity, where: {is_open: true}, order: close_date, limit: 500}
+  - notify: {to: sales, text: "{{ outputs.open.count }} opportunities are open"}
+```"""
+
+BY_HAND = """\
+A button in Prefect, and `procession run NAME --input …`. `on` says which kind of record it is started for.
+
+```yaml
+process: call_back
+inputs: {contact: {type: record, of: contact}}
+triggers:
+  - manual: {on: contact}
+    title: Call this contact back
+steps:
+  - create_activity: {type: call, subject: "Call {{ contact.name }} back", contact: "{{ contact }}", due: 1h}
+```"""
+
+KEY_AND_MODE = """\
+`key` says what an instance is about; `mode` what a new start does while one with the same key is under way:
+
+| mode | what a second start does |
+|---|---|
+| `parallel` | runs beside the first; the default |
+| `single` | is left out: the first goes on alone |
+| `restart` | takes over: the first ends before its next step, and the second begins after it |
+
+Without `key`, `single` and `restart` mean one instance of the process. A record as key is that record, whatever its name. Where a key is
+empty (`{{ contact.phone }}` of a contact without), nobody else is about the same, and the instance runs by itself."""
+
+HISTORY = """\
+With it, every effect (a mail, a record that was made, changed or deleted, a `notify`) leaves a line in that record's History; without it,
+in the History of the record that it changes. So it is, too, where what stands behind `on` is empty."""
+
+RETRY = """\
+`retry` at a step, or in `defaults` for all steps of a kind: `transient` (six tries in a quarter of an hour), `none`, or how in detail.
+`errors` are steps for what failed for good and no `on_error` caught; `error.message` and `error.step` say what. Without them the instance
+waits as an incident for a person (`procession incidents`).
+
+```yaml
+process: welcome
+inputs: {contact: {type: record, of: contact}}
+triggers: [{manual: {on: contact}}]
+defaults:
+  send_email: {retry: {max_attempts: 5, interval: 1m, backoff: 3}}
+steps:
+  - id: hello
+    send_email: {to: "{{ contact }}", subject: Welcome, text: "Hello {{ contact.name }}"}
+errors:
+  - notify: {to: sales, text: "{{ contact.name }} was not welcomed: {{ error.message }}"}
+```"""
+
+TEMPLATES_INTRODUCTION = """\
+A mail is a folder in `templates/`: `send_email: {template: meeting_new}` takes `templates/meeting_new/`.
+
+| file | what |
+|---|---|
+| `subject.txt.j2` | The subject, on one line. Needed. |
+| `body.html.j2` | The body as HTML. Styles are written into it, as mail programs want them. One body is needed. |
+| `body.txt.j2` | The body as plain text; made from the HTML if it is missing. |
+| `de/`, `fr/`, `pt-BR/` … | The same files in another language. `de-AT` takes `de`; a language that is missing takes the files above it. |
+| `_base/` and other `_…` folders | What several mails share: layout, parts, greetings. |
+
+It is the reader's language (`contact.language`) that decides, and the reader's time zone in which times are written; `language:` and
+`timezone:` of the step win over them. `procession check` looks at every language, `procession template preview` shows a mail.
+
+A template is [Jinja](https://jinja.palletsprojects.com/templates/) in a sandbox: blocks, macros, `if`, `for`, `set`, `include`, `import`,
+`extends`; no Python. Everything that comes from a record is written as text: it can be no HTML.
+
+```jinja
+{% extends "_base/layout.html.j2" %}
+{% block heading %}{{ meeting.subject }}{% endblock %}
+{% block preview %}{{ meeting.start | date }}{% endblock %}
+{% block content %}
+<p>Hello {{ recipient.first_name or recipient.name }},</p>
+<p>we meet on {{ meeting.start | date("full") }} at {{ meeting.start | time }} ({{ meeting.start | zone }}).</p>
+<p>{{ sender.name }}</p>
+{% endblock %}
+```
+
+| block of `_base/layout.html.j2` | what |
+|---|---|
+| `heading` | The line above the mail. |
+| `preview` | What a list of mails shows beside the subject. |
+| `content` | The mail. |
+
+| name | what |
+|---|---|
+| inputs, `outputs`, `vars`, `process`, `trigger` | What the step sees: [Expressions](expressions.md). A template without a step sees only what `--with` gives it. |
+| `with:` of the step | Values of its own. |
+| `recipient`, `sender` | `name`, `email`, `first_name`, `last_name`, `salutation`, `language`, `timezone`, and what the record has: `phone`, `signature` … |
+| `language`, `timezone` | Those in which this mail is written. |"""
+
+TEMPLATE_FILTERS = """\
+`date`, `time` and `datetime` take a width (`short`, `medium`, `long`, `full`), all that writes moments a `zone=`: `{{ meeting.start |
+time(zone=meeting.timezone) }}`. It is written for the reader, in their language and zone, unless these say otherwise.
+
+Besides them, as [Jinja has them](https://jinja.palletsprojects.com/templates/#list-of-builtin-filters):"""
+
 PAGES: Mapping[str, Callable[[], str]] = {
+    "process.md": process,
+    "templates.md": templates,
     "steps.md": steps,
     "expressions.md": expressions,
     "settings.md": settings,

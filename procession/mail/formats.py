@@ -149,7 +149,7 @@ def write_zone(value: datetime, *, zone: str = "") -> str:
 
 
 def write_money(value: float | Decimal, currency: str) -> str:
-    """`€12,500.00`; whole amounts from `WHOLE_FROM` on without the cents."""
+    """`€12,500.00` for `money("EUR")`; whole amounts from 1,000 on without the cents."""
     amount, locale = _number(value), _reader.get().locale
     if amount == amount.to_integral_value() and abs(amount) >= WHOLE_FROM:
         whole = str(locale.currency_formats["standard"].pattern).replace(".00", "")

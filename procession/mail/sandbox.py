@@ -62,11 +62,7 @@ class MailSandbox(ImmutableSandboxedEnvironment):
             loader=FunctionLoader(load), autoescape=_is_html, undefined=Missing, auto_reload=False,
             cache_size=-1, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False,
         )  # fmt: skip
-        self.filters = {name: FILTERS[name] for name in JINJA_FILTERS} | {
-            "default": default,
-            "lines": lines,
-            **FORMATS,
-        }
+        self.filters = {**{name: FILTERS[name] for name in JINJA_FILTERS}, **OURS}
         self.tests = dict(TESTS)
         self.globals = {"range": budgeted_range}
 
@@ -136,3 +132,7 @@ def lines(text: str) -> Markup:
 
 def _is_html(name: str | None) -> bool:
     return bool(name and name.endswith(".html.j2"))
+
+
+OURS: Mapping[str, Callable[..., Any]] = {"default": default, "lines": lines, **FORMATS}
+"""The filters that are not Jinja's."""

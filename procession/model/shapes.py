@@ -29,11 +29,11 @@ class InputShape(Shape):
         default_factory=list, title="Options", description="With `select`: the choices."
     )
     title: Word = Field("", title="Title", description="What people see; made from the name if left out.")
-    description: Word = Field("", title="Description")
+    description: Word = Field("", title="Description", description="What people read beside it.")
     required: bool = Field(
         True, title="Required", description="Whether it must be given; yes, if there is no default."
     )
-    default: Any = Field(None, title="Default")
+    default: Any = Field(None, title="Default", description="Stands in where it is not given.")
     min: Any = Field(None, title="At least", description="Of numbers, dates and durations.")
     max: Any = Field(None, title="At most", description="Of numbers, dates and durations.")
     pattern: Word = Field(
@@ -44,7 +44,7 @@ class InputShape(Shape):
 class RecordTrigger(Shape):
     """Starts the process when a record was saved."""
 
-    id: Name = Field("", title="Id")
+    id: Name = Field("", title="Id", description="What messages and `trigger.id` call it.")
     record: Word = Field(title="Record", description="The kind of record, such as `activity`.")
     events: list[Literal["added", "modified", "deleted"]] = Field(
         min_length=1, title="Events", description="Any of `[added, modified, deleted]`."
@@ -71,14 +71,16 @@ class Every(Shape):
 class ScheduleTrigger(Shape):
     """Starts the process at set times."""
 
-    id: Name = Field("", title="Id")
+    id: Name = Field("", title="Id", description="What messages and `trigger.id` call it.")
     schedule: str | Every = Field(
         title="Schedule", description="A cron expression in quotes, or `{every: 1h}`."
     )
     timezone: Word = Field(
         "", title="Time zone", description="Of the cron expression, such as `Europe/Berlin`."
     )
-    inputs: dict[str, Any] = Field(default_factory=dict, title="Inputs")
+    inputs: dict[str, Any] = Field(
+        default_factory=dict, title="Inputs", description="The value of each input, by its name."
+    )
 
 
 class Manual(Shape):
@@ -90,7 +92,7 @@ class Manual(Shape):
 class ManualTrigger(Shape):
     """A person may start the process."""
 
-    id: Name = Field("", title="Id")
+    id: Name = Field("", title="Id", description="What messages and `trigger.id` call it.")
     manual: Manual = Field(title="By hand", description="`{on: opportunity}`, or `{}`.")
     title: Word = Field("", title="Title", description="What starting it by hand does; lists show it.")
 
@@ -103,9 +105,9 @@ class RetryShape(Shape):
     """How often a step is tried again, and when."""
 
     max_attempts: int = Field(3, ge=1, le=100, title="At most", description="Tries in all.")
-    interval: FixedDuration = Field("30s", title="First pause")
+    interval: FixedDuration = Field("30s", title="First pause", description="Before the second try.")
     backoff: float = Field(2.0, ge=1, le=100, title="Growth", description="How much longer each pause is.")
-    max_interval: FixedDuration = Field("1h", title="Longest pause")
+    max_interval: FixedDuration = Field("1h", title="Longest pause", description="No pause grows beyond it.")
     jitter: float = Field(0.1, ge=0, le=1, title="Jitter", description="How far a pause may vary, 0 to 1.")
     on: list[Literal["temporary", "permanent"]] = Field(
         ["temporary"], min_length=1, title="On", description="The errors worth another try."
@@ -138,12 +140,16 @@ class ProcessShape(Shape):
     """A whole file."""
 
     process: Name = Field(title="Process", description="The id of the process; the file has the same name.")
-    title: Word = Field("", title="Title")
-    description: Word = Field("", title="Description")
+    title: Word = Field("", title="Title", description="What people call it; made from the id if left out.")
+    description: Word = Field("", title="Description", description="What it does, for people.")
     owner: Word = Field("", title="Owner", description="The team that answers for it.")
-    folder: Word = Field("", title="Folder", description="Where lists show it.")
-    labels: list[str] = Field(default_factory=list, title="Labels")
-    inputs: dict[str, Any] = Field(default_factory=dict, title="Inputs")
+    folder: Word = Field("", title="Folder", description="Where lists will show it; no list goes by it yet.")
+    labels: list[str] = Field(
+        default_factory=list, title="Labels", description="Words that Prefect shows and finds its runs by."
+    )
+    inputs: dict[str, Any] = Field(
+        default_factory=dict, title="Inputs", description="What it is about, by name: see below."
+    )
     triggers: list[Any] = Field(
         min_length=1, title="Triggers", description="What starts the process, such as `- manual: {}`."
     )
@@ -158,8 +164,12 @@ class ProcessShape(Shape):
     timezone: TextValue = Field(
         None, title="Time zone", description="`Europe/Berlin`, or `{{ meeting.owner.timezone }}`."
     )
-    history: HistoryShape | None = Field(None, title="History")
-    defaults: dict[str, Any] = Field(default_factory=dict, title="Defaults")
+    history: HistoryShape | None = Field(
+        None, title="History", description='In whose History its effects are told: `{on: "{{ deal }}"}`.'
+    )
+    defaults: dict[str, Any] = Field(
+        default_factory=dict, title="Defaults", description="Fields and `retry` for all steps of a kind."
+    )
     steps: Steps = Field(title="Steps", description="What it does, one after another.")
     errors: Steps = Field(
         default_factory=list, title="Errors", description="Steps if an error was caught nowhere."
