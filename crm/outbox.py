@@ -177,8 +177,19 @@ class CrmOutbox(Part):
         values = _settled(Settlement(mail, state, detail, not_before, engine), at)
         changed = self._connection.execute(_SETTLE, values).rowcount > 0
         if changed and state == "queued":
-            self._connection.execute(_RELEASE_DRAFT, {"number": mail, "now": at})
+            released = self._connection.execute(_RELEASE_DRAFT, {"number": mail, "now": at}).rowcount > 0
+            if released:
+                self._date(mail, at)
         return changed
+
+    def _date(self, mail: int, at: datetime) -> None:
+        """A draft of last week is a mail of today once somebody sends it."""
+        from procession.mail.mime import dated  # see `named_as`
+
+        source = t.email_source
+        of_mail = source.c.activity_id == mail
+        mime = self._connection.execute(select(source.c.mime).where(of_mail)).scalar_one()
+        self._connection.execute(update(source).where(of_mail).values(mime=dated(mime, at)))
 
     def settle_all(self, settlements: Sequence[Settlement], at: datetime) -> None:
         """(A draft is only ever released by a person, one at a time.)"""

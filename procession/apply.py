@@ -186,7 +186,7 @@ def _found_claimed(unit: Unit, envelope: Envelope, ports: Ports) -> Envelope:
 
 
 def _queued(p: Progress, mail: SendMail, ports: Ports, part: int = 0) -> QueuedMail:
-    mime = composed(mail, ports.clock.now(), ports.redirect_all_to)
+    mime = composed(mail, mail.not_before or ports.clock.now(), ports.redirect_all_to)
     state = "draft" if mail.draft else "queued"
     turn = p.work.turn
     return QueuedMail(

@@ -75,7 +75,11 @@ class MemoryOutbox:
     ) -> bool:
         changed = self._settle(Settlement(mail, state, detail, not_before, engine), at)
         if changed and state == "queued" and self._tables["activity"].rows[mail].status == "planned":
+            from procession.mail.mime import dated  # see `crm.outbox.named_as`
+
             self._tables.change("activity", mail, status="done", modified_at=at)
+            source = self._tables["email_source"].rows[mail]
+            self._tables.change("email_source", mail, mime=dated(source.mime, at))
         return changed
 
     def settle_all(self, settlements: Sequence[Settlement], at: datetime) -> None:

@@ -56,10 +56,19 @@ def compose(mail: SendMail, at: datetime) -> bytes:
 
 def named(mime: bytes, message_id: str) -> bytes:
     """The same mail, of ours, under another Message-ID."""
+    return _with(mime, b"Message-ID", _header("Message-ID", _message_ids([message_id])))
+
+
+def dated(mime: bytes, at: datetime) -> bytes:
+    """The same mail, of ours, with the date at which it was ready to go (RFC 5322, 3.6.1)."""
+    return _with(mime, b"Date", _header("Date", [format_datetime(at)]))
+
+
+def _with(mime: bytes, name: bytes, header: bytes) -> bytes:
+    """Another header, of one line, in the place of that of this name."""
     head, _, rest = mime.partition(b"\r\n\r\n")
-    header = _header("Message-ID", _message_ids([message_id]))
-    head = re.sub(rb"^Message-ID: .*\r\n", lambda _match: header, head, count=1, flags=re.MULTILINE)
-    return head + b"\r\n\r\n" + rest
+    line = re.compile(rb"^" + name + rb": [^\r\n]*\r\n", re.MULTILINE)
+    return line.sub(lambda _match: header, head + b"\r\n", count=1) + b"\r\n" + rest
 
 
 def recipients(mail: SendMail) -> tuple[str, ...]:

@@ -374,6 +374,24 @@ def test_a_mail_is_not_claimed_before_its_time(store: Store) -> None:
     assert do(store, "claim", [held.id], ME, LATER) == [held.id]
 
 
+def test_a_draft_has_the_date_at_which_a_person_sends_it(store: Store) -> None:
+    """RFC 5322, 3.6.1: when a user pushes the "send" button."""
+    head = b"From: a@us.example\r\nDate: Mon, 02 Mar 2026 09:00:00 +0000\r\nSubject: Date: today\r\n"
+    body = b"\r\nDate: Mon, 02 Mar 2026 09:00:00 +0000\r\n"
+    draft, other = (
+        put(store, QueuedMail(mail, head + body, PROCESS, state))[0]
+        for mail, state in ((MAIL, "draft"), (replace(MAIL, message_id="<other@us.example>"), "queued"))
+    )
+
+    later = datetime(2026, 3, 9, 14, 30, tzinfo=UTC)
+    for mail in (draft, other):
+        do(store, "settle", mail.id, "queued", later, not_before=later)
+
+    released, as_before = do(store, "envelopes", [draft.id, other.id])
+    assert released.mime == head.replace(b"Mon, 02 Mar 2026 09:00", b"Mon, 09 Mar 2026 14:30", 1) + body
+    assert as_before.mime == head + body
+
+
 def test_a_draft_waits_for_a_person(store: Store) -> None:
     (draft,) = queue(store, MAIL, state="draft")
     assert do(store, "claim", [draft.id], ME, NOW) == []
