@@ -24,6 +24,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from procession.errors import (
+    FINAL,
     ConfigurationError,
     PermanentError,
     ProcessionError,
@@ -70,19 +71,6 @@ class Steps(Protocol):
     def stop(self, unit: Unit, settled: Sequence[Settled]) -> None:
         """These are settled, and their instances were cancelled while the mail was in hand."""
         ...
-
-
-class NoSteps:
-    """Mails that no step looks after; `count` of them are settled."""
-
-    count = 0
-
-    def close(self, unit: Unit, settled: Sequence[Settled]) -> None:
-        del unit
-        self.count += len(settled)
-
-    def stop(self, unit: Unit, settled: Sequence[Settled]) -> None:
-        self.close(unit, settled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +139,25 @@ def _kept_at(batch: _Batch, settled: Sequence[Settled], free: int) -> list[Envel
 
 
 def _settle_and_claim(batch: _Batch, settled: Sequence[Settled], free: int, now: datetime) -> list[Envelope]:
-    """One unit: what became of some mails, and the claim of as many others as there are hands `free`."""
+    """One unit: what became of some mails, and the claim of as many others as there are hands `free`. If what their
+    steps have come to cannot be written, the mails are settled all the same, and nothing more is claimed: their
+    instances are gone on with from there, each by itself."""
+    try:
+        with foreseen("what the steps of mails have come to"):
+            return _unit_of(batch, settled, free, now)
+    except FINAL as error:
+        if not settled:
+            raise
+        batch.put_back.append(error)
+        batch.waiting.clear()
+    with batch.ports.store.unit() as unit:
+        unit.outbox.settle_all([_settlement(one, now, batch.engine) for one in settled], now)
+        unit.commit()
+    _let_go(batch, settled)
+    return []
+
+
+def _unit_of(batch: _Batch, settled: Sequence[Settled], free: int, now: datetime) -> list[Envelope]:
     wrong = next((one.error for one in settled if isinstance(one.error, ConfigurationError)), None)
     batch.put_back.extend(one.error for one in settled if one.error and not one.tried)
     if batch.put_back:
@@ -172,11 +178,15 @@ def _settle_and_claim(batch: _Batch, settled: Sequence[Settled], free: int, now:
             offered += len(more)
             claimed += _claim(unit, batch, more, _ours(unit, batch, more), now)
         unit.commit()
+    _let_go(batch, settled)
+    del waiting[:offered]
+    return claimed
+
+
+def _let_go(batch: _Batch, settled: Sequence[Settled]) -> None:
     batch.ports.engine.in_hand.difference_update(one.envelope.id for one in settled)
     sent = [one.envelope for one in settled if one.state == "sent"]
     batch.ports.engine.sent([SentMail(mail.activity, mail.message_id) for mail in sent])
-    del waiting[:offered]
-    return claimed
 
 
 def _tell(unit: Unit, batch: _Batch, settled: Sequence[Settled], ours: set[int]) -> None:
@@ -210,16 +220,6 @@ def _put_off(unit: Unit, batch: _Batch, wrong: ConfigurationError, now: datetime
     claimed = _claim(unit, batch, others, {mail.id for mail in others}, now)
     put_off = [_settlement(Settled(mail, "queued", error=wrong), now, batch.engine) for mail in claimed]
     unit.outbox.settle_all(put_off, now)
-
-
-def deliver_due(ports: Ports, limit: int = 100) -> int:
-    """Send the mails that no step looks after and whose time has come; returns how many were settled."""
-    with ports.store.unit(write=False) as unit:
-        due = unit.outbox.due(ports.clock.now(), limit)
-    steps = NoSteps()
-    if due:
-        deliver(due, ports, steps)
-    return steps.count
 
 
 def _hand_over(mail: Envelope, batch: _Batch) -> Settled:

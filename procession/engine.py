@@ -2,7 +2,7 @@
 
 plan   schedules and events → instances (`procession.planner`)
 work   ready instances → claimed → executed: plainly (`procession.advance`), or as Prefect flow runs
-mail   what no step looks after (`procession.deliver`)
+mail   what no step looks after (`procession.unattended`)
 """
 
 import logging
@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from procession.definitions import Definitions
-from procession.deliver import deliver_due
 from procession.dispatch import Told
 from procession.errors import TemporaryError
 from procession.plan import Plan
 from procession.planner import Planner
 from procession.ports import Glance, Instance, Ports
 from procession.spelling import count
+from procession.unattended import deliver_due
 from procession.witness import held
 
 log = logging.getLogger(__name__)

@@ -160,8 +160,9 @@ def send(context: typer.Context, number: Number, json: Json = False) -> None:
 
     refuse_if_held(ports)
     mails.move(now, number, ["draft", "queued"], "queued", "sent by hand", not_before=application.clock.now())
-    from procession.deliver import NoSteps, deliver
+    from procession.deliver import deliver
     from procession.engines import beating
+    from procession.unattended import NoSteps
 
     with beating(ports.engine):
         deliver([mails.read(now, number)], ports, NoSteps())

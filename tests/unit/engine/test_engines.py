@@ -14,12 +14,12 @@ from office import ANNA, Office
 
 from procession.advance import advance
 from procession.definitions import Definitions
-from procession.deliver import deliver_due
 from procession.dispatch import start_by_hand
 from procession.engine import Engine, claim
 from procession.engines import PACE, Membership, _began, this_process
 from procession.errors import ConfigurationError, TemporaryError
 from procession.ports import Delivery, EngineProcess, Glance, Instance
+from procession.unattended import deliver_due
 
 MAIL = """
     process: p

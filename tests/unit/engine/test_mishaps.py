@@ -312,3 +312,71 @@ def test_a_thread_that_slept_writes_nothing_for_the_one_that_went_on(office):
     assert (late.state, late.result) == ("cancelled", "stopped before its next step")
     assert [row.text for row in office.history("deal")] == ["Pumps", "last"]
     assert office.states() == ["completed"]
+
+
+# --- what cannot be written once a mail is out
+
+TWO_MAILS = """
+    process: two
+    inputs: {deal: {type: record, of: opportunity}}
+    triggers: [{record: opportunity, events: [added], inputs: {deal: "{{ record }}"}}]
+    mode: parallel
+    history: {on: "{{ deal }}"}
+    steps:
+      - set: {text: "{{ deal.name }}"}
+      - {id: first, send_email: {to: a@acme.example, from: b@us.example, subject: "One {{ deal.amount }}", text: Hello}}
+      - {id: second, send_email: {to: a@acme.example, from: b@us.example, subject: "Two {{ vars.text | length }}", text: Hello, reply_to: first}}
+"""
+
+
+@pytest.mark.parametrize("connections", [1, 4])
+def test_an_instance_that_grows_too_large_when_its_mail_is_out_holds_nobody_else_up(
+    office, connections, monkeypatch
+):
+    """Its mail was sent, which is known of it, and so are those of the others: each once."""
+    monkeypatch.setattr("procession.run.LARGEST_POSITION", 950)
+    office.post.connections = connections
+    office.deploy(TWO_MAILS)
+    for number in range(12):
+        office.given(f"deal {number}", "opportunity", name="x" * (700 if number == 5 else 3), amount=number)
+
+    office.work()
+    office.work(later=timedelta(hours=1))
+
+    assert office.states() == ["incident" if number == 5 else "completed" for number in range(12)]
+    assert sorted(office.subjects()) == sorted([f"One {n}" for n in range(12)] + ["Two 3"] * 11)
+    assert "too much is open in this instance at the same time" in office.instances()[5].error["message"]
+    with office.ports.store.unit(write=False) as unit:
+        assert {mail.state for mail in unit.outbox.in_state(["sent", "unknown", "sending", "queued"])} == {
+            "sent"
+        }
+    assert sum("E-mail “One" in row.text for n in range(12) for row in office.history(f"deal {n}")) == 12
+
+
+def test_a_mail_whose_instance_cannot_be_written_is_not_sent_again_when_it_is_resumed(office, monkeypatch):
+    monkeypatch.setattr("procession.run.LARGEST_POSITION", 950)
+    office.deploy(TWO_MAILS)
+    office.given("big", "opportunity", name="x" * 700, amount=1)
+    office.work()
+    assert office.states() == ["incident"]
+
+    monkeypatch.undo()
+    (instance,) = office.instances()
+    with office.ports.store.unit() as unit:
+        unit.journal.resume(instance.id, NOON)
+        unit.commit()
+    office.work()
+
+    assert office.states() == ["completed"]
+    assert office.subjects() == ["One 1", "Two 700"]
+
+
+def test_words_of_a_mail_server_that_no_database_takes_do_not_lose_what_became_of_the_mail(office):
+    office.deploy(TWO_MAILS)
+    office.post.refuse_next("550 5.1.1 no \0 such \ud800 user")
+    deals(office, "one", "two", "three")
+
+    office.work()
+
+    assert sorted(office.states()) == ["completed", "completed", "incident"]
+    assert len(office.subjects()) == 4

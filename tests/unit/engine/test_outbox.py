@@ -8,12 +8,13 @@ import pytest
 from office import ANNA
 
 from procession.advance import advance
-from procession.deliver import NoSteps, deliver, deliver_due
+from procession.deliver import deliver
 from procession.dispatch import start_by_hand
 from procession.engine import claim
 from procession.engines import Membership, this_process
 from procession.errors import ConfigurationError
 from procession.takeover import LONGEST_HAND_OVER, recover
+from procession.unattended import NoSteps, deliver_due
 
 HEAD = """
     process: p

@@ -16,7 +16,6 @@ import pytest
 from office import ANNA, Office
 
 from procession import restoring
-from procession.deliver import deliver_due
 from procession.dispatch import start_by_hand
 from procession.engine import claim
 from procession.engines import Membership
@@ -24,6 +23,7 @@ from procession.errors import ConfigurationError, InputError
 from procession.ports import EngineProcess, Envelope, Pace, SentMail, Standing
 from procession.records import Ref
 from procession.testing.mail_out import MemoryMailOut
+from procession.unattended import deliver_due
 from procession.witness import Mark, Witness, refuse_if_held
 
 HELLO = """
