@@ -9,16 +9,17 @@ from datetime import timedelta
 
 import psutil
 import pytest
-from engine_world import NOON, Killed, SettableClock
+from engine_world import NOON, CrashingStore, Fuse, Killed, SettableClock
 from office import ANNA, Office
 
+import procession.deliver
 from procession.advance import advance
 from procession.definitions import Definitions
 from procession.deliver import deliver_due
 from procession.dispatch import start_by_hand
 from procession.engine import Engine, claim
 from procession.engines import PACE, Membership, _began, this_process
-from procession.errors import ConfigurationError, TemporaryError
+from procession.errors import ConfigurationError, TemporaryError, UnknownOutcome
 from procession.ports import Delivery, EngineProcess, Glance, Instance
 
 MAIL = """
@@ -64,6 +65,25 @@ class Post:
 
 
 @dataclass
+class Database(Fuse):
+    """The database as one engine reaches it: whether it `answers`, or is not reached at all. `while_committing` happens
+    before it answers."""
+
+    is_away: bool = False
+    answers: bool = True
+    while_committing: Callable[[], object] = lambda: None
+    _is_done: bool = False
+
+    def instant(self) -> None:
+        self._is_done = not self._is_done and not self.is_away  # before each commit, and after it
+        if self._is_done:
+            return
+        self.while_committing()
+        if self.is_away or not self.answers:
+            raise ConfigurationError("The database cannot be used: it is away")
+
+
+@dataclass
 class Machine:
     """One engine, with a wall clock and a monotonic clock of its own. `runs` until it is stopped or killed; while it
     runs it beats, though it may be that it `works` at nothing else just now."""
@@ -76,9 +96,12 @@ class Machine:
     works: bool = True
 
     def __post_init__(self) -> None:
-        self.post = Post(self.office)
-        membership = Membership(self.office.ports.store, self.process, lambda: self.monotonic)
-        self.ports = replace(self.office.ports, engine=membership, clock=self.wall, mail_out=self.post)
+        self.post, self.database = Post(self.office), Database()
+        store = CrashingStore(self.office.ports.store, self.database)
+        membership = Membership(store, self.process, lambda: self.monotonic)
+        self.ports = replace(
+            self.office.ports, store=store, engine=membership, clock=self.wall, mail_out=self.post
+        )
         self.engine = Engine(
             self.ports, Definitions(self.office.plans), lambda plan, group: advance(plan, group, self.ports)
         )
@@ -220,6 +243,56 @@ def test_an_engine_takes_back_its_own_mail_that_it_broke_off_with(office, fleet,
     assert mail_states(office) == [state]
 
 
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_mail_in_hand_is_not_handed_over_again_by_an_engine_whose_database_was_away_for_long(
+    office, fleet, monkeypatch, answers
+):
+    """The mail server took it, whether it `answers` or not. The engine gives up to write that, and goes on later."""
+    monkeypatch.setattr(procession.deliver, "STORE_PAUSES_SECONDS", (0,))
+    office.deploy(MAIL % ("parallel", ""))
+    mine = fleet.machine("mine")
+    start(mine)
+    send = office.post.send
+
+    def taken(*mail: object) -> Delivery:
+        mine.database.is_away = True
+        delivery = send(*mail)
+        if not answers:
+            raise UnknownOutcome("the mail server did not answer")
+        return delivery
+
+    office.post.send = taken
+    with pytest.raises(ConfigurationError, match="away"):
+        mine.work()
+    mine.database.is_away = False
+    mine.work()
+
+    assert office.subjects() == ["Hello Pumps"]
+    assert (mail_states(office), office.states()) == (["unknown"], ["incident"])
+
+
+def test_a_mail_that_was_put_off_is_not_in_hand_any_more(office, fleet):
+    """So when it is claimed again, and the database does not answer, it is known that it was only claimed."""
+    office.deploy(MAIL % ("parallel", "") + "        retry: transient\n")
+    mine = fleet.machine("mine")
+    start(mine)
+    office.post.refuse_next("451 later")
+    mine.work()
+    mine.wall.sleep(A_MINUTE)
+
+    def is_silent_at_the_claim() -> None:
+        mine.database.answers = mail_states(office) != ["sending"]
+
+    mine.database.while_committing = is_silent_at_the_claim
+    with pytest.raises(ConfigurationError, match="away"):
+        mine.work()
+    assert mail_states(office) == ["sending"]
+    mine.database.while_committing, mine.database.answers = lambda: None, True
+    mine.work()
+
+    assert (mail_states(office), office.states()) == (["sent"], ["completed"])
+
+
 @pytest.mark.parametrize("step", [timedelta(hours=1), timedelta(hours=-1)])
 def test_a_step_of_the_wall_clock_buries_nobody_and_takes_no_mail_out_of_a_hand(office, fleet, step):
     office.deploy(MAIL % ("parallel", ", on_unknown: resend, undo: 1 minute"))
@@ -251,13 +324,14 @@ def test_equal_names_and_numbers_in_two_namespaces_are_two_engines(office, fleet
     nobody = replace(theirs, pid=2**22 + 1)
     looks = fleet.machine("mine", process=mine)
     others = [fleet.machine("theirs", process=process, works=False) for process in (theirs, nobody)]
+    me, killed, other = looks.id, others[0].id, others[1].id
 
     fleet.after(60)
-    assert engines(office) == {looks.id, *(other.id for other in others)}
+    assert engines(office) == {me, killed, other}
     others[0].runs = False
     fleet.after(60)
 
-    assert engines(office) == {looks.id, others[1].id}
+    assert engines(office) == {me, other}
 
 
 def test_one_that_was_killed_and_started_again_on_this_boot_takes_over_at_once(office, fleet):
@@ -489,6 +563,20 @@ def test_a_stand_by_plans_when_the_planner_has_died_and_a_late_unit_of_that_one_
     assert office.instances() == []
     second.work()
     assert office.states() == ["completed"]
+
+
+def test_a_stand_by_works_though_the_planner_has_not_come_to_what_is_there_to_plan(office, fleet):
+    office.deploy(MAIL % ("parallel", ""))
+    first, second = fleet.machine("first"), fleet.machine("second")
+    first.work()
+    start(first)
+    save(office, amount=8)
+
+    second.work()
+    assert (office.states(), office.subjects()) == (["completed"], ["Hello Pumps"])
+    first.work()
+
+    assert office.states() == ["completed"] * 2
 
 
 def test_a_planner_that_leaves_is_followed_at_once(office, fleet):
