@@ -321,13 +321,17 @@ def test_what_schedules_missed_is_skipped_if_a_person_says_so(
     assert len(house.post.mails) == told
 
 
-def test_an_engine_that_stood_still_goes_on_under_the_new_incarnation(house: House) -> None:
+@pytest.mark.parametrize("ran_before", [False, True])
+def test_an_engine_that_stood_still_goes_on_under_the_new_incarnation(house: House, ran_before: bool) -> None:
+    """It may have begun under the old one: a server of databases puts one back under those who work on it."""
     house.greet()
     house.work()
     backup = house.backup()
     house.greet(times=3)
     house.work()
     house.put_back(backup)
+    if ran_before:
+        assert house.office.ports.store.identity.incarnation == house.standing().identity.incarnation
     engine = house.office.engine()
     assert engine.tick() == 0
 
