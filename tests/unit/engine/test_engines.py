@@ -4,6 +4,7 @@ Every engine is on a machine with clocks of its own, and time passes only where 
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -18,9 +19,9 @@ from procession.definitions import Definitions
 from procession.deliver import deliver_due
 from procession.dispatch import start_by_hand
 from procession.engine import Engine, claim
-from procession.engines import PACE, Membership, _began, this_process
+from procession.engines import PACE, Membership, _began, beating, this_process
 from procession.errors import ConfigurationError, TemporaryError, UnknownOutcome
-from procession.ports import Delivery, EngineProcess, Glance, Instance
+from procession.ports import Delivery, EngineProcess, Glance, Instance, Pace
 
 MAIL = """
     process: p
@@ -384,7 +385,7 @@ def test_one_that_was_killed_elsewhere_is_dead_when_its_beat_stood_still_for_lon
     assert engines(office) == {killed.id, other.id}
     assert planner(office) == killed.id
     assert office.states() == ["running"]
-    fleet.after(2 * PACE.beat)
+    fleet.after(PACE.beat)
 
     assert engines(office) == {other.id}
     assert planner(office) == other.id
@@ -410,6 +411,90 @@ def test_an_outage_of_the_database_makes_no_living_engine_look_dead(office, flee
     fleet.after(120)
 
     assert {first.id, second.id} == both == engines(office)
+
+
+# --- the beat
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_the_time_that_a_beat_takes_is_time_without_one(office, fleet, first):
+    """The others may see it as soon as it is committed, however long the answer takes."""
+    mine = fleet.machine("mine")
+    if first:
+        office.dead(mine.ports)
+        mine.ports.engine.beat()  # becomes a new one
+        mine.ports.engine.leave()
+
+    def takes_long() -> None:
+        mine.monotonic += PACE.stale + 1
+
+    mine.database.while_committing = takes_long
+    if not first:
+        mine.ports.engine.beat()
+
+    with pytest.raises(TemporaryError, match="could not show for some time that it lives"):
+        mine.ports.engine.check()
+
+
+def test_what_broke_off_is_given_back_in_the_background(office, fleet):
+    machine, engine = with_one_ready(office, fleet, pace=Pace(beat=0.001))
+
+    with beating(engine):
+        break_off(engine, *claim(machine.ports, 1))
+        while office.states() != ["ready"]:
+            pass
+
+
+def test_what_broke_off_last_is_given_back_before_an_engine_leaves(office, fleet):
+    machine, engine = with_one_ready(office, fleet, pace=Pace(beat=1000))
+
+    with beating(engine):
+        break_off(engine, *claim(machine.ports, 1))
+
+    assert office.states() == ["ready"]
+    assert engines(office) == set()
+
+
+def test_what_is_given_back_while_the_database_is_away_is_given_back_later(office, fleet):
+    machine, engine = with_one_ready(office, fleet)
+    break_off(engine, *claim(machine.ports, 1))
+
+    machine.database.is_away = True
+    with pytest.raises(ConfigurationError, match="away"):
+        engine.give_back()
+    machine.database.is_away = False
+
+    assert engine.give_back() == 1
+    assert office.states() == ["ready"]
+
+
+def test_of_two_claims_that_broke_off_the_later_one_is_given_back(office, fleet):
+    """Its threads may break off in any order."""
+    machine, engine = with_one_ready(office, fleet)
+    (before,) = claim(machine.ports, 1)
+    break_off(engine, before)
+    engine.give_back()
+    (after,) = claim(machine.ports, 1)
+
+    break_off(engine, after)
+    break_off(engine, before)
+
+    assert engine.give_back() == 1
+    assert office.states() == ["ready"]
+
+
+def with_one_ready(office: Office, fleet: Fleet, pace: Pace = PACE) -> tuple[Machine, Membership]:
+    """A machine on which one instance is there to claim."""
+    office.deploy(MAIL % ("parallel", ""))
+    machine = fleet.machine("machine")
+    machine.ports.engine.pace = pace
+    start(machine)
+    return machine, machine.ports.engine
+
+
+def break_off(engine: Membership, instance: Instance) -> None:
+    with suppress(TemporaryError), engine.holding([instance]):
+        raise TemporaryError("The database is away")
 
 
 # --- one that sleeps

@@ -515,6 +515,30 @@ def test_a_running_engine_finds_out_at_its_next_beat(house: House) -> None:
     assert house.standing().held
 
 
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_running_engine_whose_file_is_gone_knows_the_database_if_it_knows_its_engine(
+    house: House, is_known: bool
+) -> None:
+    house.greet()
+    house.work()
+    house.witness.file.unlink()
+    if not is_known:
+        house.office.dead(house.office.ports)
+
+    house.office.ports.engine.beat()
+
+    assert bool(house.standing().held) is not is_known
+
+
+def test_an_engine_that_leaves_notes_how_far_the_database_is(house: House) -> None:
+    house.greet()
+    house.office.work()
+
+    house.office.ports.engine.leave()
+
+    assert house.witness.mark() == Mark.of(house.standing())
+
+
 # --- what nobody can do meanwhile
 
 
