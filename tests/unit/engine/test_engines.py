@@ -22,6 +22,8 @@ from procession.engine import Engine, claim
 from procession.engines import PACE, Membership, _began, beating, this_process
 from procession.errors import ConfigurationError, TemporaryError, UnknownOutcome
 from procession.ports import Delivery, EngineProcess, Glance, Instance, Pace
+from procession.takeover import LONGEST_HAND_OVER
+from procession.witness import Witness
 
 MAIL = """
     process: p
@@ -579,23 +581,32 @@ def test_one_that_could_not_beat_for_a_while_begins_nothing_until_it_can(office,
     assert (office.states(), office.subjects()) == (["completed"], ["Hello Pumps"])
 
 
+@pytest.mark.parametrize("more", ["", ", undo: 1 minute"])
 @pytest.mark.parametrize("connections", [1, 3])
-def test_one_that_becomes_stale_among_many_mails_puts_the_rest_back_unharmed(office, fleet, connections):
-    """Nothing has failed: nothing is given up, and no mail is in doubt."""
-    office.deploy(MAIL % ("parallel", ""))
+def test_one_that_becomes_stale_among_many_mails_puts_the_rest_back_unharmed(
+    office, fleet, connections, more
+):
+    """Nothing has failed: nothing is given up, and no mail is in doubt. What it has not claimed it leaves alone."""
+    office.deploy(MAIL % ("parallel", more))
     stale = fleet.machine("stale")
     stale.work()
     for number in range(6):
         office.given(f"deal {number}", "opportunity", name=f"Deal {number}", amount=1, contact="ann")
         start(stale, f"deal {number}")
+    if more:
+        stale.engine._work(Glance(ready=True))
+        stale.wall.sleep(A_MINUTE)
+    commits = []
 
     def cannot_beat() -> None:
         stale.monotonic += PACE.stale + 1
+        stale.database.while_committing = lambda: commits.append(1)
 
     stale.post.while_sending, stale.post.connections = cannot_beat, connections
     stale.engine.tick()
     sent = len(office.post.mails)
     assert 1 <= sent <= connections
+    assert len(commits) <= 2 * connections
     assert mail_states(office).count("sent") == sent
     assert set(mail_states(office)) == {"sent", "queued"}
     stale.ports.engine.beat()
@@ -623,7 +634,165 @@ def test_a_mail_that_no_step_looks_after_is_not_given_up_while_its_engine_is_sta
     assert (mail_states(office), office.subjects()) == (["sent"], ["Hello Pumps"])
 
 
+def test_a_mail_that_was_claimed_before_it_was_taken_for_dead_is_not_in_its_hands_any_more(
+    office, fleet, monkeypatch
+):
+    """Though it beats again, as another engine: what it claimed as the first one is not its own."""
+    office.deploy(MAIL % ("parallel", ""))
+    mine = fleet.machine("mine")
+    for number in range(2):
+        office.given(f"deal {number}", "opportunity", name=f"Deal {number}", amount=1, contact="ann")
+        start(mine, f"deal {number}")
+
+    def taken_for_dead(_mails: object) -> None:
+        monkeypatch.undo()
+        assert mail_states(office) == ["sent", "sending"]
+        office.dead(mine.ports)
+        mine.ports.engine.beat()
+
+    monkeypatch.setattr(mine.ports.engine, "sent", taken_for_dead)  # it hears of each before the next one
+    mine.engine.tick()
+    assert office.subjects() == ["Hello Deal 0"]
+    mine.work()
+
+    assert office.subjects() == ["Hello Deal 0", "Hello Deal 1"]
+    assert office.states() == ["completed"] * 2
+
+
+def test_a_claim_that_was_not_answered_is_the_same_claim_when_it_is_made_again(office, fleet, monkeypatch):
+    """The mail goes out with the others, however late it is then."""
+    monkeypatch.setattr(procession.deliver, "STORE_PAUSES_SECONDS", (0,))
+    office.deploy(MAIL % ("parallel", ""))
+    mine = fleet.machine("mine")
+    for number in range(2):
+        office.given(f"deal {number}", "opportunity", name=f"Deal {number}", amount=1, contact="ann")
+        start(mine, f"deal {number}")
+
+    def is_silent_once() -> None:
+        is_silent = mail_states(office) == ["sent", "sending"] and mine.wall.now() == NOON
+        mine.database.answers = not is_silent
+        if is_silent:
+            mine.wall.sleep(timedelta(seconds=1))
+
+    mine.database.while_committing = is_silent_once
+    mine.engine.tick()
+
+    assert mine.wall.now() > NOON
+    assert office.subjects() == ["Hello Deal 0", "Hello Deal 1"]
+    assert office.states() == ["completed"] * 2
+
+
+def test_a_start_that_was_claimed_at_once_and_not_answered_is_given_back(office, fleet):
+    plan = office.deploy(MAIL % ("parallel", ""))
+    mine = fleet.machine("mine")
+
+    mine.database.answers = False
+    with pytest.raises(ConfigurationError, match="away"):
+        start_by_hand(mine.ports, plan, {"deal": office.known["deal"]}, actor=ANNA, at_once=True)
+    assert office.states() == ["running"]
+    mine.database.answers = True
+
+    assert mine.ports.engine.give_back() == 1
+    assert office.states() == ["ready"]
+
+
+def test_a_mail_counts_as_known_outside_of_the_database_once_that_knows_it(office, fleet, monkeypatch):
+    """Or an outage at the wrong moment would look like a database that was put back."""
+    monkeypatch.setattr(procession.deliver, "STORE_PAUSES_SECONDS", (0,))
+    office.deploy(MAIL % ("parallel", ""))
+    mine = fleet.machine("mine")
+    mine.ports.engine._witness = Witness(office.folder / "office.sqlite")
+    start(mine)
+    mine.ports.engine.beat()
+
+    def away() -> None:
+        mine.database.is_away = True
+
+    mine.post.while_sending = away
+    with pytest.raises(ConfigurationError, match="away"):
+        mine.work()
+    mine.database.is_away = False
+    mine.ports.engine.beat()
+
+    with office.ports.store.unit(write=False) as unit:
+        assert not unit.journal.standing().held
+
+
+# --- mails that were broken off with
+
+
+def claimed_only(machine: Machine) -> None:
+    """It claimed a mail that no step looks after, and did not see the answer."""
+    start(machine)
+    machine.work()
+    machine.wall.sleep(A_MINUTE)
+    with machine.office.ports.store.unit() as unit:
+        (mail,) = unit.outbox.due(machine.wall.now(), 10)
+        assert unit.outbox.claim([mail.id], machine.id, machine.wall.now())
+        unit.commit()
+
+
+def test_mails_are_looked_after_though_the_database_was_away_the_first_time(office, fleet):
+    office.deploy(MAIL % ("parallel", ", undo: 1 minute"))
+    mine = fleet.machine("mine")
+    claimed_only(mine)
+    mine.wall.sleep(2 * LONGEST_HAND_OVER)
+
+    mine.database.is_away = True
+    with pytest.raises(ConfigurationError, match="away"):
+        mine.work()
+    mine.database.is_away = False
+    mine.work()
+
+    assert mail_states(office) == ["sent"]
+
+
+def test_mails_are_looked_after_though_the_clock_was_set_back(office, fleet):
+    office.deploy(MAIL % ("parallel", ", undo: 1 minute"))
+    mine = fleet.machine("mine", wall=SettableClock(NOON + timedelta(hours=5)))
+    mine.work()
+    mine.wall.at = NOON
+    claimed_only(mine)
+
+    mine.wall.sleep(2 * LONGEST_HAND_OVER)
+    mine.work()
+
+    assert mail_states(office) == ["sent"]
+
+
+def test_a_mail_in_the_hands_of_the_dead_is_told_as_soon_as_they_are_known_to_be(office, fleet):
+    """Not with the next round of those that this engine broke off with itself."""
+    office.deploy(MAIL % ("parallel", ", undo: 1 minute"))
+    dead, other = fleet.machine("dead"), fleet.machine("other")
+    claimed_only(dead)
+    other.work()
+
+    office.dead(dead.ports)
+    other.work()
+
+    assert mail_states(office) == ["unknown"]
+
+
 # --- the planner
+
+
+def test_a_moment_that_came_while_the_database_was_away_is_not_forgotten(office, fleet):
+    office.deploy("""
+        process: daily
+        triggers: [{schedule: "0 12 * * *"}]
+        steps: [{set: {x: 1}}]
+    """)
+    mine = fleet.machine("mine", wall=SettableClock(NOON - A_MINUTE))
+    mine.work()
+    mine.wall.at = NOON
+
+    mine.database.is_away = True
+    with pytest.raises(ConfigurationError, match="away"):
+        mine.work()
+    mine.database.is_away = False
+    mine.work()
+
+    assert office.states() == ["completed"]
 
 
 def test_a_stand_by_plans_when_the_planner_has_died_and_a_late_unit_of_that_one_changes_nothing(
