@@ -661,7 +661,7 @@ def test_a_mail_that_was_claimed_before_it_was_taken_for_dead_is_not_in_its_hand
 
 def test_a_claim_that_was_not_answered_is_the_same_claim_when_it_is_made_again(office, fleet, monkeypatch):
     """The mail goes out with the others, however late it is then."""
-    monkeypatch.setattr(procession.deliver, "STORE_PAUSES_SECONDS", (0,))
+    monkeypatch.setattr(procession.deliver, "STORE_PAUSES_SECONDS", (0, 0))
     office.deploy(MAIL % ("parallel", ""))
     mine = fleet.machine("mine")
     for number in range(2):
