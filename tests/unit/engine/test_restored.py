@@ -2,6 +2,7 @@
 it is, and no mail is handed over twice."""
 
 import json
+import shutil
 import sqlite3
 import stat
 from collections import Counter
@@ -199,6 +200,27 @@ def test_mails_without_an_event_of_their_own_are_found_out(house: House) -> None
 
     assert house.standing().held == "a mail was sent of which it does not know that"
     assert len(house.post.mails) == 1
+
+
+def test_what_a_loss_of_power_undid_is_found_out(house: House) -> None:
+    """SQLite loses the end of its log: the last transactions, as a whole and in order."""
+    house.greet()
+    house.work()
+    log = house.file.with_name(f"{house.file.name}-wal")
+    synced = log.stat().st_size
+    house.greet(times=2)
+    house.work()
+    found, left = house.file.read_bytes(), log.read_bytes()[:synced]
+    house.office.ports.store.close()
+
+    house.file.write_bytes(found)
+    log.write_bytes(left)
+    house.open()
+    house.work()
+
+    assert [one.state for one in house.office.instances()] == ["completed"]
+    assert "its last event is" in house.standing().held
+    assert len(house.post.mails) == 3
 
 
 def test_it_is_found_out_though_people_went_on_saving_before_an_engine_started(house: House) -> None:
@@ -656,6 +678,23 @@ def test_the_original_stays_what_it_is_though_somebody_takes_it_for_the_copy(
     house.work()
     house.office.work(later=timedelta(hours=2))
     assert sorted(mail.text.strip() for mail in house.post.mails) == ["Hello", "Later"]
+
+
+def test_a_folder_that_was_copied_as_a_whole_is_not_held(house: House, tmp_path: Path) -> None:
+    """It looks like one that was moved: what is known of its database lies beside it."""
+    house.greet()
+    house.work()
+    house.office.ports.store.close()
+
+    shutil.copytree(house.folder, tmp_path / "moved")
+    house.folder = tmp_path / "moved"
+    house.witness = Witness(house.file)
+    house.open()
+    house.greet()
+    house.work()
+
+    assert not house.standing().held
+    assert len(house.post.mails) == 2
 
 
 def test_a_folder_that_was_copied_as_a_whole_is_a_copy_if_a_person_says_so(house: House) -> None:
