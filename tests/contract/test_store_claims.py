@@ -169,6 +169,19 @@ def test_one_that_was_stopped_under_a_token_is_told(store: Store) -> None:
     assert do(store, "stopped", {stopped.id: 2}) == set()
 
 
+def test_one_that_was_stopped_under_a_later_token_is_no_matter_of_those_who_had_it_before(
+    store: Store,
+) -> None:
+    before = running(store)
+    do(store, "give_back", tokens(before))
+    (after,) = claim(store, new_engine(store))
+    do(store, "ask_to_stop", [after.id], "by anna", NOW)
+    fence(store, after)
+
+    assert do(store, "stopped", tokens(before)) == set()
+    assert do(store, "stopped", tokens(after)) == {after.id}
+
+
 # --- give back
 
 
@@ -228,6 +241,21 @@ def test_one_that_was_asked_to_stop_and_whose_engine_died_is_cancelled_not_taken
     found = instance(store, one.id)
     assert (found.state, found.result, found.ended_at) == ("cancelled", "by anna", NOW)
     assert mail_state(store, mail.id) == "cancelled"
+
+
+def test_one_that_was_asked_to_stop_is_cancelled_without_an_error_though_engines_died_with_it(
+    store: Store,
+) -> None:
+    number = started(store)
+    die_with(store, number, times=2)
+    engine = new_engine(store)
+    claim(store, engine, alone=True)
+    do(store, "ask_to_stop", [number], "by anna", NOW)
+
+    assert die(store, engine) == Released()
+
+    found = instance(store, number)
+    assert (found.state, found.result, found.error) == ("cancelled", "by anna", None)
 
 
 # --- deaths
@@ -660,14 +688,12 @@ def test_a_successor_that_waits_is_nothing_to_do(store: Store) -> None:
 
 
 def test_what_engines_died_with_is_told_of_apart(store: Store) -> None:
-    running(store)
-    for _ in range(2):
-        for engine in do(store, "engines"):
-            bury(store, engine.id)
-        release(store)
-        found = do(store, "glance", NOW)
-        if not found.suspect:
-            assert found.ready
-            claim(store, new_engine(store))
+    number = started(store)
 
-    assert (found.ready, found.suspect) == (False, True)
+    told = []
+    for _ in range(3):
+        glance = do(store, "glance", NOW)
+        told.append((glance.ready, glance.suspect))
+        die_with(store, number, alone=glance.suspect)
+
+    assert told == [(True, False), (True, False), (False, True)]

@@ -8,7 +8,7 @@ lives. The two worlds must end the same: where the instance was, step by step, a
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -20,12 +20,13 @@ from hypothesis import strategies as st
 from random_processes import FUNCTIONS, GONE, processes
 
 from crm.schema import SCHEMA
+from procession import deliver
 from procession.advance import advance
 from procession.compile import compile_files, compile_text
 from procession.definitions import StoredDefinitions
 from procession.dispatch import start_by_hand
 from procession.engine import Engine
-from procession.errors import ConfigurationError, TemporaryError
+from procession.errors import ConfigurationError, TemporaryError, UnknownOutcome
 from procession.mail import Templates
 from procession.plan import Plan
 from procession.ports import Definition, MailState, StepRun, Unit
@@ -97,17 +98,20 @@ def live(world: World, process: Mapping[str, Any], deaths: Sequence[float] = (),
     return fuse.passed
 
 
-def endure(world: World, process: Mapping[str, Any], outages: Sequence[float], instants: int) -> None:
-    """Start one instance, and let one engine live through a database that is away at some of its instants."""
+def endure(
+    world: World, process: Mapping[str, Any], outages: Sequence[tuple[float, int]], instants: int
+) -> None:
+    """Start one instance, and let one engine live through a network that is away at some of its instants."""
     begun(world, process)
-    trouble = Outages(left={round(1 + part * instants) for part in outages})
+    trouble = Outages({round(1 + part * instants) + more for part, lasts in outages for more in range(lasts)})
     enduring = engine(world, trouble)
-    world.postman.fuse = Fuse()
-    for number in range(len(outages)):
+    world.postman.fuse = Unanswered(trouble)
+    for number in range(len(trouble.left)):
         try:
             run_dry(enduring, world)
         except ConfigurationError:
             publish_another(world, process, number)
+        settle_doubts(world)
     trouble.left.clear()  # those that were never reached
     run_dry(enduring, world)
     settle_doubts(world)
@@ -115,7 +119,7 @@ def endure(world: World, process: Mapping[str, Any], outages: Sequence[float], i
 
 
 class Outages(Fuse):
-    """The database is away at some instants, once each, for whoever asks: before a commit, or before its answer."""
+    """The database is away at these instants, for whoever asks: before a commit, or before its answer."""
 
     def __init__(self, left: set[int]) -> None:
         super().__init__()
@@ -125,6 +129,20 @@ class Outages(Fuse):
         self.passed += 1
         if self.passed in self.left:
             raise ConfigurationError("The database cannot be used: it is away.")
+
+
+class Unanswered(Fuse):
+    """The same outages as the mail server is hit by them: before it took a mail, or before it said so."""
+
+    def __init__(self, outages: Outages) -> None:
+        super().__init__()
+        self.outages = outages
+
+    def instant(self) -> None:
+        try:
+            self.outages.instant()
+        except ConfigurationError as error:
+            raise UnknownOutcome("the mail server did not answer") from error
 
 
 def run_dry(engine: Engine, world: World) -> None:
@@ -250,7 +268,9 @@ def dying_anywhere_changes_nothing(ground: Ground, process: Mapping[str, Any], d
     is_the_same_after(ground, process, lambda rough, instants: live(rough, process, deaths, instants))
 
 
-def outages_change_nothing(ground: Ground, process: Mapping[str, Any], outages: list[float]) -> None:
+def outages_change_nothing(
+    ground: Ground, process: Mapping[str, Any], outages: list[tuple[float, int]]
+) -> None:
     is_the_same_after(ground, process, lambda rough, instants: endure(rough, process, outages, instants))
 
 
@@ -280,7 +300,18 @@ def examples(count: int) -> settings:
 
 
 INSTANTS = st.floats(0, 1, exclude_max=True)
-DEATHS, OUTAGES = st.lists(INSTANTS, max_size=4), st.lists(INSTANTS, max_size=6)
+DEATHS = st.lists(INSTANTS, max_size=4)
+TRIES = 2
+"""How often an outcome is written in these tests while the store is away."""
+OUTAGES = st.lists(st.tuples(INSTANTS, st.integers(1, TRIES + 2)), max_size=6)
+"""When each begins, and for how many instants: it may be over before the engine gives an outcome up, or not."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def impatient() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(deliver, "STORE_PAUSES_SECONDS", (0,) * (TRIES - 1))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -330,20 +361,20 @@ def test_whatever_an_engine_asks_of_it_memory_answers_as_sqlite_does(on_both, pr
 
 @examples(100)
 @given(process=processes(), outages=OUTAGES)
-def test_a_database_that_is_away_for_a_moment_leaves_the_same_world(in_memory, process, outages):
+def test_a_network_that_is_away_for_a_while_leaves_the_same_world(in_memory, process, outages):
     outages_change_nothing(in_memory, process, outages)
 
 
 @examples(40)
 @given(process=processes(), outages=OUTAGES)
-def test_a_database_that_is_away_for_a_moment_leaves_the_same_world_on_sqlite(on_sqlite, process, outages):
+def test_a_network_that_is_away_for_a_while_leaves_the_same_world_on_sqlite(on_sqlite, process, outages):
     outages_change_nothing(on_sqlite, process, outages)
 
 
 @pytest.mark.external_service
 @examples(5)
 @given(process=processes(), outages=OUTAGES)
-def test_a_database_that_is_away_for_a_moment_leaves_the_same_world_on_postgresql(
+def test_a_network_that_is_away_for_a_while_leaves_the_same_world_on_postgresql(
     on_postgresql, process, outages
 ):
     outages_change_nothing(on_postgresql, process, outages)

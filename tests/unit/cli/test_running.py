@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -181,6 +182,33 @@ def test_run_takes_an_instance_to_its_end(greet: Path, call: Call, inbox: Inbox)
     assert [row["text"] for row in call("history", "contact:1", "--json").json] == [
         "Greeted 2 times", "E-mail “Hello Ann” to Ann Becker",
     ]  # fmt: skip
+
+
+def test_run_is_an_engine_while_it_works_and_leaves(
+    greet: Path, call: Call, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It beats, so that nobody takes it for dead, and nobody takes it for alive afterwards."""
+    from procession import advance
+
+    beats = []
+    segment = advance.advance
+
+    def watched(plan: Any, instances: Any, ports: Any, wrap: Any) -> Any:
+        beats.append([row.beat for row in engines(ports)])
+        found.append(ports)
+        return segment(plan, instances, ports, wrap)
+
+    def engines(ports: Any) -> Any:
+        with ports.store.unit(write=False) as unit:
+            return unit.journal.engines()
+
+    found: list[Any] = []
+    monkeypatch.setattr(advance, "advance", watched)
+    call("run", "greet", "-i", "contact=1")
+
+    assert beats == [[1]]
+    assert engines(found[0]) == []
+    found[0].store.close()
 
 
 def test_run_gives_the_whole_instance_to_programs(greet: Path, call: Call, inbox: Inbox) -> None:

@@ -4,22 +4,26 @@ Every engine is on a machine with clocks of its own, and time passes only where 
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import psutil
 import pytest
-from engine_world import NOON, Killed, SettableClock
+from engine_world import NOON, CrashingStore, Fuse, Killed, SettableClock
 from office import ANNA, Office
 
+import procession.deliver
 from procession.advance import advance
 from procession.definitions import Definitions
 from procession.dispatch import start_by_hand
 from procession.engine import Engine, claim
-from procession.engines import PACE, Membership, _began, this_process
-from procession.errors import ConfigurationError, TemporaryError
-from procession.ports import Delivery, EngineProcess, Glance, Instance
+from procession.engines import PACE, Membership, _began, beating, this_process
+from procession.errors import ConfigurationError, TemporaryError, UnknownOutcome
+from procession.ports import Delivery, EngineProcess, Glance, Instance, Pace
+from procession.takeover import LONGEST_HAND_OVER
 from procession.unattended import deliver_due
+from procession.witness import Witness
 
 MAIL = """
     process: p
@@ -64,6 +68,25 @@ class Post:
 
 
 @dataclass
+class Database(Fuse):
+    """The database as one engine reaches it: whether it `answers`, or is not reached at all. `while_committing` happens
+    before it answers."""
+
+    is_away: bool = False
+    answers: bool = True
+    while_committing: Callable[[], object] = lambda: None
+    _is_done: bool = False
+
+    def instant(self) -> None:
+        self._is_done = not self._is_done and not self.is_away  # before each commit, and after it
+        if self._is_done:
+            return
+        self.while_committing()
+        if self.is_away or not self.answers:
+            raise ConfigurationError("The database cannot be used: it is away")
+
+
+@dataclass
 class Machine:
     """One engine, with a wall clock and a monotonic clock of its own. `runs` until it is stopped or killed; while it
     runs it beats, though it may be that it `works` at nothing else just now."""
@@ -76,9 +99,12 @@ class Machine:
     works: bool = True
 
     def __post_init__(self) -> None:
-        self.post = Post(self.office)
-        membership = Membership(self.office.ports.store, self.process, lambda: self.monotonic)
-        self.ports = replace(self.office.ports, engine=membership, clock=self.wall, mail_out=self.post)
+        self.post, self.database = Post(self.office), Database()
+        store = CrashingStore(self.office.ports.store, self.database)
+        membership = Membership(store, self.process, lambda: self.monotonic)
+        self.ports = replace(
+            self.office.ports, store=store, engine=membership, clock=self.wall, mail_out=self.post
+        )
         self.engine = Engine(
             self.ports, Definitions(self.office.plans), lambda plan, group: advance(plan, group, self.ports)
         )
@@ -220,6 +246,56 @@ def test_an_engine_takes_back_its_own_mail_that_it_broke_off_with(office, fleet,
     assert mail_states(office) == [state]
 
 
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_mail_in_hand_is_not_handed_over_again_by_an_engine_whose_database_was_away_for_long(
+    office, fleet, monkeypatch, answers
+):
+    """The mail server took it, whether it `answers` or not. The engine gives up to write that, and goes on later."""
+    monkeypatch.setattr(procession.deliver, "STORE_PAUSES_SECONDS", (0,))
+    office.deploy(MAIL % ("parallel", ""))
+    mine = fleet.machine("mine")
+    start(mine)
+    send = office.post.send
+
+    def taken(*mail: object) -> Delivery:
+        mine.database.is_away = True
+        delivery = send(*mail)
+        if not answers:
+            raise UnknownOutcome("the mail server did not answer")
+        return delivery
+
+    office.post.send = taken
+    with pytest.raises(ConfigurationError, match="away"):
+        mine.work()
+    mine.database.is_away = False
+    mine.work()
+
+    assert office.subjects() == ["Hello Pumps"]
+    assert (mail_states(office), office.states()) == (["unknown"], ["incident"])
+
+
+def test_a_mail_that_was_put_off_is_not_in_hand_any_more(office, fleet):
+    """So when it is claimed again, and the database does not answer, it is known that it was only claimed."""
+    office.deploy(MAIL % ("parallel", "") + "        retry: transient\n")
+    mine = fleet.machine("mine")
+    start(mine)
+    office.post.refuse_next("451 later")
+    mine.work()
+    mine.wall.sleep(A_MINUTE)
+
+    def is_silent_at_the_claim() -> None:
+        mine.database.answers = mail_states(office) != ["sending"]
+
+    mine.database.while_committing = is_silent_at_the_claim
+    with pytest.raises(ConfigurationError, match="away"):
+        mine.work()
+    assert mail_states(office) == ["sending"]
+    mine.database.while_committing, mine.database.answers = lambda: None, True
+    mine.work()
+
+    assert (mail_states(office), office.states()) == (["sent"], ["completed"])
+
+
 @pytest.mark.parametrize("step", [timedelta(hours=1), timedelta(hours=-1)])
 def test_a_step_of_the_wall_clock_buries_nobody_and_takes_no_mail_out_of_a_hand(office, fleet, step):
     office.deploy(MAIL % ("parallel", ", on_unknown: resend, undo: 1 minute"))
@@ -251,13 +327,14 @@ def test_equal_names_and_numbers_in_two_namespaces_are_two_engines(office, fleet
     nobody = replace(theirs, pid=2**22 + 1)
     looks = fleet.machine("mine", process=mine)
     others = [fleet.machine("theirs", process=process, works=False) for process in (theirs, nobody)]
+    me, killed, other = looks.id, others[0].id, others[1].id
 
     fleet.after(60)
-    assert engines(office) == {looks.id, *(other.id for other in others)}
+    assert engines(office) == {me, killed, other}
     others[0].runs = False
     fleet.after(60)
 
-    assert engines(office) == {looks.id, others[1].id}
+    assert engines(office) == {me, other}
 
 
 def test_one_that_was_killed_and_started_again_on_this_boot_takes_over_at_once(office, fleet):
@@ -310,7 +387,7 @@ def test_one_that_was_killed_elsewhere_is_dead_when_its_beat_stood_still_for_lon
     assert engines(office) == {killed.id, other.id}
     assert planner(office) == killed.id
     assert office.states() == ["running"]
-    fleet.after(2 * PACE.beat)
+    fleet.after(PACE.beat)
 
     assert engines(office) == {other.id}
     assert planner(office) == other.id
@@ -336,6 +413,90 @@ def test_an_outage_of_the_database_makes_no_living_engine_look_dead(office, flee
     fleet.after(120)
 
     assert {first.id, second.id} == both == engines(office)
+
+
+# --- the beat
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_the_time_that_a_beat_takes_is_time_without_one(office, fleet, first):
+    """The others may see it as soon as it is committed, however long the answer takes."""
+    mine = fleet.machine("mine")
+    if first:
+        office.dead(mine.ports)
+        mine.ports.engine.beat()  # becomes a new one
+        mine.ports.engine.leave()
+
+    def takes_long() -> None:
+        mine.monotonic += PACE.stale + 1
+
+    mine.database.while_committing = takes_long
+    if not first:
+        mine.ports.engine.beat()
+
+    with pytest.raises(TemporaryError, match="could not show for some time that it lives"):
+        mine.ports.engine.check()
+
+
+def test_what_broke_off_is_given_back_in_the_background(office, fleet):
+    machine, engine = with_one_ready(office, fleet, pace=Pace(beat=0.001))
+
+    with beating(engine):
+        break_off(engine, *claim(machine.ports, 1))
+        while office.states() != ["ready"]:
+            pass
+
+
+def test_what_broke_off_last_is_given_back_before_an_engine_leaves(office, fleet):
+    machine, engine = with_one_ready(office, fleet, pace=Pace(beat=1000))
+
+    with beating(engine):
+        break_off(engine, *claim(machine.ports, 1))
+
+    assert office.states() == ["ready"]
+    assert engines(office) == set()
+
+
+def test_what_is_given_back_while_the_database_is_away_is_given_back_later(office, fleet):
+    machine, engine = with_one_ready(office, fleet)
+    break_off(engine, *claim(machine.ports, 1))
+
+    machine.database.is_away = True
+    with pytest.raises(ConfigurationError, match="away"):
+        engine.give_back()
+    machine.database.is_away = False
+
+    assert engine.give_back() == 1
+    assert office.states() == ["ready"]
+
+
+def test_of_two_claims_that_broke_off_the_later_one_is_given_back(office, fleet):
+    """Its threads may break off in any order."""
+    machine, engine = with_one_ready(office, fleet)
+    (before,) = claim(machine.ports, 1)
+    break_off(engine, before)
+    engine.give_back()
+    (after,) = claim(machine.ports, 1)
+
+    break_off(engine, after)
+    break_off(engine, before)
+
+    assert engine.give_back() == 1
+    assert office.states() == ["ready"]
+
+
+def with_one_ready(office: Office, fleet: Fleet, pace: Pace = PACE) -> tuple[Machine, Membership]:
+    """A machine on which one instance is there to claim."""
+    office.deploy(MAIL % ("parallel", ""))
+    machine = fleet.machine("machine")
+    machine.ports.engine.pace = pace
+    start(machine)
+    return machine, machine.ports.engine
+
+
+def break_off(engine: Membership, instance: Instance) -> None:
+    with suppress(TemporaryError), engine.holding([instance]):
+        raise TemporaryError("The database is away")
 
 
 # --- one that sleeps
@@ -420,23 +581,32 @@ def test_one_that_could_not_beat_for_a_while_begins_nothing_until_it_can(office,
     assert (office.states(), office.subjects()) == (["completed"], ["Hello Pumps"])
 
 
+@pytest.mark.parametrize("more", ["", ", undo: 1 minute"])
 @pytest.mark.parametrize("connections", [1, 3])
-def test_one_that_becomes_stale_among_many_mails_puts_the_rest_back_unharmed(office, fleet, connections):
-    """Nothing has failed: nothing is given up, and no mail is in doubt."""
-    office.deploy(MAIL % ("parallel", ""))
+def test_one_that_becomes_stale_among_many_mails_puts_the_rest_back_unharmed(
+    office, fleet, connections, more
+):
+    """Nothing has failed: nothing is given up, and no mail is in doubt. What it has not claimed it leaves alone."""
+    office.deploy(MAIL % ("parallel", more))
     stale = fleet.machine("stale")
     stale.work()
     for number in range(6):
         office.given(f"deal {number}", "opportunity", name=f"Deal {number}", amount=1, contact="ann")
         start(stale, f"deal {number}")
+    if more:
+        stale.engine._work(Glance(ready=True))
+        stale.wall.sleep(A_MINUTE)
+    commits = []
 
     def cannot_beat() -> None:
         stale.monotonic += PACE.stale + 1
+        stale.database.while_committing = lambda: commits.append(1)
 
     stale.post.while_sending, stale.post.connections = cannot_beat, connections
     stale.engine.tick()
     sent = len(office.post.mails)
     assert 1 <= sent <= connections
+    assert len(commits) <= 2 * connections
     assert mail_states(office).count("sent") == sent
     assert set(mail_states(office)) == {"sent", "queued"}
     stale.ports.engine.beat()
@@ -464,7 +634,165 @@ def test_a_mail_that_no_step_looks_after_is_not_given_up_while_its_engine_is_sta
     assert (mail_states(office), office.subjects()) == (["sent"], ["Hello Pumps"])
 
 
+def test_a_mail_that_was_claimed_before_it_was_taken_for_dead_is_not_in_its_hands_any_more(
+    office, fleet, monkeypatch
+):
+    """Though it beats again, as another engine: what it claimed as the first one is not its own."""
+    office.deploy(MAIL % ("parallel", ""))
+    mine = fleet.machine("mine")
+    for number in range(2):
+        office.given(f"deal {number}", "opportunity", name=f"Deal {number}", amount=1, contact="ann")
+        start(mine, f"deal {number}")
+
+    def taken_for_dead(_mails: object) -> None:
+        monkeypatch.undo()
+        assert mail_states(office) == ["sent", "sending"]
+        office.dead(mine.ports)
+        mine.ports.engine.beat()
+
+    monkeypatch.setattr(mine.ports.engine, "sent", taken_for_dead)  # it hears of each before the next one
+    mine.engine.tick()
+    assert office.subjects() == ["Hello Deal 0"]
+    mine.work()
+
+    assert office.subjects() == ["Hello Deal 0", "Hello Deal 1"]
+    assert office.states() == ["completed"] * 2
+
+
+def test_a_claim_that_was_not_answered_is_the_same_claim_when_it_is_made_again(office, fleet, monkeypatch):
+    """The mail goes out with the others, however late it is then."""
+    monkeypatch.setattr(procession.deliver, "STORE_PAUSES_SECONDS", (0, 0))
+    office.deploy(MAIL % ("parallel", ""))
+    mine = fleet.machine("mine")
+    for number in range(2):
+        office.given(f"deal {number}", "opportunity", name=f"Deal {number}", amount=1, contact="ann")
+        start(mine, f"deal {number}")
+
+    def is_silent_once() -> None:
+        is_silent = mail_states(office) == ["sent", "sending"] and mine.wall.now() == NOON
+        mine.database.answers = not is_silent
+        if is_silent:
+            mine.wall.sleep(timedelta(seconds=1))
+
+    mine.database.while_committing = is_silent_once
+    mine.engine.tick()
+
+    assert mine.wall.now() > NOON
+    assert office.subjects() == ["Hello Deal 0", "Hello Deal 1"]
+    assert office.states() == ["completed"] * 2
+
+
+def test_a_start_that_was_claimed_at_once_and_not_answered_is_given_back(office, fleet):
+    plan = office.deploy(MAIL % ("parallel", ""))
+    mine = fleet.machine("mine")
+
+    mine.database.answers = False
+    with pytest.raises(ConfigurationError, match="away"):
+        start_by_hand(mine.ports, plan, {"deal": office.known["deal"]}, actor=ANNA, at_once=True)
+    assert office.states() == ["running"]
+    mine.database.answers = True
+
+    assert mine.ports.engine.give_back() == 1
+    assert office.states() == ["ready"]
+
+
+def test_a_mail_counts_as_known_outside_of_the_database_once_that_knows_it(office, fleet, monkeypatch):
+    """Or an outage at the wrong moment would look like a database that was put back."""
+    monkeypatch.setattr(procession.deliver, "STORE_PAUSES_SECONDS", (0,))
+    office.deploy(MAIL % ("parallel", ""))
+    mine = fleet.machine("mine")
+    mine.ports.engine._witness = Witness(office.folder / "office.sqlite")
+    start(mine)
+    mine.ports.engine.beat()
+
+    def away() -> None:
+        mine.database.is_away = True
+
+    mine.post.while_sending = away
+    with pytest.raises(ConfigurationError, match="away"):
+        mine.work()
+    mine.database.is_away = False
+    mine.ports.engine.beat()
+
+    with office.ports.store.unit(write=False) as unit:
+        assert not unit.journal.standing().held
+
+
+# --- mails that were broken off with
+
+
+def claimed_only(machine: Machine) -> None:
+    """It claimed a mail that no step looks after, and did not see the answer."""
+    start(machine)
+    machine.work()
+    machine.wall.sleep(A_MINUTE)
+    with machine.office.ports.store.unit() as unit:
+        (mail,) = unit.outbox.due(machine.wall.now(), 10)
+        assert unit.outbox.claim([mail.id], machine.id, machine.wall.now())
+        unit.commit()
+
+
+def test_mails_are_looked_after_though_the_database_was_away_the_first_time(office, fleet):
+    office.deploy(MAIL % ("parallel", ", undo: 1 minute"))
+    mine = fleet.machine("mine")
+    claimed_only(mine)
+    mine.wall.sleep(2 * LONGEST_HAND_OVER)
+
+    mine.database.is_away = True
+    with pytest.raises(ConfigurationError, match="away"):
+        mine.work()
+    mine.database.is_away = False
+    mine.work()
+
+    assert mail_states(office) == ["sent"]
+
+
+def test_mails_are_looked_after_though_the_clock_was_set_back(office, fleet):
+    office.deploy(MAIL % ("parallel", ", undo: 1 minute"))
+    mine = fleet.machine("mine", wall=SettableClock(NOON + timedelta(hours=5)))
+    mine.work()
+    mine.wall.at = NOON
+    claimed_only(mine)
+
+    mine.wall.sleep(2 * LONGEST_HAND_OVER)
+    mine.work()
+
+    assert mail_states(office) == ["sent"]
+
+
+def test_a_mail_in_the_hands_of_the_dead_is_told_as_soon_as_they_are_known_to_be(office, fleet):
+    """Not with the next round of those that this engine broke off with itself."""
+    office.deploy(MAIL % ("parallel", ", undo: 1 minute"))
+    dead, other = fleet.machine("dead"), fleet.machine("other")
+    claimed_only(dead)
+    other.work()
+
+    office.dead(dead.ports)
+    other.work()
+
+    assert mail_states(office) == ["unknown"]
+
+
 # --- the planner
+
+
+def test_a_moment_that_came_while_the_database_was_away_is_not_forgotten(office, fleet):
+    office.deploy("""
+        process: daily
+        triggers: [{schedule: "0 12 * * *"}]
+        steps: [{set: {x: 1}}]
+    """)
+    mine = fleet.machine("mine", wall=SettableClock(NOON - A_MINUTE))
+    mine.work()
+    mine.wall.at = NOON
+
+    mine.database.is_away = True
+    with pytest.raises(ConfigurationError, match="away"):
+        mine.work()
+    mine.database.is_away = False
+    mine.work()
+
+    assert office.states() == ["completed"]
 
 
 def test_a_stand_by_plans_when_the_planner_has_died_and_a_late_unit_of_that_one_changes_nothing(
@@ -489,6 +817,20 @@ def test_a_stand_by_plans_when_the_planner_has_died_and_a_late_unit_of_that_one_
     assert office.instances() == []
     second.work()
     assert office.states() == ["completed"]
+
+
+def test_a_stand_by_works_though_the_planner_has_not_come_to_what_is_there_to_plan(office, fleet):
+    office.deploy(MAIL % ("parallel", ""))
+    first, second = fleet.machine("first"), fleet.machine("second")
+    first.work()
+    start(first)
+    save(office, amount=8)
+
+    second.work()
+    assert (office.states(), office.subjects()) == (["completed"], ["Hello Pumps"])
+    first.work()
+
+    assert office.states() == ["completed"] * 2
 
 
 def test_a_planner_that_leaves_is_followed_at_once(office, fleet):

@@ -16,7 +16,7 @@ from procession.definitions import Definitions
 from procession.dispatch import start_by_hand
 from procession.engine import Engine, claim
 from procession.engines import Membership
-from procession.errors import ConfigurationError
+from procession.errors import ConfigurationError, PermanentError
 from procession.ports import Glance
 
 ON_DEAL = """
@@ -380,3 +380,35 @@ def test_words_of_a_mail_server_that_no_database_takes_do_not_lose_what_became_o
 
     assert sorted(office.states()) == ["completed", "completed", "incident"]
     assert len(office.subjects()) == 4
+
+
+@pytest.mark.parametrize("last", ["ends", "fails", "breaks off"])
+def test_a_thread_that_slept_does_not_end_what_another_one_has_now(office, last):
+    """Nothing is written before the end, so it is only there that it can be noticed."""
+    call = "call: {function: boom}" if last == "fails" else "set: {b: 2}"
+    plan = office.deploy(f"""
+        process: p
+        title: The process
+        triggers: [{{manual: {{}}}}]
+        mode: parallel
+        steps: [{{set: {{a: 1}}}}, {{id: last, {call}}}]
+    """)
+    start_by_hand(office.ports, plan, {}, actor=ANNA)
+    (claimed,) = claim(office.ports, 1)
+
+    def sleep_before_last(step, _count, do):
+        if step.id == "last":
+            with office.ports.store.unit() as unit:
+                unit.journal.give_back({claimed.id: claimed.fencing_token})
+                unit.commit()
+            again.extend(claim(office.ports, 1))
+            if last == "breaks off":
+                raise PermanentError("a bug")
+        return do()
+
+    again = []
+    (late,) = advance(plan, [claimed], office.ports, sleep_before_last)
+
+    assert again
+    assert office.states() == ["running"]
+    assert (late.state, late.result) == ("cancelled", "stopped before its next step")

@@ -101,6 +101,9 @@ def test_a_mail_that_is_on_the_wire_when_its_process_is_cancelled_is_sent_and_sa
     advance(plan, claim(ports, 1), ports)
 
     assert (states(office), office.states()) == (["sent"], ["cancelled"])
+    with office.ports.store.unit(write=False) as unit:
+        (row,) = unit.journal.steps([1])[1]
+    assert (row.path, row.state, row.output["out"]["state"]) == ("hello", "done", "sent")
 
 
 def test_a_mail_put_off_by_the_server_while_its_process_is_cancelled_is_cancelled(office):

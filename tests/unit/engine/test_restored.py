@@ -2,6 +2,7 @@
 it is, and no mail is handed over twice."""
 
 import json
+import shutil
 import sqlite3
 import stat
 from collections import Counter
@@ -201,6 +202,27 @@ def test_mails_without_an_event_of_their_own_are_found_out(house: House) -> None
     assert len(house.post.mails) == 1
 
 
+def test_what_a_loss_of_power_undid_is_found_out(house: House) -> None:
+    """SQLite loses the end of its log: the last transactions, as a whole and in order."""
+    house.greet()
+    house.work()
+    log = house.file.with_name(f"{house.file.name}-wal")
+    synced = log.stat().st_size
+    house.greet(times=2)
+    house.work()
+    found, left = house.file.read_bytes(), log.read_bytes()[:synced]
+    house.office.ports.store.close()
+
+    house.file.write_bytes(found)
+    log.write_bytes(left)
+    house.open()
+    house.work()
+
+    assert [one.state for one in house.office.instances()] == ["completed"]
+    assert "its last event is" in house.standing().held
+    assert len(house.post.mails) == 3
+
+
 def test_it_is_found_out_though_people_went_on_saving_before_an_engine_started(house: House) -> None:
     house.greet()
     backup = house.backup()
@@ -341,13 +363,17 @@ def test_what_schedules_missed_is_skipped_if_a_person_says_so(
     assert len(house.post.mails) == told
 
 
-def test_an_engine_that_stood_still_goes_on_under_the_new_incarnation(house: House) -> None:
+@pytest.mark.parametrize("ran_before", [False, True])
+def test_an_engine_that_stood_still_goes_on_under_the_new_incarnation(house: House, ran_before: bool) -> None:
+    """It may have begun under the old one: a server of databases puts one back under those who work on it."""
     house.greet()
     house.work()
     backup = house.backup()
     house.greet(times=3)
     house.work()
     house.put_back(backup)
+    if ran_before:
+        assert house.office.ports.store.identity.incarnation == house.standing().identity.incarnation
     engine = house.office.engine()
     assert engine.tick() == 0
 
@@ -531,6 +557,30 @@ def test_a_running_engine_finds_out_at_its_next_beat(house: House) -> None:
     assert house.standing().held
 
 
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_running_engine_whose_file_is_gone_knows_the_database_if_it_knows_its_engine(
+    house: House, is_known: bool
+) -> None:
+    house.greet()
+    house.work()
+    house.witness.file.unlink()
+    if not is_known:
+        house.office.dead(house.office.ports)
+
+    house.office.ports.engine.beat()
+
+    assert bool(house.standing().held) is not is_known
+
+
+def test_an_engine_that_leaves_notes_how_far_the_database_is(house: House) -> None:
+    house.greet()
+    house.office.work()
+
+    house.office.ports.engine.leave()
+
+    assert house.witness.mark() == Mark.of(house.standing())
+
+
 # --- what nobody can do meanwhile
 
 
@@ -648,6 +698,23 @@ def test_the_original_stays_what_it_is_though_somebody_takes_it_for_the_copy(
     house.work()
     house.office.work(later=timedelta(hours=2))
     assert sorted(mail.text.strip() for mail in house.post.mails) == ["Hello", "Later"]
+
+
+def test_a_folder_that_was_copied_as_a_whole_is_not_held(house: House, tmp_path: Path) -> None:
+    """It looks like one that was moved: what is known of its database lies beside it."""
+    house.greet()
+    house.work()
+    house.office.ports.store.close()
+
+    shutil.copytree(house.folder, tmp_path / "moved")
+    house.folder = tmp_path / "moved"
+    house.witness = Witness(house.file)
+    house.open()
+    house.greet()
+    house.work()
+
+    assert not house.standing().held
+    assert len(house.post.mails) == 2
 
 
 def test_a_folder_that_was_copied_as_a_whole_is_a_copy_if_a_person_says_so(house: House) -> None:
