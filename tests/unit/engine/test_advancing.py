@@ -73,6 +73,24 @@ def test_a_refused_mail_goes_to_on_error_with_the_servers_words(office):
     assert office.history("deal")[0].delivery == "failed"
 
 
+def test_a_record_that_the_process_deleted_itself_is_known_as_it_was_when_it_goes_on_later(office):
+    office.post.refuse_next("451 4.7.1 try again later")
+    plan = office.deploy(HEAD.replace('history: {on: "{{ deal }}"}', "") + """
+      - delete: {record: "{{ deal }}"}
+      - id: tell
+        send_email: {to: ann@acme.example, subject: "{{ deal.name }} is gone", text: Alas}
+        retry: transient
+    """)  # fmt: skip
+    start_by_hand(office.ports, plan, {"deal": office.known["deal"]}, actor=ANNA)
+    office.work()
+    assert office.states() == ["ready"]
+
+    office.work(later=timedelta(minutes=1))
+
+    assert office.states() == ["completed"]
+    assert office.subjects() == ["Pumps is gone"]
+
+
 def test_an_error_that_nothing_catches_is_an_incident_with_its_place(office):
     instance = run(office, "      - {id: try, call: {function: boom}}\n")
 
