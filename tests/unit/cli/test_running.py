@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from flows.functions import FUNCTIONS
+from flows.wiring import application
 from procession.testing.inbox import Inbox
 
 from .conftest import Call
@@ -54,6 +56,16 @@ steps:
               - set: {x: 2}
         - if: item > 1
           set: {y: 1}
+"""
+
+
+ENGINES = """
+process: engines
+triggers:
+  - manual: {}
+steps:
+  - id: look
+    call: {function: engines}
 """
 
 
@@ -531,3 +543,23 @@ def test_a_test_system_says_loudly_that_all_mail_is_redirected(
     assert "✓ mail server" in doctor.out
     assert [mail.recipients for mail in inbox.mails] == [("tests@us.example",)] * 2
     assert draft["to"][0].encode() in inbox.mails[1].data
+
+
+def test_run_is_an_engine_while_it_works_and_leaves(
+    greet: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def engines() -> int:
+        app = application()
+        with app.store.unit(write=False) as unit:
+            found = len(unit.journal.engines())
+        app.close()
+        return found
+
+    monkeypatch.setitem(FUNCTIONS, "engines", engines)
+    greet.with_name("engines.yaml").write_text(ENGINES)
+
+    said = call("run", "engines", "--json")
+
+    assert said.code == 0, said.err
+    assert said.json["steps"][0]["output"] == {"value": 1}
+    assert engines() == 0

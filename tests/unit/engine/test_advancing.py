@@ -91,6 +91,19 @@ def test_a_record_that_the_process_deleted_itself_is_known_as_it_was_when_it_goe
     assert office.subjects() == ["Pumps is gone"]
 
 
+@pytest.mark.parametrize(("characters", "state"), [(63_000, "completed"), (64_000, "incident")])
+def test_an_instance_that_keeps_more_than_64000_characters_open_is_an_incident(office, characters, state):
+    instance = run(office, f"""
+      - set: {{much: "{"x" * characters}"}}
+      - log_history: noted
+      - log_history: "{{{{ vars.much | length }}}}"
+    """)  # fmt: skip
+
+    assert instance.state == state
+    if instance.error:
+        assert instance.error["message"].startswith("too much is open in this instance at the same time")
+
+
 def test_an_error_that_nothing_catches_is_an_incident_with_its_place(office):
     instance = run(office, "      - {id: try, call: {function: boom}}\n")
 
