@@ -4,8 +4,10 @@ from datetime import timedelta
 
 import pytest
 from office import ANNA
+from sqlalchemy import text
 
 from procession.dispatch import start_by_hand
+from procession.ports import StepRun
 
 HEAD = """
     process: p
@@ -346,3 +348,21 @@ def test_the_items_of_a_loop_that_an_error_left_are_forgotten(office):
         kept = unit.journal.positions([instance.id])[instance.id]
     assert instance.state == "ready"
     assert [name for name in {**kept.kept, **kept.position.get("kept", {})} if name.startswith("items")] == []
+
+
+def test_a_step_that_version_0_1_tried_twice_has_one_of_three_tries_left(office):
+    plan = office.deploy(
+        HEAD + MAIL.rstrip() + "\n        retry: {max_attempts: 3, interval: 1m, jitter: 0}\n"
+    )
+    started = start_by_hand(office.ports, plan, {"deal": office.known["deal"]}, actor=ANNA)
+    with office.ports.store.unit() as unit:
+        tried = StepRun(started.id, "hello", "", "send_email", "retrying", office.clock.now(), attempts=2)
+        unit.journal.record([tried])
+        unit.commit()
+    with office.ports.store._engine.begin() as connection:
+        connection.execute(text("UPDATE instance SET is_of_0_1 = true"))
+    office.post.refuse_next("451 4.7.1 try again later")
+
+    office.work()
+
+    assert office.states() == ["incident"]
