@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from engine_world import NOON
+from engine_world import NOON, CrashingStore, Fuse
 from office import ANNA
 from sqlalchemy import event, text
 
@@ -311,4 +311,27 @@ def test_a_thread_that_slept_writes_nothing_for_the_one_that_went_on(office):
     assert [end.state for end in ends] == ["completed"]
     assert (late.state, late.result) == ("cancelled", "stopped before its next step")
     assert [row.text for row in office.history("deal")] == ["Pumps", "last"]
+    assert office.states() == ["completed"]
+
+
+class Unanswered(Fuse):
+    """The database is away right after the first commit."""
+
+    def instant(self) -> None:
+        self.passed += 1
+        if self.passed == 2:
+            raise ConfigurationError("The database cannot be used: it is away.")
+
+
+def test_what_was_started_and_claimed_at_once_goes_on_though_the_commit_was_not_answered(office):
+    plan = office.deploy(ON_DEAL)
+    store = CrashingStore(office.ports.store, Unanswered())
+
+    with pytest.raises(ConfigurationError):
+        start_by_hand(
+            replace(office.ports, store=store), plan, {"deal": office.known["deal"]}, actor=ANNA, at_once=True
+        )
+    assert office.states() == ["running"]
+    office.work()
+
     assert office.states() == ["completed"]
