@@ -2,6 +2,7 @@
 it is, and no mail is handed over twice."""
 
 import json
+import shutil
 import sqlite3
 import stat
 from collections import Counter
@@ -628,6 +629,22 @@ def test_the_original_stays_what_it_is_though_somebody_takes_it_for_the_copy(
     house.work()
     house.office.work(later=timedelta(hours=2))
     assert sorted(mail.text.strip() for mail in house.post.mails) == ["Hello", "Later"]
+
+
+def test_a_folder_that_was_copied_as_a_whole_is_not_held(house: House) -> None:
+    """It looks like one that was moved (administration.md)."""
+    house.greet()
+    house.work()
+    shutil.copytree(house.folder, house.folder.with_name("copy"))
+    house.folder = house.folder.with_name("copy")
+    house.witness = Witness(house.file)
+
+    house.open()
+    house.greet()
+    house.work()
+
+    assert house.standing().held == ""
+    assert len(house.post.mails) == 2
 
 
 def test_a_folder_that_was_copied_as_a_whole_is_a_copy_if_a_person_says_so(house: House) -> None:
