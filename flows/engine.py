@@ -11,7 +11,6 @@ next engine on this store goes on (architecture.md, section 5).
 """
 
 import logging
-import signal
 import time
 from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,7 +18,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -66,21 +64,7 @@ class Serving:
         return self.host.plans
 
     def wait(self) -> None:
-        """Until the loop ends, or this process is told to stop; told twice, it does not wait for the step under way."""
-
-        def stop(_signal: int, _frame: FrameType | None) -> None:
-            self.host.stopping.set()
-            as_before()
-
-        def as_before() -> None:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            self.loop.result()
-        finally:
-            as_before()
+        self.loop.result()
 
     def flow_runs(self, ids: Collection[str]) -> list[FlowRun]:
         """Raises:

@@ -95,10 +95,10 @@ class Running(Protocol):
         ...
 
     def wait(self) -> None:
-        """Until it is told to stop (Ctrl-C, SIGTERM).
+        """As long as the engine works.
 
         Raises:
-            ConfigurationError: the engine ended by itself.
+            ConfigurationError: it ended by itself.
         """
         ...
 

@@ -19,7 +19,7 @@ from procession.engine import Engine
 from procession.engines import Membership
 from procession.mail import Templates
 from procession.plan import Plan
-from procession.ports import Actor, EngineProcess, HistoryRow, Instance, Ports
+from procession.ports import LIVE, Actor, Checkpoint, EngineProcess, HistoryRow, Instance, Ports
 from procession.records import Record, Ref
 from procession.testing.mail_out import MemoryMailOut
 
@@ -117,6 +117,13 @@ class Office:
         engine = self.engine()
         while engine.tick():
             pass
+        assert self.where_the_ended_are() == {}
+
+    def where_the_ended_are(self) -> dict[int, Checkpoint]:
+        """Nowhere, at any time: a position is deleted in the unit that ends its instance."""
+        with self.ports.store.unit(write=False) as unit:
+            ended = [one.id for one in unit.journal.instances() if one.state not in LIVE]
+            return dict(unit.journal.positions(ended))
 
     def instances(self) -> list[Instance]:
         with self.ports.store.unit(write=False) as unit:

@@ -15,6 +15,7 @@ from rich.status import Status
 from rich.text import Text
 
 from procession.cli import history, mails, output
+from procession.cli.stopping import until_told_to_stop
 from procession.ports import StepRun
 from procession.records import Ref, fields_of
 
@@ -129,7 +130,8 @@ class View:
         for command in ("instances", "history opportunity:4", MORE):
             output.note(f"  {program} {command}")
         output.note("\nStop with Ctrl-C.")
-        engine.wait()
+        with until_told_to_stop():
+            engine.wait()
         output.note("Stopping …")
 
     def _settle(self) -> None:

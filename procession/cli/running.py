@@ -14,6 +14,7 @@ from procession.cli import instances, output
 from procession.cli.content import Json
 from procession.cli.fields import pairs
 from procession.cli.session import Session, session
+from procession.cli.stopping import until_told_to_stop
 from procession.errors import InputError
 from procession.ports import Instance, Ports
 from procession.spelling import count
@@ -124,17 +125,20 @@ def serve(
       procession serve --publish
       PREFECT_API_URL=http://127.0.0.1:4200/api procession serve
     """
-    application = session(context).application
-    _tell_what_happens()
-    output.note("Starting …")
-    _tell_redirect(application.redirect_all_to)
-    with application.serve(publish=publish) as engine:
-        running = sorted(engine.processes)
-        output.say(f"Serving {count(len(running), 'process')}{': ' if running else ''}{', '.join(running)}")
-        if engine.ui_url:
-            output.say(f"Runs: {engine.ui_url}")
-        output.note("To let it go by files that you change: procession deploy. Stop with Ctrl-C.")
-        engine.wait()
+    with until_told_to_stop():
+        application = session(context).application
+        _tell_what_happens()
+        output.note("Starting …")
+        _tell_redirect(application.redirect_all_to)
+        with application.serve(publish=publish) as engine:
+            running = sorted(engine.processes)
+            output.say(
+                f"Serving {count(len(running), 'process')}{': ' if running else ''}{', '.join(running)}"
+            )
+            if engine.ui_url:
+                output.say(f"Runs: {engine.ui_url}")
+            output.note("To let it go by files that you change: procession deploy. Stop with Ctrl-C.")
+            engine.wait()
     output.note("Stopped.")
 
 

@@ -29,7 +29,7 @@ from procession.engine import Engine
 from procession.errors import ConfigurationError, TemporaryError, UnknownOutcome
 from procession.mail import Templates
 from procession.plan import Plan
-from procession.ports import Definition, MailState, StepRun, Unit
+from procession.ports import LIVE, Definition, MailState, StepRun, Unit
 from procession.records import Ref, fields_of
 from procession.takeover import LONGEST_HAND_OVER
 
@@ -200,6 +200,7 @@ def outcome(world: World) -> dict[str, Any]:
             "mails": world.postman.told,
             "outbox": Counter((mail.message_id, mail.state) for mail in mails),
             "records": records(unit),
+            "live": {one.id for one in instances if one.state in LIVE},
             "states": [(one.state, one.result, (one.error or {}).get("message")) for one in instances],
             "positions": {
                 number: one.position for number, one in unit.journal.positions(ids(instances)).items()
@@ -292,6 +293,7 @@ def is_the_same_after(
     for what, value in undisturbed.items():
         assert disturbed[what] == value, what
     assert all(count == 1 for count in rough.postman.taken.values())
+    assert undisturbed["positions"].keys() <= undisturbed["live"], "one that is over is nowhere any more"
     assert not {"running", "ready"} & {state for state, *_ in disturbed["states"]}
 
 

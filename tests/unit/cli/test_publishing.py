@@ -1,9 +1,14 @@
 """Which version of a process runs: `deploy`, `process`, and what `run` and `serve` do with files."""
 
 import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from contract.conftest import empty, migrated_postgresql, postgresql  # noqa: F401 - fixtures
 
 from flows.engine import tell_of_files
 from flows.functions import FUNCTIONS
@@ -34,9 +39,42 @@ def note(project: Path) -> Path:
 
 
 @pytest.fixture
-def postgresql(monkeypatch: pytest.MonkeyPatch) -> None:
+def published_by_deploy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files are not published by themselves: what the application says of a PostgreSQL database."""
     monkeypatch.setattr("flows.wiring.Application.publishes", False)
+
+
+@pytest.fixture
+def on_postgresql(
+    note: Path,
+    call: Call,
+    migrated_postgresql: str,  # noqa: F811 - a fixture
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The project with a database of one contact on a PostgreSQL server."""
+    empty(migrated_postgresql)
+    monkeypatch.setenv("PROCESSION_DATABASE", migrated_postgresql)
+    assert call("crm", "save", "contact", "--name", "Ann").code == 0
+
+
+@pytest.fixture
+def serve(call: Call, monkeypatch: pytest.MonkeyPatch) -> Call:
+    """`procession serve` as far as to where the engine would begin to work."""
+
+    @contextmanager
+    def nothing_works(*_parts: object) -> Iterator[None]:
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr("flows.engine._working", nothing_works)
+    monkeypatch.setitem(sys.modules, "flows.worker", ModuleType("flows.worker"))  # Prefect, which then logs
+    monkeypatch.setattr("procession.cli.running._tell_what_happens", lambda: None)
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
+    return lambda *options: call("serve", *options)
+
+
+def published(call: Call) -> list[str]:
+    return [one["process"] for one in call("process", "list", "--json").json]
 
 
 def history(call: Call) -> list[str]:
@@ -183,7 +221,8 @@ def test_run_of_one_process_does_not_mind_the_mistakes_in_another(note: Path, ca
         assert broken.err.endswith("1 problem in the file of 'other'.\n")
 
 
-def test_with_postgresql_run_starts_what_was_deployed(note: Path, call: Call, postgresql: None) -> None:
+@pytest.mark.external_service
+def test_with_postgresql_run_starts_what_was_deployed(note: Path, call: Call, on_postgresql: None) -> None:
     before = call("run", "note", "-i", "c=1")
     call("deploy")
     note.write_text(NOTE.replace("TEXT", "better"))
@@ -205,6 +244,29 @@ def test_a_database_on_a_server_is_published_to_by_deploy_alone(project: Path) -
 
 
 # --- serve
+
+
+@pytest.mark.parametrize(
+    ("options", "are_published"), [([], True), (["--publish"], True), (["--no-publish"], False)]
+)
+def test_serve_publishes_the_files_unless_it_is_told_not_to(
+    note: Path, call: Call, serve: Call, options: list[str], are_published: bool
+) -> None:
+    serve(*options)
+
+    assert published(call) == ["note", "other"] * are_published
+
+
+@pytest.mark.external_service
+@pytest.mark.parametrize(
+    ("options", "are_published"), [([], False), (["--publish"], True), (["--no-publish"], False)]
+)
+def test_with_postgresql_serve_publishes_the_files_only_if_it_is_told_to(
+    call: Call, on_postgresql: None, serve: Call, options: list[str], are_published: bool
+) -> None:
+    serve(*options)
+
+    assert published(call) == ["note", "other"] * are_published
 
 
 def test_serve_tells_which_files_do_not_run_and_why(
@@ -267,7 +329,7 @@ def test_the_doctor_finds_a_current_version_that_this_program_cannot_run(
 
 
 def test_a_current_version_that_this_program_cannot_run_is_not_run_by_hand(
-    note: Path, call: Call, monkeypatch: pytest.MonkeyPatch, postgresql: None
+    note: Path, call: Call, monkeypatch: pytest.MonkeyPatch, published_by_deploy: None
 ) -> None:
     monkeypatch.setitem(FUNCTIONS, "greet", lambda: "hello")
     note.write_text(NOTE.replace("- log_history: TEXT", "- call: {function: greet}"))

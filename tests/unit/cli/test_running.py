@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from flows.wiring import application
 from procession.testing.inbox import Inbox
 
 from .conftest import Call
@@ -55,6 +56,16 @@ steps:
               - set: {x: 2}
         - if: item > 1
           set: {y: 1}
+"""
+
+
+ENGINES = """
+process: engines
+triggers:
+  - manual: {}
+steps:
+  - id: look
+    call: {function: engines}
 """
 
 
@@ -254,7 +265,6 @@ def test_an_incident_names_its_place_and_can_be_resumed(greet: Path, call: Call,
 
 def tick(project: Path) -> None:
     """What a running engine does, until there is nothing left to do."""
-    from flows.wiring import application
     from procession.advance import advance
     from procession.engine import Engine
     from procession.engines import beating

@@ -4,8 +4,10 @@ from datetime import timedelta
 
 import pytest
 from office import ANNA
+from sqlalchemy import text
 
 from procession.dispatch import start_by_hand
+from procession.ports import StepRun
 
 HEAD = """
     process: p
@@ -71,6 +73,37 @@ def test_a_refused_mail_goes_to_on_error_with_the_servers_words(office):
     assert instance.state == "completed"
     assert "550" in call.subject
     assert office.history("deal")[0].delivery == "failed"
+
+
+def test_a_record_that_the_process_deleted_itself_is_known_as_it_was_when_it_goes_on_later(office):
+    office.post.refuse_next("451 4.7.1 try again later")
+    plan = office.deploy(HEAD.replace('history: {on: "{{ deal }}"}', "") + """
+      - delete: {record: "{{ deal }}"}
+      - id: tell
+        send_email: {to: ann@acme.example, subject: "{{ deal.name }} is gone", text: Alas}
+        retry: transient
+    """)  # fmt: skip
+    start_by_hand(office.ports, plan, {"deal": office.known["deal"]}, actor=ANNA)
+    office.work()
+    assert office.states() == ["ready"]
+
+    office.work(later=timedelta(minutes=1))
+
+    assert office.states() == ["completed"]
+    assert office.subjects() == ["Pumps is gone"]
+
+
+@pytest.mark.parametrize(("characters", "state"), [(63_000, "completed"), (64_000, "incident")])
+def test_an_instance_that_keeps_more_than_64000_characters_open_is_an_incident(office, characters, state):
+    instance = run(office, f"""
+      - set: {{much: "{"x" * characters}"}}
+      - log_history: noted
+      - log_history: "{{{{ vars.much | length }}}}"
+    """)  # fmt: skip
+
+    assert instance.state == state
+    if instance.error:
+        assert instance.error["message"].startswith("too much is open in this instance at the same time")
 
 
 def test_an_error_that_nothing_catches_is_an_incident_with_its_place(office):
@@ -315,3 +348,21 @@ def test_the_items_of_a_loop_that_an_error_left_are_forgotten(office):
         kept = unit.journal.positions([instance.id])[instance.id]
     assert instance.state == "ready"
     assert [name for name in {**kept.kept, **kept.position.get("kept", {})} if name.startswith("items")] == []
+
+
+def test_a_step_that_version_0_1_tried_twice_has_one_of_three_tries_left(office):
+    plan = office.deploy(
+        HEAD + MAIL.rstrip() + "\n        retry: {max_attempts: 3, interval: 1m, jitter: 0}\n"
+    )
+    started = start_by_hand(office.ports, plan, {"deal": office.known["deal"]}, actor=ANNA)
+    with office.ports.store.unit() as unit:
+        tried = StepRun(started.id, "hello", "", "send_email", "retrying", office.clock.now(), attempts=2)
+        unit.journal.record([tried])
+        unit.commit()
+    with office.ports.store._engine.begin() as connection:
+        connection.execute(text("UPDATE instance SET is_of_0_1 = true"))
+    office.post.refuse_next("451 4.7.1 try again later")
+
+    office.work()
+
+    assert office.states() == ["incident"]

@@ -1,6 +1,7 @@
 """Which version of a process is current, whatever files the engines have."""
 
 from collections.abc import Collection, Mapping
+from datetime import timedelta
 from textwrap import dedent
 
 import pytest
@@ -12,7 +13,7 @@ from procession.advance import advance
 from procession.compile import Folder, compile_files, compile_text
 from procession.definitions import StoredDefinitions
 from procession.dispatch import start_by_hand
-from procession.engine import Engine
+from procession.engine import PAUSE, Engine
 from procession.errors import ShapeProblem, TemporaryError
 from procession.mail import Templates
 from procession.plan import Plan
@@ -47,6 +48,12 @@ def folder(*texts: str, broken: Collection[str] = ()) -> Folder:
 
 def welcome(text: str) -> str:
     return WELCOME.replace("TEXT", text)
+
+
+def hourly(cron: str) -> str:
+    return (
+        f"process: hourly\ntriggers: [{{schedule: {cron!r}}}]\nmode: parallel\nsteps: [{{set: {{x: 1}}}}]\n"
+    )
 
 
 def told(office: Office, files: Folder, name: str = "here", **asked: bool) -> list[str]:
@@ -311,6 +318,46 @@ def test_an_engine_that_cannot_run_a_version_works_on_what_it_can(office: Office
     assert sorted(office.states()) == ["completed", "ready", "ready", "ready"]
     work(new)
     assert set(office.states()) == {"completed"}
+
+
+def test_a_running_engine_goes_by_the_schedule_that_was_published_last(office: Office):
+    told(office, folder(hourly("30 * * * *")))
+    running = engine(office, "running")
+    work(running)
+
+    told(office, folder(hourly("45 * * * *")))
+    for _ in range(60):
+        office.clock.at += timedelta(minutes=1)
+        work(running)
+
+    assert [one.event_at - NOON for one in office.instances()] == [timedelta(minutes=45)]
+
+
+def test_a_running_engine_leaves_the_schedule_of_a_process_that_was_retired(office: Office):
+    told(office, folder(hourly("30 * * * *")))
+    running = engine(office, "running")
+    work(running)
+
+    retire(office.ports.store, "hourly", "here", NOON)
+    office.clock.at += timedelta(hours=1)
+    work(running)
+
+    assert office.instances() == []
+
+
+def test_what_waits_for_a_version_that_is_missing_goes_on_when_it_is_published(office: Office):
+    told(office, folder(welcome("hello")))
+    running = engine(office, "running")
+    missing = folder(hourly("30 * * * *"))
+    start_by_hand(office.ports, missing.plans["hourly"], {}, actor=ANNA)
+    work(running)
+    assert office.states() == ["ready"]
+
+    told(office, missing)
+    office.clock.at += PAUSE
+    work(running)
+
+    assert office.states() == ["completed"]
 
 
 def test_an_older_version_is_read_once_however_often_its_instances_are_claimed(office: Office):
