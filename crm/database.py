@@ -1,5 +1,6 @@
 """A database by its URL: SQLite through `sqlite3`, PostgreSQL through psycopg 3, each set up for the store."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +67,9 @@ def _sqlite(address: URL) -> Engine:
     if not address.database or address.database == ":memory:":
         raise ConfigurationError("A store in memory would be another one for every thread.", hint=_URL_HINT)
     try:
-        Path(address.database).absolute().parent.mkdir(parents=True, exist_ok=True)
+        _make_private(Path(address.database).absolute())
     except OSError as error:
-        raise unreachable(f"its folder cannot be made ({error.strerror})") from error
+        raise unreachable(f"its file cannot be made ({error.strerror})") from error
     arguments = {"isolation_level": None, "timeout": BUSY_SECONDS, "check_same_thread": False}
     engine = create_engine(address, connect_args=arguments, pool_size=10, max_overflow=20, **_SHARED)
     engine.dialect.insertmanyvalues_implicit_sentinel = NUMBERED_IN_ORDER
@@ -83,6 +84,13 @@ def _sqlite(address: URL) -> Engine:
         connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN IMMEDIATE"))
 
     return _prepared(engine)
+
+
+def _make_private(file: Path) -> None:
+    """Customers and their mails are nobody else's on this machine. SQLite gives the files beside it the same mode."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not file.exists():
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def _let_go_of_locks(connection: Any, _record: object) -> None:

@@ -186,7 +186,7 @@ def _breaker(prefect: Named | Supervisor) -> "Breaker":
 @contextmanager
 def _logged(file: Path) -> Iterator[None]:
     """One line per fact in `file`, whatever the terminal shows."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handler = RotatingFileHandler(file, maxBytes=LOG_BYTES, backupCount=3, delay=True, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     loggers = [logging.getLogger(name) for name in ("flows", "procession", "crm")]

@@ -12,6 +12,7 @@ requests; the recorder's interval is not below a second, since less is cut to 0 
 import json
 import logging
 import os
+import re
 import runpy
 import signal
 import socket
@@ -57,6 +58,11 @@ TUNED = {
     "DO_NOT_TRACK": "1",
 }
 """Settings of the server that differ from Prefect's defaults; what the environment says wins."""
+
+PASSED_ON = re.compile(
+    r"PREFECT_.*|PATH|HOME|USER|LOGNAME|LANG|LC_.*|TZ|TMPDIR|TEMP|TMP|SYSTEMROOT|PYTHON.*|VIRTUAL_ENV|XDG_.*|DO_NOT_TRACK"
+)
+"""Variables of ours that the server gets. A setting that names `env:SECRET` leaves it in our own environment alone."""
 
 
 class Ended(ConfigurationError):
@@ -140,7 +146,7 @@ def start(folder: Path, port: int = 0) -> PrefectServer:
     """
     folder.mkdir(parents=True, exist_ok=True)
     port = usable_port(port)
-    env = _environment(folder)
+    env = _environment(folder, port)
     database = folder / "prefect.sqlite"
     there = env[DATABASE] != _url(database) or empty_database.begin(database)
     with (folder / "server.log").open("ab") as server_log:
@@ -200,9 +206,14 @@ def named_server(configured: str, environment: Mapping[str, str] = os.environ) -
     return configured or environment.get("PREFECT_API_URL", "")
 
 
-def _environment(folder: Path) -> dict[str, str]:
-    ours = {**TUNED, "PREFECT_HOME": str(folder), DATABASE: _url(folder / "prefect.sqlite")}
-    env = {**ours, **os.environ}
+def _environment(folder: Path, port: int) -> dict[str, str]:
+    """Pages of this server alone may ask it, and it needs none of our secrets."""
+    ours = {
+        **TUNED, "PREFECT_HOME": str(folder), DATABASE: _url(folder / "prefect.sqlite"),
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://{HOST}:{port},http://localhost:{port}",
+    }  # fmt: skip
+    passed_on = {name: value for name, value in os.environ.items() if PASSED_ON.fullmatch(name)}
+    env = {**ours, **passed_on}
     env.pop("PREFECT_API_URL", None)
     return env
 

@@ -84,7 +84,7 @@ def init(
         for made in copy_content(application.shipped, target):
             output.note(f"  made {made.relative_to(target)}")
     application.upgrade()
-    application.data.mkdir(parents=True, exist_ok=True)
+    application.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     (application.data / "process.schema.json").write_text(schema_text(), encoding="utf-8")
     output.note("  the database and the schema for editors are up to date")
     if fresh and not empty:

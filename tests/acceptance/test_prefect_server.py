@@ -8,6 +8,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 from prefect_world import eventually
@@ -51,6 +52,32 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
 
     assert refused.value.message.startswith("the Prefect server ended while it started:")
     assert str(tmp_path / "server.log") in refused.value.hint
+
+
+def test_a_web_page_from_elsewhere_may_neither_read_nor_ask(tmp_path: Path) -> None:
+    """A browser on this machine opens pages of others: they would start processes."""
+    with server.serve(tmp_path) as started:
+        allowed = {
+            origin: httpx.options(
+                f"{started.url}/flow_runs/filter",
+                headers={"Origin": origin, "Access-Control-Request-Method": "POST"},
+            ).headers.get("access-control-allow-origin")
+            for origin in ("https://evil.example", started.url.removesuffix("/api"))
+        }
+
+    ours = started.url.removesuffix("/api")
+    assert allowed == {"https://evil.example": None, ours: ours}
+
+
+def test_the_server_gets_none_of_our_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMTP_SECRET", "hunter2")
+    monkeypatch.setenv("PROCESSION_SMTP_PASSWORD", "env:SMTP_SECRET")
+
+    with server.serve(tmp_path) as started:
+        environment = psutil.Process(started.process.pid).environ()
+
+    assert "hunter2" not in environment.values()
+    assert {"PATH", "PREFECT_HOME"} <= environment.keys()
 
 
 def test_what_the_environment_says_wins_over_the_tuned_settings(

@@ -1,5 +1,7 @@
 """Records, History and mail from the command line, on a real store."""
 
+import os
+import stat
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -131,6 +133,18 @@ def test_a_list_says_whether_there_are_more(project: Path, call: Call) -> None:
     assert call("crm", "list", "users", "--limit", "3").err.endswith("3 users (there are more: --limit).\n")
     assert call("crm", "list", "users", "--limit", "4").err.endswith("4 users.\n")
     assert len(call("crm", "list", "users", "--limit", "3", "--json").json) == 3
+
+
+def test_customers_and_their_mails_are_for_the_owner_of_the_project_alone(tmp_path: Path, call: Call) -> None:
+    before = os.umask(0o022)
+    try:
+        assert call("init", str(tmp_path / "new")).code == 0
+    finally:
+        os.umask(before)
+
+    data = tmp_path / "new" / ".procession"
+    assert stat.S_IMODE(data.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(file.stat().st_mode) for file in data.glob("*.sqlite*")} == {0o600}
 
 
 def test_sample_data_starts_no_process(project: Path) -> None:
