@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from procession.errors import Place
 from procession.expressions import ALL, Expression, Fillable, steps_named
-from procession.model import Filled, InputDraft, RetryDraft, StepDraft, TriggerDraft
+from procession.model import Draft, Filled, InputDraft, RetryDraft, StepDraft, TriggerDraft
 from procession.ports import EventType, Mode
 from procession.records import Paths, Schema, Type
 from procession.rules import Typed, World
@@ -213,9 +213,15 @@ def _trigger(trigger: TriggerDraft, typed: Typed, schema: Schema) -> Trigger:
     return Trigger(
         trigger.id, at, cast("tuple[EventType, ...]", trigger.events), entity=trigger.entity, changed=trigger.changed,
         condition=condition if isinstance(condition, Expression) else None, inputs=inputs, cron=trigger.cron,
-        every=parse_duration(trigger.every) if trigger.every else None, timezone=trigger.timezone or "UTC",
+        every=parse_duration(trigger.every) if trigger.every else None, timezone=trigger.timezone or _own_zone(draft),
         reads=_trigger_reads(trigger, implied, typed, schema), title=trigger.title,
     )  # fmt: skip
+
+
+def _own_zone(draft: Draft) -> str:
+    """Of the process, where it is the same whatever that is about."""
+    zone = draft.timezone.value
+    return zone if isinstance(zone, str) and zone else "UTC"
 
 
 def _given(type_: str, filled: Filled) -> Fillable:

@@ -76,7 +76,9 @@ class ScheduleTrigger(Shape):
         title="Schedule", description="A cron expression in quotes, or `{every: 1h}`."
     )
     timezone: Word = Field(
-        "", title="Time zone", description="Of the cron expression, such as `Europe/Berlin`."
+        "",
+        title="Time zone",
+        description="Of the cron expression, such as `Europe/Berlin`; else that of the process if it is written out, else UTC.",
     )
     inputs: dict[str, Any] = Field(
         default_factory=dict, title="Inputs", description="The value of each input, by its name."

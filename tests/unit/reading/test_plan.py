@@ -250,6 +250,21 @@ def test_a_trigger_by_hand_says_what_it_does():
     assert trigger.title == "Do it"
 
 
+@pytest.mark.parametrize(("own", "of_process", "zone"), [
+    ("", "", "UTC"), ("", "Asia/Tokyo", "Asia/Tokyo"), ("Europe/Berlin", "Asia/Tokyo", "Europe/Berlin"),
+    ("", "{{ c.timezone }}", "UTC"),
+])  # fmt: skip
+def test_a_schedule_is_in_its_own_zone_else_in_that_of_its_process(own: str, of_process: str, zone: str):
+    """Where the process has one that does not depend on what it is about."""
+    text = "process: p\ninputs: {c: {type: record, of: contact, required: false}}\n"
+    text += f'timezone: "{of_process}"\n' if of_process else ""
+    text += f"triggers: [{{schedule: '0 8 * * 1'{f', timezone: {own}' if own else ''}}}]\nsteps: [{{set: {{x: 1}}}}]\n"
+
+    made = compile_text(text, "p.yaml", TEMPLATES, SCHEMA, ())
+
+    assert made.triggers[0].timezone == zone
+
+
 def test_schedules_are_resolved():
     head = (
         "process: p\ntriggers: [{schedule: '0 8 * * 1', timezone: Europe/Berlin}, {schedule: {every: 15m}}]\n"
