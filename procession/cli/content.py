@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from procession.application import Application
 from procession.cli import output
 from procession.cli.session import session
-from procession.errors import ProcessError, ProcessErrors
+from procession.errors import InputError, ProcessError, ProcessErrors
 from procession.spelling import count
 from procession.times import spoken
 
@@ -28,7 +29,9 @@ def check(
     context: typer.Context,
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="FILE", show_default=False, help="Show only what is in these files."),
+        typer.Argument(
+            metavar="FILE", show_default=False, help="Show only what is in these files, or in this folder."
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -46,7 +49,7 @@ def check(
     application = session(context).application
     plans: Mapping[str, Plan] = {}
     problems: tuple[ProcessError, ...] = ()
-    wanted = {file.resolve(strict=True) for file in files or ()}
+    wanted = {found for file in files or () for found in _below(file, application)}
     try:
         plans = {
             process: plan
@@ -66,6 +69,27 @@ def check(
         _show(plans, problems, len(files or ()))
     if problems:
         raise typer.Exit(1)
+
+
+def _below(given: Path, application: Application) -> Collection[Path]:
+    """The file, or those in the folder, that this project is made of.
+
+    Raises:
+        InputError: there is none.
+    """
+    path = given.resolve(strict=True)
+    files = path.rglob("*") if path.is_dir() else [path]
+    processes, templates = application.processes.resolve(), application.template_folder.resolve()
+    found = [
+        file
+        for file in files
+        if (file.suffix in (".yaml", ".yml") and file.is_relative_to(processes))
+        or file.is_relative_to(templates)
+    ]
+    if found:
+        return found
+    where = f"Processes are the .yaml files in {application.processes.name}, templates the folders in {application.template_folder.name}."
+    raise InputError(f"{str(given)!r} is no process of this project, and no template", hint=where)
 
 
 def _of_a_mail(problem: ProcessError, wanted: Collection[Path]) -> bool:

@@ -6,6 +6,7 @@ meaning.
 """
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta, tzinfo
@@ -51,12 +52,24 @@ def _console(*, stderr: bool) -> Console:
 
 def say(text: str | Text = "", style: str = "") -> None:
     """A line on standard output; long ones are left to the terminal to wrap, so that they can be copied."""
-    out().print(text, style=style or None, soft_wrap=True)
+    out().print(_harmless(text), style=style or None, soft_wrap=True)
 
 
 def note(text: str, style: str = "") -> None:
     """A line on standard error."""
-    words().print(text, style=style or None, soft_wrap=True)
+    words().print(_harmless(text), style=style or None, soft_wrap=True)
+
+
+_MOVES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""What a terminal obeys instead of showing it: control characters, and changes of the direction of writing."""
+
+
+def _harmless(text: str | Text) -> str | Text:
+    """A text of a record or of a mail server may say anything, and moves nothing on the terminal."""
+    if isinstance(text, str):
+        return _MOVES.sub("\ufffd", text)
+    text.plain = _MOVES.sub("\ufffd", text.plain)
+    return text
 
 
 def emit(document: Any) -> None:
@@ -92,7 +105,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, title
             overflow="fold", max_width=NARROW.get(column),
         )  # fmt: skip
     for row in rows:
-        drawn.add_row(*row)
+        drawn.add_row(*map(_harmless, row))
     out().print(drawn)
 
 
@@ -103,7 +116,7 @@ def facts(pairs: Iterable[tuple[str, str | Text]]) -> None:
     drawn.add_column(overflow="fold")
     for name, value in pairs:
         if value:
-            drawn.add_row(name, value)
+            drawn.add_row(name, _harmless(value))
     out().print(drawn)
 
 
@@ -116,7 +129,7 @@ def brief(text: str, longest: int) -> str:
 def section(title: str) -> None:
     """A line across with a title in it."""
     say()
-    out().rule(Text(title), align="left", style="dim")
+    out().rule(_harmless(Text(title)), align="left", style="dim")
 
 
 def state(word: str) -> Text:

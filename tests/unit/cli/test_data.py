@@ -2,6 +2,7 @@
 
 import os
 import stat
+import unicodedata
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -145,6 +146,48 @@ def test_customers_and_their_mails_are_for_the_owner_of_the_project_alone(tmp_pa
     data = tmp_path / "new" / ".procession"
     assert stat.S_IMODE(data.stat().st_mode) == 0o700
     assert {stat.S_IMODE(file.stat().st_mode) for file in data.glob("*.sqlite*")} == {0o600}
+
+
+HOSTILE = "Acme\x1b[2J\x1b]0;owned\x07 \x9b31m\x08\u202egro\r"
+
+
+@pytest.mark.parametrize("line", [
+    "crm list accounts -w name=hostile", "crm show {account}", "history {account}", "crm list meetings --limit 100", "crm show {meeting}",
+    "email show {mail}", "email list --state draft", "crm show account:{wrong}",
+])  # fmt: skip
+def test_a_text_of_a_record_moves_nothing_on_the_terminal(project: Path, call: Call, line: str) -> None:
+    account = call("crm", "save", "account", "--name", HOSTILE, "--json").json["ref"]
+    meeting = call(
+        "crm",
+        "save",
+        "meeting",
+        "--subject",
+        HOSTILE,
+        "--account",
+        account,
+        "--contact",
+        "contact:1",
+        "--json",
+    ).json["ref"]
+    mail = call(
+        "email",
+        "new",
+        "--to",
+        "contact:1",
+        "--subject",
+        HOSTILE,
+        "--text",
+        HOSTILE,
+        "--connected-to",
+        account,
+        "--json",
+    ).json["mail"]
+
+    said = call(*line.format(account=account, meeting=meeting, mail=mail, wrong=HOSTILE).split(" "))
+
+    shown = said.out + said.err
+    assert [ch for ch in shown if unicodedata.category(ch) == "Cc" and ch not in "\n\t"] == []
+    assert "\u202e" not in shown
 
 
 def test_sample_data_starts_no_process(project: Path) -> None:

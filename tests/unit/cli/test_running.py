@@ -135,6 +135,34 @@ def test_check_says_when_each_process_starts(greet: Path, call: Call) -> None:
     assert (said.code, said.err) == (0, "1 process, no problem.\n")
 
 
+def test_check_of_a_folder_is_of_the_files_in_it(greet: Path, call: Call) -> None:
+    greet.write_text(PROCESS.replace("contact.opt_out", "contact.opt_uot"), encoding="utf-8")
+
+    said = call("check", "processes")
+
+    assert (said.code, said.err) == (1, "\n1 problem in 1 file.\n")
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "procession.toml", "notes", "templates/no"])
+def test_check_of_what_is_no_process_and_no_template_is_wrong_use(greet: Path, call: Call, name: str) -> None:
+    (greet.parent.parent / "notes").mkdir()
+    (greet.parent.parent / "templates" / "no").mkdir(exist_ok=True)
+
+    said = call("check", name)
+
+    assert (said.code, said.out) == (2, "")
+    assert said.err == (
+        f"{name!r} is no process of this project, and no template. Processes are the .yaml files in processes, templates the "
+        "folders in templates.\n"
+    )
+
+
+def test_check_of_a_template_is_of_the_processes_that_send_it(greet: Path, call: Call) -> None:
+    said = call("check", "templates/meeting_new")
+
+    assert (said.code, said.err) == (0, "1 file, no problem.\n")
+
+
 def test_check_of_a_file_that_is_not_there_is_wrong_use(greet: Path, call: Call) -> None:
     greet.write_text(PROCESS + "nonsense", encoding="utf-8")
 
