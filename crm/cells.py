@@ -3,6 +3,9 @@
 import re
 from datetime import date, datetime
 from typing import Any
+from unicodedata import category
+
+from babel.numbers import list_currencies
 
 from procession import times
 from procession.errors import InputError
@@ -17,7 +20,15 @@ _DOTTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(.*)", re.DOTALL)
 _SPACES = re.compile(r"[\s'’]")
 _GROUPS = re.compile(r"[+-]?\d{1,3}(,\d{3})+|[+-]?\d{1,3}(\.\d{3})+")
 """Groups of thousands, or one mark with three digits behind it: which of the two it is depends on who wrote it."""
-_CURRENCIES = re.compile(r"^[^\d.,+-]+|[^\d.,]+$")
+_SIGNS = "".join(sign for sign in map(chr, range(0x20, 0x10000)) if category(sign) == "Sc")
+_CODES = "|".join(sorted(list_currencies()))
+_CURRENCY = rf"(?:[A-Z]{{0,3}}[{_SIGNS}]|{_CODES}|(?:fr|kr|kč|zł|ft|lei|rp|rm)\.?)"
+"""A sign, with letters before it (US$), a code of ISO 4217, or a word in place of a sign."""
+_AMOUNT = re.compile(
+    rf"(?P<open>\()?(?P<sign>[+-])?{_CURRENCY}?(?P<inner>[+-])?(?P<digits>\d[\d.,]*|[.,]\d+){_CURRENCY}?(?P<after>-)?(?P<close>\))?",
+    re.IGNORECASE,
+)
+"""What Excel, SAP and people write: -5, 5-, (5), -$5, $-5, 5 €."""
 
 
 def value(field: Field, text: str, *, decimal_comma: bool, zone: str) -> Any:
@@ -66,13 +77,19 @@ def _yes_or_no(text: str) -> bool:
 
 
 def _number(text: str, *, decimal_comma: bool) -> float:
-    """`1,234.50`, `1.234,50`, `1 234,50 €` and `1'234.50` are the same number."""
-    digits = _CURRENCIES.sub("", _SPACES.sub("", plain(text)))
+    """`1,234.50`, `1.234,50`, `1 234,50 €` and `1'234.50` are the same number; `(5)` and `5-` are -5. What says more than a
+    number (12%, 5k) is none: a part of it would be another number."""
+    found = _AMOUNT.fullmatch(_SPACES.sub("", plain(text)).replace("\N{MINUS SIGN}", "-"))
+    signs = [found[name] for name in ("open", "sign", "inner", "after") if found[name]] if found else []
+    if not found or len(signs) > 1 or bool(found["open"]) != bool(found["close"]):
+        raise InputError(f"{text!r} is not a number.")
+    digits = found["digits"]
     decimal, thousands = (",", ".") if _has_decimal_comma(digits, usual=decimal_comma) else (".", ",")
     try:
-        return float(digits.replace(thousands, "").replace(decimal, "."))
+        size = float(digits.replace(thousands, "").replace(decimal, "."))
     except ValueError:
         raise InputError(f"{text!r} is not a number.") from None
+    return -size if signs and signs[0] in "(-" else size
 
 
 def _has_decimal_comma(digits: str, *, usual: bool) -> bool:

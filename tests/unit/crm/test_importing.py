@@ -108,6 +108,28 @@ def test_numbers_are_read_as_people_write_them(
     assert named(store, "opportunity", "X").amount == value
 
 
+@pytest.mark.parametrize(("amount", "value"), [
+    ("(123.45)", -123.45), ("($1,234.50)", -1234.5), ("1,234.50-", -1234.5), ("−500", -500), ("-$500", -500), ("- 500 €", -500),
+    ("-500 USD", -500), ("500 CHF", 500), ("CHF 500", 500), ("US$ 500", 500), ("+12.50", 12.5), ("500-", -500), ("Fr. 500", 500),
+    ("kr 500", 500), ("500 zł", 500), ("R$ 1.234,50", 1234.5), ("(500 €)", -500),
+])  # fmt: skip
+def test_a_number_keeps_its_sign(store: CrmStore, run: Import, amount: str, value: float) -> None:
+    report = run("opportunity", f'Name,Amount\nX,"{amount}"\n')
+
+    assert problems(report) == []
+    assert named(store, "opportunity", "X").amount == value
+
+
+@pytest.mark.parametrize("amount", [
+    "12%", "~5000", "ab 5000", "100-200", "5k", "1.5 Mio.", "$5M", "5000 pcs", "(500", "500)", "--5", "(-5)", "1e5", "5 000 000 approx",
+    "1/2", "500 EUR USD",
+])  # fmt: skip
+def test_what_says_more_than_a_number_is_named_and_not_cut(run: Import, amount: str) -> None:
+    report = run("opportunity", f'Name,Amount\nX,"{amount}"\n')
+
+    assert problems(report) == [f"2 Amount: {amount!r} is not a number."]
+
+
 def test_a_time_that_a_zone_does_not_have_or_has_twice_and_a_zone_that_is_none_are_named_with_their_cells(
     run: Import,
 ) -> None:
