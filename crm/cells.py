@@ -2,6 +2,7 @@
 
 import re
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 from unicodedata import category
 
@@ -20,15 +21,6 @@ _DOTTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(.*)", re.DOTALL)
 _SPACES = re.compile(r"[\s'’]")
 _GROUPS = re.compile(r"[+-]?\d{1,3}(,\d{3})+|[+-]?\d{1,3}(\.\d{3})+")
 """Groups of thousands, or one mark with three digits behind it: which of the two it is depends on who wrote it."""
-_SIGNS = "".join(sign for sign in map(chr, range(0x20, 0x10000)) if category(sign) == "Sc")
-_CODES = "|".join(sorted(list_currencies()))
-_CURRENCY = rf"(?:[A-Z]{{0,3}}[{_SIGNS}]|{_CODES}|(?:fr|kr|kč|zł|ft|lei|rp|rm)\.?)"
-"""A sign, with letters before it (US$), a code of ISO 4217, or a word in place of a sign."""
-_AMOUNT = re.compile(
-    rf"(?P<open>\()?(?P<sign>[+-])?{_CURRENCY}?(?P<inner>[+-])?(?P<digits>\d[\d.,]*|[.,]\d+){_CURRENCY}?(?P<after>-)?(?P<close>\))?",
-    re.IGNORECASE,
-)
-"""What Excel, SAP and people write: -5, 5-, (5), -$5, $-5, 5 €."""
 
 
 def value(field: Field, text: str, *, decimal_comma: bool, zone: str) -> Any:
@@ -79,7 +71,7 @@ def _yes_or_no(text: str) -> bool:
 def _number(text: str, *, decimal_comma: bool) -> float:
     """`1,234.50`, `1.234,50`, `1 234,50 €` and `1'234.50` are the same number; `(5)` and `5-` are -5. What says more than a
     number (12%, 5k) is none: a part of it would be another number."""
-    found = _AMOUNT.fullmatch(_SPACES.sub("", plain(text)).replace("\N{MINUS SIGN}", "-"))
+    found = _amount().fullmatch(_SPACES.sub("", plain(text)).replace("\N{MINUS SIGN}", "-"))
     signs = [found[name] for name in ("open", "sign", "inner", "after") if found[name]] if found else []
     if not found or len(signs) > 1 or bool(found["open"]) != bool(found["close"]):
         raise InputError(f"{text!r} is not a number.")
@@ -90,6 +82,19 @@ def _number(text: str, *, decimal_comma: bool) -> float:
     except ValueError:
         raise InputError(f"{text!r} is not a number.") from None
     return -size if signs and signs[0] in "(-" else size
+
+
+@cache
+def _amount() -> re.Pattern[str]:
+    """What Excel, SAP and people write: -5, 5-, (5), -$5, $-5, 5 €, 5 CHF. A currency is a sign, with letters before it
+    (US$), a code of ISO 4217, or a word in place of a sign."""
+    signs = "".join(sign for sign in map(chr, range(0x20, 0x10000)) if category(sign) == "Sc")
+    codes = "|".join(sorted(list_currencies()))
+    currency = rf"(?:[A-Z]{{0,3}}[{signs}]|{codes}|(?:fr|kr|kč|zł|ft|lei|rp|rm)\.?)?"
+    return re.compile(
+        rf"(?P<open>\()?(?P<sign>[+-])?{currency}(?P<inner>[+-])?(?P<digits>\d[\d.,]*|[.,]\d+){currency}(?P<after>-)?(?P<close>\))?",
+        re.IGNORECASE,
+    )
 
 
 def _has_decimal_comma(digits: str, *, usual: bool) -> bool:
