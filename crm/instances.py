@@ -160,7 +160,7 @@ class Runs(Part):
         return {row.id: row.flow_run_id for row in rows}
 
     def seen_in_prefect(self, flow_runs: Mapping[int, str]) -> None:
-        rows = [{"number": number, "flow_run": flow_run} for number, flow_run in flow_runs.items()]
+        rows = [{"number": number, "flow_run": flow_run} for number, flow_run in sorted(flow_runs.items())]
         if rows:
             self._connection.execute(_SEEN, rows)
 
