@@ -288,15 +288,22 @@ class Claims(Part):
         }
 
     def _give_keys_back(self, cancelled: Iterable[Row[Any]]) -> None:
-        for row in cancelled:
-            if row.after_id and row.live_key:
-                self._connection.execute(_GIVE_KEY_BACK, {"number": row.after_id, "given_back": row.live_key})
+        values = [
+            {"number": row.after_id, "given_back": row.live_key}
+            for row in cancelled
+            if row.after_id and row.live_key
+        ]
+        if values:
+            self._connection.execute(_GIVE_KEY_BACK, values)
 
     def _cancel_mails(self, rows: Iterable[Row[Any]]) -> None:
-        cancelled = [row for row in rows if row.state == "cancelled"]
-        for row in cancelled:
-            cancel_mails(self._connection, [row.id], row.result)
-        self.forget_positions([row.id for row in cancelled])
+        cancelled: dict[str, list[int]] = defaultdict(list)
+        for row in rows:
+            if row.state == "cancelled":
+                cancelled[row.result].append(row.id)
+        for reason, ids in cancelled.items():
+            cancel_mails(self._connection, ids, reason)
+            self.forget_positions(ids)
 
 
 def take_turns_with_keys(connection: Connection) -> None:
