@@ -3,7 +3,8 @@
 Each claim of an instance raises its fencing token; whoever wants to write for it names the token it got (`fence`). So
 one that slept while another took over writes nothing, whatever its name is and whatever its clock says.
 
-Statements over many instances lock them in the order of their numbers, so that two units cannot wait for each other.
+Whoever locks many instances does so in the order of their numbers, those they wait for among them, so that two units
+cannot wait for each other.
 """
 
 from collections import defaultdict
@@ -47,6 +48,8 @@ DIED_ALONE = {
     "place": "",
     "step": "",
 }
+
+_TURN = text("SELECT pg_advisory_xact_lock(20471105)")
 
 _I = j.instance.c
 _READY, _RUNNING = text("instance.state = 'ready'"), text("instance.state = 'running'")
@@ -150,6 +153,7 @@ _OVER = _END.values(ended_at=NOW, live_key=null())
 _FORGET_POSITIONS = delete(j.position).where(j.position.c.instance_id.in_(IDS))
 _FORGET_VALUES = delete(j.kept_value).where(j.kept_value.c.instance_id.in_(IDS))
 _LOCK = select(_I.id, _I.live_key, _I.after_id).where(_I.id.in_(IDS)).order_by(_I.id).with_for_update()
+_PREDECESSORS = select(_I.after_id).where(_I.id.in_(IDS), _I.after_id.is_not(None))
 _GIVE_KEY_BACK = (
     update(j.instance)
     .where(_I.id == bindparam("number"), _RUNNING, _I.live_key.is_(None))
@@ -199,9 +203,12 @@ class Claims(Part):
         return sorted(map(instance_of, rows), key=lambda instance: (instance.due, instance.id))
 
     def fence(self, fencing_tokens: Mapping[int, int]) -> set[int]:
+        by_token = _by_value(fencing_tokens)
+        if len(by_token) > 1:  # each would lock its own in their order, but not all in one
+            self._lock(fencing_tokens)
         rows = [
             row
-            for token, ids in _by_value(fencing_tokens)
+            for token, ids in by_token
             for some in portions(ids)
             for row in self._connection.execute(_FENCE, {"ids": some, "token": token})
         ]
@@ -251,16 +258,19 @@ class Claims(Part):
         forget_positions(self._connection, instances)
 
     def ask_to_stop(self, instances: Collection[int], reason: str, now: datetime) -> int:
+        """A start that decides meanwhile by who has the key would not see to whom it goes back: so it waits."""
+        take_turns_with_keys(self._connection)
+        before = {
+            number
+            for some in portions(instances)
+            for number in self._connection.execute(_PREDECESSORS, {"ids": some}).scalars()
+        }
+        rows = self._lock(before.union(instances))  # or one could change meanwhile
         count = 0
         for some in portions(instances):
             values = {"ids": some, "reason": reason, "now": now}
-            rows = self._connection.execute(_LOCK, {"ids": some}).all()  # or one could change meanwhile
             cancelled = self._connection.execute(_CANCEL, values).scalars().all()
-            for row in rows:
-                if row.after_id and row.live_key and row.id in cancelled:
-                    self._connection.execute(
-                        _GIVE_KEY_BACK, {"number": row.after_id, "given_back": row.live_key}
-                    )
+            self._give_keys_back(rows[number] for number in sorted(cancelled))
             cancel_mails(self._connection, cancelled, reason)
             self.forget_positions(cancelled)
             count += len(cancelled)
@@ -270,11 +280,36 @@ class Claims(Part):
     def resume(self, instance: int, now: datetime) -> bool:
         return self._connection.execute(_RESUME, {"number": instance, "now": now}).first() is not None
 
+    def _lock(self, instances: Collection[int]) -> dict[int, Any]:
+        return {
+            row.id: row
+            for some in portions(sorted(instances))
+            for row in self._connection.execute(_LOCK, {"ids": some})
+        }
+
+    def _give_keys_back(self, cancelled: Iterable[Row[Any]]) -> None:
+        values = [
+            {"number": row.after_id, "given_back": row.live_key}
+            for row in cancelled
+            if row.after_id and row.live_key
+        ]
+        if values:
+            self._connection.execute(_GIVE_KEY_BACK, values)
+
     def _cancel_mails(self, rows: Iterable[Row[Any]]) -> None:
-        cancelled = [row for row in rows if row.state == "cancelled"]
-        for row in cancelled:
-            cancel_mails(self._connection, [row.id], row.result)
-        self.forget_positions([row.id for row in cancelled])
+        cancelled: dict[str, list[int]] = defaultdict(list)
+        for row in rows:
+            if row.state == "cancelled":
+                cancelled[row.result].append(row.id)
+        for reason, ids in cancelled.items():
+            cancel_mails(self._connection, ids, reason)
+            self.forget_positions(ids)
+
+
+def take_turns_with_keys(connection: Connection) -> None:
+    """On PostgreSQL, units that decide who has a key go one after the other. Called before an instance is locked."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(_TURN)
 
 
 def forget_positions(connection: Connection, instances: Collection[int]) -> None:

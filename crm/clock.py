@@ -1,11 +1,11 @@
 """What time it is: the machine's, or on PostgreSQL the database server's, so that several machines agree."""
 
-import threading
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Engine, exc, func, select
+from sqlalchemy import Connection, func, select
 
 MEASURED_EVERY_SECONDS = 60.0
 
@@ -17,42 +17,48 @@ class SystemClock:
         return datetime.now(UTC)  # noqa: TID251 - this is the Clock
 
 
+if sys.platform == "linux":
+
+    def seconds() -> float:
+        """Seconds that only go forward. `time.monotonic` stands still while a machine sleeps: after that the time would be
+        behind by as long as it slept, until the server is asked again. On other systems it is so, which makes things late
+        by a minute at most, and never early."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+else:
+    seconds = time.monotonic
+
+
 class DatabaseClock:
-    """The time of the database server: the machine's, and by how much the server's differs, measured once a minute.
-    So what is due is due on all machines at the same moment, whatever their clocks say. While the server does not answer,
-    the last measurement holds.
+    """The time of the database server: what it said last, and the seconds that have passed here since. So what is due
+    is due on all machines at the same moment, whatever their clocks say and however they are set.
+
+    The server is asked when units begin, on the connection of the unit, and once before that. `now` asks nobody: it is called
+    inside of units, with rows locked, and one that waited there for a connection would wait for those who wait for it.
 
     Args:
-        monotonic: seconds that only go forward.
+        elapsed: seconds that only go forward.
     """
 
-    def __init__(
-        self, engine: Engine, machine: SystemClock | None = None, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:  # fmt: skip
-        self._engine, self._machine, self._monotonic = engine, machine or SystemClock(), monotonic
-        self._lock = threading.Lock()
-        self._measured: float | None = None
-        self._ahead = timedelta(0)
+    def __init__(self, connection: Connection, elapsed: Callable[[], float] = seconds) -> None:
+        self._elapsed = elapsed
+        self._measured = self._measure(connection)
 
     def now(self) -> datetime:
-        return self._machine.now() + self.ahead()
+        theirs, at = self._measured
+        return theirs + timedelta(seconds=self._elapsed() - at)
 
-    def ahead(self) -> timedelta:
-        """By how much the server's clock is ahead of the machine's; negative if it is behind."""
-        with self._lock:
-            now = self._monotonic()
-            if self._measured is None or now - self._measured > MEASURED_EVERY_SECONDS:
-                self._measured = now
-                self._measure()
-            return self._ahead
+    def keep_right(self, connection: Connection) -> None:
+        """Ask the server, if that was long ago; who wants the time meanwhile goes by what it said before.
 
-    def _measure(self) -> None:
-        """Half of the time that the question takes is the way back."""
-        try:
-            with self._engine.connect() as connection:
-                before = self._machine.now()
-                theirs: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
-                after = self._machine.now()
-        except exc.SQLAlchemyError:
-            return
-        self._ahead = theirs.astimezone(UTC) - before - (after - before) / 2
+        Raises:
+            TemporaryError, ConfigurationError: it does not answer; it is asked again the next time.
+        """
+        _, at = self._measured
+        if self._elapsed() - at > MEASURED_EVERY_SECONDS:
+            self._measured = self._measure(connection)
+
+    def _measure(self, connection: Connection) -> tuple[datetime, float]:
+        """What it said counts from when it was heard: behind the server by the way back, so that nothing is early."""
+        theirs: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+        return theirs.astimezone(UTC), self._elapsed()

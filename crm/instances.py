@@ -38,7 +38,7 @@ _STATES = {
     "ready": text("instance.state = 'ready'"),
     "running": text("instance.state = 'running'"),
 }
-_LOOKED_AT = text("instance.state IN ('failed', 'incident')")
+_LOOKED_AT = text("instance.state IN ('failed', 'incident', 'stopped', 'cancelled')")
 _LIVE = union_all(
     select(j.instance.c.process).where(_STATES["ready"]),
     select(j.instance.c.process).where(_STATES["running"]),
@@ -146,7 +146,7 @@ class Runs(Part):
             query = query.where(j.instance.c.id.in_(union_all(*each)))  # each by its own partial index
         elif states:
             query = query.where(j.instance.c.state.in_(states))
-        if states and set(states) <= {"failed", "incident"}:
+        if states and set(states) <= {"failed", "incident", "stopped", "cancelled"}:
             query = query.where(_LOOKED_AT)  # said as the index says it, or SQLite would not use it
         if process:
             query = query.where(j.instance.c.process == process)
@@ -160,7 +160,7 @@ class Runs(Part):
         return {row.id: row.flow_run_id for row in rows}
 
     def seen_in_prefect(self, flow_runs: Mapping[int, str]) -> None:
-        rows = [{"number": number, "flow_run": flow_run} for number, flow_run in flow_runs.items()]
+        rows = [{"number": number, "flow_run": flow_run} for number, flow_run in sorted(flow_runs.items())]
         if rows:
             self._connection.execute(_SEEN, rows)
 

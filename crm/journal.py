@@ -72,7 +72,11 @@ class Instance(Base, table=True):
             "flow_run_id",
             where=text("state IN ('ready', 'running') AND flow_run_id > ''"),
         ),
-        index("ix_instance_looked_at", "state", where=text("state IN ('failed', 'incident')")),
+        index(
+            "ix_instance_looked_at",
+            "state",
+            where=text("state IN ('failed', 'incident', 'stopped', 'cancelled')"),
+        ),
         index("ix_instance_unseen", "ended_at", where=text("flow_run_id = '' AND ended_at IS NOT NULL")),
         index("ix_instance_event_id", "event_id", where=text("event_id IS NOT NULL")),
         {"sqlite_autoincrement": True},

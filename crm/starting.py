@@ -8,16 +8,13 @@ from typing import Any
 from sqlalchemy import bindparam, null, select, text, update
 
 from crm import journal as j
-from crm.claims import forget_positions
+from crm.claims import forget_positions, take_turns_with_keys
 from crm.outbox import cancel_mails
 from crm.statements import IDS, NOW, Part, Upsert, portions, take_numbers
 from procession.ports import Start
 
 SUPERSEDED = "superseded"
 """The result of an instance that `restart` cancelled."""
-
-_LOCK = text("SELECT pg_advisory_xact_lock(20471105)")
-"""Starts on PostgreSQL go one unit after the other: a restart must see the instance it supersedes."""
 
 _INSERT = Upsert(j.instance, returning="id")
 _STARTED = select(j.instance.c.process, j.instance.c.trigger_id, j.instance.c.event_id).where(
@@ -58,8 +55,7 @@ class Starts(Part):
         in its. Of several restarts of one key in one call, the last one lives."""
         if not starts:
             return []
-        if self._connection.dialect.name == "postgresql":
-            self._connection.execute(_LOCK)
+        take_turns_with_keys(self._connection)  # a restart must see the instance it supersedes
         holders = self._holders(
             {key for start in starts if start.mode == "restart" and (key := live_key(start))}
         )

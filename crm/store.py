@@ -34,12 +34,10 @@ def open_store(url: str, clock: Clock | None = None) -> "CrmStore":
     engine = engine_of(url)
     try:
         _check_tables(engine)
+        return CrmStore(engine, clock or _clock_of(engine))
     except ConfigurationError:
         engine.dispose()
         raise
-    return CrmStore(
-        engine, clock or (SystemClock() if engine.dialect.name == "sqlite" else DatabaseClock(engine))
-    )
 
 
 class CrmStore:
@@ -81,6 +79,8 @@ class CrmStore:
         engine = self._writing if write else self._reading
         with turn, _connected(engine) as connection:
             connection.begin()
+            if isinstance(self.clock, DatabaseClock):
+                self.clock.keep_right(connection)
             yield CrmUnit(connection, self.clock)
 
     def close(self) -> None:
@@ -109,6 +109,13 @@ def _connected(engine: Engine) -> Connection:
             "All connections to the database are in use.",
             hint="Try again; if it stays so, units are left open.",
         ) from error
+
+
+def _clock_of(engine: Engine) -> Clock:
+    if engine.dialect.name == "sqlite":
+        return SystemClock()
+    with _connected(engine) as connection:
+        return DatabaseClock(connection)
 
 
 def _check_tables(engine: Engine) -> None:

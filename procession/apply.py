@@ -131,16 +131,18 @@ def _noun(record: Record, ref: Ref) -> str:
 
 
 def _find(unit: Unit, group: list[Progress], effects: Sequence[Any], _ports: Ports) -> None:
-    for p, effect in zip(group, effects, strict=True):
-        found = unit.records.find(effect.entity, effect.where, order=effect.order, limit=effect.limit + 1)
-        more, found = len(found) > effect.limit, found[: effect.limit]
-        reads = p.work.turn.step.reads
-        if reads:
-            refs = [ref_of(record) for record in found]
-            followed = unit.records.fetch(refs, reads)
-            found = [followed[ref] for ref in refs]
-        first = found[0] if found else None
-        p.output |= {"records": tuple(found), "first": first, "count": len(found), "more": more}
+    """What all of them found is followed together."""
+    answers = [unit.records.find(e.entity, e.where, order=e.order, limit=e.limit + 1) for e in effects]
+    taken = [answer[: effect.limit] for answer, effect in zip(answers, effects, strict=True)]
+    whole: Mapping[Ref, Record] = {}
+    if reads := group[0].work.turn.step.reads:
+        whole = unit.records.fetch({ref_of(record) for found in taken for record in found}, reads)
+    for p, answer, found in zip(group, answers, taken, strict=True):
+        records = tuple(whole.get(ref_of(record), record) for record in found)
+        first = records[0] if records else None
+        p.output |= {
+            "records": records, "first": first, "count": len(records), "more": len(answer) > len(records),
+        }  # fmt: skip
 
 
 def _log(_unit: Unit, group: list[Progress], effects: Sequence[Any], ports: Ports) -> None:

@@ -42,7 +42,8 @@ class Engine:
     planner: Planner = field(init=False)
     _unrunnable: set[str] = field(default_factory=set)
     """Digests of versions that cannot be run here: another engine may."""
-    _claims_again: datetime | None = None
+    _in_vain: datetime | None = None
+    """When it claimed last, if that gave nothing that it can run."""
     _is_held: bool = False
 
     def __post_init__(self) -> None:
@@ -98,14 +99,21 @@ class Engine:
     def _work(self, glance: Glance) -> int:
         """What engines died with comes last, alone."""
         done = 0
-        if glance.ready and (self._claims_again is None or self.ports.clock.now() >= self._claims_again):
+        if glance.ready and not self._pauses():
             instances = claim(self.ports, self.batch, not_of=self._unrunnable)
             in_vain = bool(self._unrunnable) and not instances  # all that is ready waits for another engine
-            self._claims_again = self.ports.clock.now() + PAUSE if in_vain else None
+            self._in_vain = self.ports.clock.now() if in_vain else None
             done += self._run(instances)
         if glance.suspect:
             done += self._run(claim(self.ports, 1, alone=True, not_of=self._unrunnable))
         return done
+
+    def _pauses(self) -> bool:
+        if self._in_vain is None:
+            return False
+        return (
+            timedelta(0) <= self.ports.clock.now() - self._in_vain < PAUSE
+        )  # less than 0: the clock was set back
 
     def _run(self, instances: Sequence[Instance]) -> int:
         groups: dict[tuple[str, str], list[Instance]] = defaultdict(list)

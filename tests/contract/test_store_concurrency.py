@@ -426,6 +426,82 @@ def test_a_successor_is_not_begun_while_its_predecessor_s_end_is_being_written(
 
 
 @pytest.mark.external_service
+def test_a_restart_that_waited_for_the_end_of_its_waiting_predecessor_is_not_lost(
+    on_postgresql: CrmStore,
+) -> None:
+    """The key went back meanwhile to the one that runs."""
+    restart = replace(START, mode="restart")
+    first = running(on_postgresql, restart)
+    second = start(on_postgresql, restart) or 0
+
+    with ThreadPoolExecutor(1) as pool, on_postgresql.unit() as unit:
+        unit.journal.ask_to_stop([second], "by anna", NOW)
+        restarted = pool.submit(start, on_postgresql, restart)
+        wait_until_somebody_waits(on_postgresql)
+        unit.commit()
+        third = restarted.result()
+
+    assert third is not None
+    assert fence(on_postgresql, first) == set()
+    assert live(on_postgresql) == [third]
+
+
+@pytest.mark.external_service
+def test_who_cancels_a_successor_holds_nothing_that_its_predecessor_waits_for(
+    on_postgresql: CrmStore,
+) -> None:
+    engine = new_engine(on_postgresql)
+    first = running(on_postgresql, START, engine)
+    second = start(on_postgresql, replace(START, mode="restart")) or 0
+    other = running(on_postgresql, replace(START, key="18"), engine)
+
+    with ThreadPoolExecutor(1) as pool, on_postgresql.unit() as unit:
+        assert unit.journal.fence({first.id: first.fencing_token}) == set()
+        asked = pool.submit(do, on_postgresql, "ask_to_stop", [second, other.id], "by anna", NOW)
+        wait_until_somebody_waits(on_postgresql)
+        assert unit.journal.fence(tokens(other)) == {other.id}
+        unit.commit()
+        assert asked.result() == 2
+
+
+@pytest.mark.external_service
+def test_instances_that_were_claimed_differently_often_are_fenced_in_the_order_of_their_numbers(
+    on_postgresql: CrmStore,
+) -> None:
+    engine = new_engine(on_postgresql)
+    first = running(on_postgresql, START, engine)
+    do(on_postgresql, "give_back", tokens(first))
+    (first,) = claim(on_postgresql, engine, first.id)
+    second = running(on_postgresql, replace(START, key="18"), engine)
+
+    with ThreadPoolExecutor(1) as pool, on_postgresql.unit() as unit:
+        assert unit.journal.fence(tokens(first)) == {first.id}
+        fenced = pool.submit(fence, on_postgresql, first, second)
+        wait_until_somebody_waits(on_postgresql)
+        assert unit.journal.fence(tokens(second)) == {second.id}
+        unit.commit()
+        assert fenced.result() == {first.id, second.id}
+
+
+@pytest.mark.external_service
+def test_flow_runs_are_noted_in_the_order_of_the_numbers_of_their_instances(on_postgresql: CrmStore) -> None:
+    first, second = running(on_postgresql), running(on_postgresql, replace(START, key="18"))
+
+    with ThreadPoolExecutor(1) as pool, on_postgresql.unit() as unit:
+        unit.journal.fence(tokens(first))
+        seen = pool.submit(
+            do, on_postgresql, "seen_in_prefect", {second.id: "run of second", first.id: "run of first"}
+        )
+        wait_until_somebody_waits(on_postgresql)
+        unit.journal.fence(tokens(second))
+        unit.commit()
+        seen.result()
+
+    with on_postgresql.unit(write=False) as unit:
+        assert unit.journal.running_in_prefect() == {first.id: "run of first", second.id: "run of second"}
+
+
+@pytest.mark.external_service
 def test_what_the_dead_left_is_not_taken_back_from_one_that_writes_just_now(on_postgresql: CrmStore) -> None:
     """Whoever holds a lock is not dead."""
     one = running(on_postgresql)

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy import event
+from store_world import NOW, START, claim, new_engine, start, tokens
 
 from crm.store import CrmStore
 from crm.unit import CrmUnit
@@ -125,3 +127,35 @@ def test_a_set_of_fields_more_is_a_statement_more(store: CrmStore, made: Made) -
     took = save(store, lambda unit: unit.records.update(changes, ANNA))
 
     assert took == 2 + len(names) + locks(store)
+
+
+# --- instances
+
+
+def superseded(store: CrmStore, count: int) -> dict[int, int]:
+    """The tokens of so many that run and are to stop for their successors."""
+    restarts = [replace(START, key=f"{count} {n}", mode="restart") for n in range(count)]
+    start(store, *restarts)
+    claimed = claim(store, new_engine(store))
+    start(store, *restarts)
+    return tokens(*claimed)
+
+
+def test_what_was_superseded_is_fenced_by_a_fixed_number_of_statements(store: CrmStore) -> None:
+    def fence(count: int) -> int:
+        stopping = superseded(store, count)
+        return save(store, lambda unit: unit.journal.fence(stopping))
+
+    assert fence(2) == fence(50) == 4
+
+
+def test_successors_are_cancelled_by_a_fixed_number_of_statements(store: CrmStore) -> None:
+    def cancel(count: int) -> int:
+        first = min(superseded(store, count))
+        waiting = [first + count + n for n in range(count)]
+        with counted(store) as said, store.unit() as unit:
+            assert unit.journal.ask_to_stop(waiting, "by anna", NOW) == count
+            unit.commit()
+        return len(said)
+
+    assert cancel(2) == cancel(50)

@@ -35,6 +35,10 @@ QUESTIONS: dict[str, Callable[[CrmUnit], object]] = {
     "steps": lambda unit: unit.journal.steps([1, 2]),
     "unseen": lambda unit: unit.journal.unseen_in_prefect(10),
     "incidents": lambda unit: unit.journal.instances(states=["incident"]),
+    "cancelled instances": lambda unit: unit.journal.instances(states=["cancelled"], process="notify"),
+    "instances that went wrong": lambda unit: unit.journal.instances(
+        states=["failed", "incident", "stopped"]
+    ),
     "due mails": lambda unit: unit.outbox.due(NOW, 10),
     "claimed mails": lambda unit: unit.outbox.claim([1, 2], 1, NOW),
     "settled mails": lambda unit: unit.outbox.settle(1, "queued", NOW),

@@ -203,6 +203,26 @@ def test_instances_of_a_version_that_cannot_be_run_here_wait_for_an_engine_that_
     assert office.states() == ["completed"]
 
 
+def test_a_clock_that_is_set_back_keeps_an_engine_from_nothing_that_it_can_run(office):
+    plan = office.deploy(ON_DEAL)
+    start_by_hand(office.ports, plan, {"deal": office.known["deal"]}, actor=ANNA)
+    engine = office.engine()
+    engine.definitions = Definitions({})
+    while engine.tick():
+        pass
+    engine.tick()  # it found nothing that it can run, and pauses
+
+    office.clock.at -= timedelta(hours=1)
+    engine.definitions = Definitions(
+        {"other": office.deploy(ON_DEAL.replace("process: p", "process: other"))}
+    )
+    (other,) = engine.definitions.plans.values()
+    start_by_hand(office.ports, other, {"deal": office.known["deal"]}, actor=ANNA)
+    engine.tick()
+
+    assert office.states() == ["ready", "completed"]
+
+
 # --- while the database is away
 
 

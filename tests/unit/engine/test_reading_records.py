@@ -2,6 +2,7 @@
 
 import pytest
 from office import ANNA, Office
+from sqlalchemy import event
 
 from procession.dispatch import start_by_hand
 
@@ -53,3 +54,39 @@ def test_what_another_instance_deleted_is_gone_however_many_are_worked_on_togeth
 
     assert office.states() == ["completed", "cancelled"]
     assert [row.text for row in office.history("acme")] == ["Instead of Cy there is Ann Smith"]
+
+
+def test_each_of_many_that_read_takes_one_statement_more(office: Office) -> None:
+    """What all of them found is followed together."""
+    plan = office.deploy("""
+        process: look
+        inputs: {account: {type: record, of: account}}
+        triggers: [{manual: {on: account}}]
+        mode: parallel
+        steps:
+          - {id: deals, read: {entity: opportunity, where: {account: "{{ account }}"}}}
+          - log_history:
+              on: "{{ account }}"
+              text: "{{ outputs.deals.first.owner.email }} {{ outputs.deals.first.contact.account.phone }}"
+    """)
+    said: list[str] = []
+    event.listen(office.ports.store._engine, "before_cursor_execute", lambda *args: said.append(args[2]))
+
+    def statements(count: int) -> int:
+        for number in range(count):
+            there = {"account": f"{count} {number}", "contact": "ann", "owner": "bob"}
+            office.given(there["account"], "account", name="An account")
+            office.given(f"deal {count} {number}", "opportunity", name="A deal", **there)
+            account = office.known[there["account"]]
+            start_by_hand(office.ports, plan, {"account": account}, actor=ANNA)
+        office.nothing_new()
+        engine = office.engine()
+        said.clear()
+        while engine.tick():
+            pass
+        return len(said)
+
+    _, few, many = statements(1), statements(2), statements(22)  # the first one asks what is asked once
+
+    assert set(office.states()) == {"completed"}
+    assert many == few + 20
