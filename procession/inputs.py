@@ -20,6 +20,7 @@ from procession.records import Record, Ref, Type, ref_of
 from procession.spelling import did_you_mean, one_of
 from procession.values import BusinessDays, as_stored
 
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}")
 YES, NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
 LARGEST = 10**18
 """No expression reckons beyond it."""
@@ -178,6 +179,7 @@ def _finite(given: Any) -> int | float | Decimal | None:
     """A number within reach, or a text that is one."""
     number = given
     if isinstance(given, str):
+        _refuse_ambiguous(given.strip())
         try:
             number = Decimal(given.strip() if len(given) <= _LONGEST_SHOWN else "")
         except InvalidOperation:
@@ -188,6 +190,14 @@ def _finite(given: Any) -> int | float | Decimal | None:
         number.is_finite() if isinstance(number, Decimal) else isinstance(number, int) or isfinite(number)
     )
     return number if finite and -LARGEST <= number <= LARGEST else None
+
+
+def _refuse_ambiguous(text: str) -> None:
+    """Half of the world writes 50.000 for fifty thousand."""
+    if _THOUSANDS.fullmatch(text):
+        whole, small = text.replace(".", ""), Decimal(text).normalize()
+        clear = f"{small:f}" if small == int(small) else f"{text}0"
+        raise ValueError(f"{_shown(text)} may be {small:f} or {whole}. Write {clear} or {whole}.")
 
 
 def _bool(_type: Type, given: Any, _caller: Caller) -> bool:

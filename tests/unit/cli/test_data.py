@@ -190,6 +190,27 @@ def test_a_text_of_a_record_moves_nothing_on_the_terminal(project: Path, call: C
     assert "\u202e" not in shown
 
 
+@pytest.mark.parametrize(("amount", "problem"), [
+    ("50.000", "--amount: '50.000' may be 50 or 50000. Write 50 or 50000.\n"),
+    ("1.234", "--amount: '1.234' may be 1.234 or 1234. Write 1.2340 or 1234.\n"),
+    ("50,000", "--amount: '50,000' is no number. Write it as 3 or 12.5.\n"),
+])  # fmt: skip
+def test_an_amount_that_may_be_two_is_named(project: Path, call: Call, amount: str, problem: str) -> None:
+    said = call("crm", "save", "opportunity:2", "--amount", amount)
+
+    assert (said.code, said.err) == (2, problem)
+
+
+@pytest.mark.parametrize(
+    ("amount", "value"),
+    [("50", 50), ("0.125", 0.12), ("1.2340", 1.23), ("-12.5", -12.5), ("1234.500", 1234.5)],
+)
+def test_an_amount_that_can_only_be_one_is_taken(
+    project: Path, call: Call, amount: str, value: float
+) -> None:
+    assert call("crm", "save", "opportunity:2", f"--amount={amount}", "--json").json["amount"] == value
+
+
 def test_sample_data_starts_no_process(project: Path) -> None:
     from flows.wiring import application
 
