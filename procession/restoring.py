@@ -99,7 +99,7 @@ def new_identity(
         is_a_copy: a person says so, though what is known of the original lies beside it.
 
     Raises:
-        InputError: it is the database that was worked on last from here.
+        InputError: it is the database that was worked on last from here, or nobody has worked on it.
     """
     if not is_a_copy:
         _refuse_the_original(ports)
@@ -121,16 +121,14 @@ def new_identity(
 
 
 def _refuse_the_original(ports: Ports) -> None:
-    with ports.store.unit(write=False) as unit:
-        was_worked_on = unit.journal.standing().is_witnessed
+    """A copy is held as soon as it is looked at: what is known of the original is not beside it."""
     ports.engine.look()
     with ports.store.unit(write=False) as unit:
         is_held = unit.journal.standing().held
-    if was_worked_on and not is_held:
+    if not is_held:
         raise InputError(
-            "this is the database that was worked on last from here, and no copy: what it has queued and under way would"
-            " be cancelled",
-            hint="On the machine of the copy nothing is asked; for a folder that was copied as a whole, give --yes.",
+            "nothing says that this database is a copy of another one: what it has queued and under way would be cancelled",
+            hint="If it is one (its folder was copied as a whole, or before any engine worked on it), give --yes.",
         )
 
 

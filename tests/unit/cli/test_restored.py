@@ -173,8 +173,8 @@ def test_the_original_is_not_taken_for_a_copy(greeted: Path, call: Call) -> None
 
     assert said.code == 2
     assert said.err.endswith(
-        "This is the database that was worked on last from here, and no copy: what it has queued and under way would be"
-        " cancelled. On the machine of the copy nothing is asked; for a folder that was copied as a whole, give --yes.\n"
+        "Nothing says that this database is a copy of another one: what it has queued and under way would be cancelled. If it"
+        " is one (its folder was copied as a whole, or before any engine worked on it), give --yes.\n"
     )
     assert call("instances", "show", "3", "--json").json["state"] == "ready"
 

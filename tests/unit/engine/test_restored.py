@@ -111,7 +111,11 @@ class House:
         self.open()
 
     def standing(self) -> Standing:
-        with self.office.ports.store.unit(write=False) as unit:
+        return self.standing_of(self.office)
+
+    @staticmethod
+    def standing_of(office: Office) -> Standing:
+        with office.ports.store.unit(write=False) as unit:
             return unit.journal.standing()
 
     def mails(self) -> list[Envelope]:
@@ -689,9 +693,7 @@ def test_the_original_stays_what_it_is_though_somebody_takes_it_for_the_copy(
     house.greet()
     before = house.standing()
 
-    with pytest.raises(
-        InputError, match="this is the database that was worked on last from here, and no copy"
-    ):
+    with pytest.raises(InputError, match="nothing says that this database is a copy of another one"):
         restoring.new_identity(house.office.ports, house.witness, ANNA, keep=keep)
 
     assert house.standing() == before
@@ -727,17 +729,20 @@ def test_a_folder_that_was_copied_as_a_whole_is_a_copy_if_a_person_says_so(house
     assert (done.mails, done.instances) == (1, 1)
 
 
-def test_a_database_that_no_engine_has_worked_on_may_become_another(tmp_path: Path) -> None:
+def test_a_database_that_no_engine_has_worked_on_yet_is_no_copy_either(tmp_path: Path) -> None:
+    """What was saved in it would never be told to anybody."""
     office = Office(tmp_path)
     witness = Witness(tmp_path / "office.sqlite")
-    with office.ports.store.unit(write=False) as unit:
-        before = unit.journal.standing()
-    assert not before.is_witnessed
+    engine = Membership(office.ports.store, EngineProcess("here"), witness=witness)
+    ports = replace(office.ports, engine=engine)
+    before = House.standing_of(office)
 
-    restoring.new_identity(office.ports, witness, ANNA, keep=False)
+    with pytest.raises(InputError, match="nothing says that this database is a copy of another one"):
+        restoring.new_identity(ports, witness, ANNA, keep=False)
+    assert House.standing_of(office).identity == before.identity
 
-    with office.ports.store.unit(write=False) as unit:
-        assert unit.journal.standing().identity.installation != before.identity.installation
+    restoring.new_identity(ports, witness, ANNA, keep=False, is_a_copy=True)
+    assert House.standing_of(office).identity.installation != before.identity.installation
 
 
 # --- what went out and is not known any more
