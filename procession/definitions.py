@@ -27,13 +27,16 @@ class Definitions:
         """The current versions, `{process: plan}`; another mapping once they changed."""
         self.unusable: Mapping[str, str] = {}
         """`{process: why}` of those whose current version cannot be run here. An engine that has one does not plan."""
+        self.unrunnable: frozenset[str] = frozenset()
+        """Digests of versions of which instances were claimed and that cannot be run here: another engine may."""
 
     def refresh(self, publication: int | None = None) -> None:
         """Read what is current since that change; None: since whatever change was the last."""
         self.publication = publication or 0
+        self.unrunnable = frozenset()
 
     def version(self, process: str, digest: str) -> Plan | None:
-        """The version that an instance began with; None if it cannot be run here."""
+        """A version, current or not; None if it cannot be run here."""
         plan = self.plans.get(process)
         return plan if plan and plan.digest == digest else None
 
@@ -75,6 +78,7 @@ class StoredDefinitions(Definitions):
         if self.unusable:
             log.error("this engine does not plan, since it cannot run %s", ", ".join(self.unusable))
         self.publication = -1 if publication is None else publication
+        self.unrunnable = frozenset()
 
     @override
     def version(self, process: str, digest: str) -> Plan | None:
