@@ -250,7 +250,7 @@ def _moment(plan: Plan, run: FlowRun) -> list[Event]:
     triggers = [
         trigger.id
         for trigger in plan.triggers
-        if (trigger.cron or trigger.every) and next(moments(trigger, at - timedelta(seconds=1))) == at
+        if trigger.schedule and next(moments(trigger, at - timedelta(seconds=1))) == at
     ]
     return [moment_of(plan.process, trigger, at) for trigger in triggers]
 
