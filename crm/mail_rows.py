@@ -7,7 +7,7 @@ from typing import Any
 from crm.checks import normal
 from crm.links import Link
 from procession.effects import Recipient, SendMail
-from procession.ports import Envelope, QueuedMail
+from procession.ports import Envelope, ListedMail, QueuedMail
 from procession.records import Ref
 
 
@@ -128,12 +128,11 @@ def envelope(number: int, queued: QueuedMail, *, claimed_by: int) -> Envelope:
 
 
 def envelope_of(row: Any, mime: bytes, *, fresh: bool = False) -> Envelope:
-    people = (*row.to, *(row.cc or ()), *(row.bcc or ()))
     return Envelope(
         id=row.activity_id,
         message_id=row.message_id,
         sender=row.sender,
-        recipients=(row.redirected_to,) if row.redirected_to else addresses(address for address, _ in people),
+        recipients=_recipients_of(row),
         mime=mime,
         state=row.state,
         activity=row.activity_id,
@@ -147,6 +146,31 @@ def envelope_of(row: Any, mime: bytes, *, fresh: bool = False) -> Envelope:
         claimed_by=row.claimed_by,
         fresh=fresh,
     )
+
+
+def listed_of(row: Any, subject: str) -> ListedMail:
+    return ListedMail(
+        id=row.activity_id,
+        message_id=row.message_id,
+        recipients=_recipients_of(row),
+        subject=subject,
+        state=row.state,
+        activity=row.activity_id,
+        attempts=row.attempts,
+        not_before=row.not_before,
+        instance=row.instance_id,
+        path=row.path,
+        round=row.round,
+        error=row.detail,
+        claimed_by=row.claimed_by,
+    )
+
+
+def _recipients_of(row: Any) -> tuple[str, ...]:
+    if row.redirected_to:
+        return (row.redirected_to,)
+    people = (*row.to, *(row.cc or ()), *(row.bcc or ()))
+    return addresses(address for address, _ in people)
 
 
 def addresses(addresses: Iterable[str]) -> tuple[str, ...]:

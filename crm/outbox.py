@@ -14,6 +14,7 @@ from sqlalchemy import (
     case,
     delete,
     exists,
+    func,
     insert,
     null,
     or_,
@@ -35,11 +36,12 @@ from crm.mail_rows import (
     envelope,
     envelope_of,
     links_of,
+    listed_of,
     message_row,
     participants,
 )
 from crm.statements import IDS, NOW, Part, Upsert, portions, take_numbers
-from procession.ports import Envelope, MailState, QueuedMail, Settlement
+from procession.ports import Envelope, ListedMail, MailState, QueuedMail, Settlement
 from procession.records import Ref
 
 Key = str | tuple[int, str, str, int]
@@ -53,16 +55,26 @@ _INSERT_PARTICIPANT = insert(t.participant)
 _OF_STEPS = select(_M.activity_id, _M.message_id, _M.instance_id, _M.path, _M.round, _M.part)
 _OF_STEP = _OF_STEPS.where(_M.instance_id.in_(IDS), _M.path == bindparam("path"))
 _OF_MESSAGE = _OF_STEPS.where(_M.message_id.in_(bindparam("message_ids", expanding=True)))
+_KNOWN = select(_M.message_id).where(
+    _M.message_id.in_(bindparam("message_ids", expanding=True)), _M.direction == "out"
+)
 _ACCOUNTS = select(t.contact.c.id, t.contact.c.account_id).where(t.contact.c.id.in_(IDS))
-_ENVELOPES = (
-    select(
-        _M.activity_id, _M.message_id, _M.sender, _M.to, _M.cc, _M.bcc, _M.state, _M.attempts, _M.not_before,
-        _M.on_unknown, _M.instance_id, _M.path, _M.round, _M.detail, _M.claimed_by, _M.redirected_to,
-        t.email_source.c.mime,
-    )
-    .select_from(t.email_message.join(t.email_source))
-    .where(_M.direction == "out")
+_LISTED_OF_IT = (
+    _M.activity_id, _M.message_id, _M.to, _M.cc, _M.bcc, _M.state, _M.attempts, _M.not_before, _M.instance_id, _M.path,
+    _M.round, _M.detail, _M.claimed_by, _M.redirected_to,
 )  # fmt: skip
+_IS_OURS = _M.direction == "out"
+_ENVELOPES = (
+    select(*_LISTED_OF_IT, _M.sender, _M.on_unknown, t.email_source.c.mime)
+    .select_from(t.email_message.join(t.email_source))
+    .where(_IS_OURS)
+)
+_LISTED = (
+    select(*_LISTED_OF_IT, t.activity.c.subject)
+    .select_from(t.email_message.join(t.activity, t.activity.c.id == _M.activity_id))
+    .where(_IS_OURS)
+)
+_COUNTED = select(_M.state, func.count().label("number")).where(_IS_OURS).group_by(_M.state)
 ON_THE_WAY_OR_THERE: frozenset[MailState] = frozenset({"queued", "sending", "sent"})
 _LOOKED_AT = text("email_message.state NOT IN ('queued', 'sending', 'sent')")
 _IS_DUE = or_(_M.not_before.is_(None), _M.not_before <= NOW)
@@ -207,6 +219,13 @@ class CrmOutbox(Part):
                 }
         return [found[number] for number in sorted(found)]
 
+    def known(self, message_ids: Collection[str]) -> set[str]:
+        return {
+            known
+            for some in portions(message_ids)
+            for known in self._connection.execute(_KNOWN, {"message_ids": some}).scalars()
+        }
+
     def due(self, now: datetime, limit: int) -> list[Envelope]:
         return self._read(_DUE, {"now": now, "limit": limit})
 
@@ -216,12 +235,15 @@ class CrmOutbox(Part):
 
     def in_state(
         self, states: Collection[MailState], limit: int = 100, *, newest: bool = False
-    ) -> list[Envelope]:
+    ) -> list[ListedMail]:
         order = _M.activity_id.desc() if newest else _M.activity_id
-        query = _ENVELOPES.where(_M.state.in_(states)).order_by(order).limit(limit)
-        if not ON_THE_WAY_OR_THERE & set(states):
-            query = query.where(_LOOKED_AT)  # said as the index says it, or SQLite would not use it
-        return self._read(query)
+        query = _in(_LISTED, states).order_by(order).limit(limit)
+        return [listed_of(row, row.subject) for row in self._connection.execute(query)]
+
+    def count(self, states: Collection[MailState]) -> dict[MailState, int]:
+        rows = self._connection.execute(_in(_COUNTED, states)).all()
+        found = {row.state: row.number for row in rows}
+        return {state: found.get(state, 0) for state in states}
 
     def _read(self, query: Select[Any], values: Mapping[str, Any] | None = None) -> list[Envelope]:
         return [envelope_of(row, row.mime) for row in self._connection.execute(query, values or {})]
@@ -318,6 +340,13 @@ class CrmOutbox(Part):
         for some in portions(contacts):
             found.update(self._connection.execute(_ACCOUNTS, {"ids": some}).all())
         return found
+
+
+def _in(query: Select[Any], states: Collection[MailState]) -> Select[Any]:
+    query = query.where(_M.state.in_(states))
+    if ON_THE_WAY_OR_THERE & set(states):
+        return query
+    return query.where(_LOOKED_AT)  # said as the index says it, or SQLite would not use it
 
 
 def _at_once(mails: Mapping[int, QueuedMail]) -> list[int]:

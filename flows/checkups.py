@@ -200,12 +200,11 @@ def _incidents(application: Project) -> Iterator[Checkup]:
     try:
         with application.store.unit(write=False) as unit:
             stopped = len(unit.journal.instances(states=["incident"], limit=1000))
-            failed = len(unit.outbox.in_state(["failed"], limit=1000))
-            held = len(unit.outbox.in_state(["unknown"], limit=1000))
+            mails = unit.outbox.count(["failed", "unknown"])
     except ProcessionError:
         return
-    found = f"{count(stopped, 'stopped instance')}, {count(failed, 'failed mail')}, {count(held, 'mail')} of unknown fate"
-    if stopped or failed or held:
+    found = f"{count(stopped, 'stopped instance')}, {count(mails['failed'], 'failed mail')}, {count(mails['unknown'], 'mail')} of unknown fate"
+    if stopped or any(mails.values()):
         yield Checkup("incidents", "unwell", found, "See what to do with: procession incidents")
     else:
         yield Checkup("incidents", "well", "none")

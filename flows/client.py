@@ -2,7 +2,7 @@
 
 * A client of its own in every flow run costs 20 ms of computing (certificates); so a thread keeps one open.
 * A *sync* flow waits up to a second for its heartbeat thread, and no setting turns that off; so it is turned off
-  in this thread's copy of the settings. The engine has leases instead.
+  in this thread's copy of the settings. The engine has a beat instead (decision 0052).
 * SQLite refuses a request now and then (503) when two collide. Prefect's client would sleep two seconds before it
   tries again; `QuickRetries` tries again after some milliseconds.
 """

@@ -160,7 +160,7 @@ def _keep_switches(old: CommentedMap, wanted: dict[str, Any], key: str, switch: 
 
 def entry(plan: Plan) -> dict[str, Any]:
     """A deployment as `prefect.yaml` writes it."""
-    schedules = [_schedule(trigger) for trigger in plan.triggers if trigger.cron or trigger.every]
+    schedules = [_schedule(trigger) for trigger in plan.triggers if trigger.schedule]
     triggers = [_trigger(plan, trigger) for trigger in plan.triggers if _on_records(trigger)]
     return {
         "name": words.flow_name(plan.process),
@@ -179,7 +179,7 @@ def form_enforced(plan: Plan) -> bool:
     process whose inputs it cannot know."""
     required = [i for i in plan.inputs if i.required and i.default is None]
     unknown = [i for i in required if i.type.name != "record"]
-    by_clock = any(t.cron or t.every for t in plan.triggers)
+    by_clock = any(t.schedule for t in plan.triggers)
     return not (by_clock and required) and not (unknown and any(map(_on_records, plan.triggers)))
 
 
@@ -304,7 +304,7 @@ def _schedules(plan: Plan) -> "list[DeploymentScheduleCreate]":
             slug=slug(trigger),
         )
         for trigger in plan.triggers
-        if trigger.cron or trigger.every
+        if trigger.schedule
     ]
 
 

@@ -7,7 +7,7 @@
     beat       raised in the background; another engine takes over from one that died
 
 Ctrl-C or SIGTERM: the step that is under way is finished, what it had claimed is given back. Kill -9: nothing is lost, the
-next engine on this store goes on (architecture.md, section 5).
+next engine on this store goes on (decisions 0051 and 0052).
 """
 
 import logging

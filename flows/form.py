@@ -153,7 +153,7 @@ def event_of(plan: Plan, parameters: Mapping[str, Any]) -> int | None:
 def parameters(plan: Plan, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Inputs of an instance (JSON values of the journal) → parameters to show for its flow run.
 
-    Free text is left out: nobody knows what it holds, and Prefect shows it to everybody (architecture.md, P9).
+    Free text is left out: nobody knows what it holds, and Prefect shows it to everybody (decision 0021).
     """
     values = from_json(inputs)
     shown = {

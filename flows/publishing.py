@@ -56,7 +56,7 @@ def _resource(event: Event) -> dict[str, str]:
 
 
 def _payload(event: Event) -> dict[str, object]:
-    """Numbers and names of fields, no values: an event must not carry an address or a text (architecture.md, P9)."""
+    """Numbers and names of fields, no values: an event must not carry an address or a text (decision 0021)."""
     return {
         "event": event.id,
         "record": event.ref.id if event.ref else None,

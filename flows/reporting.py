@@ -71,14 +71,14 @@ class Reporter:
     # --- instances without a run
 
     def _report(self, client: SyncPrefectClient) -> int:
-        ports = self._runs.host.ports
+        host, ports = self._runs.host, self._runs.host.ports
         with ports.store.unit(write=False) as unit:
             unseen = unit.journal.unseen_in_prefect(REPORTED_AT_ONCE)
         groups: dict[tuple[str, str], list[Instance]] = defaultdict(list)
         for instance in unseen:
             groups[instance.process, instance.digest].append(instance)
         for (process, digest), group in groups.items():
-            plan = self._plan(process, digest)
+            plan = host.definitions.version(process, digest) or host.plans.get(process)
             seen = self._show(client, plan, group) if plan else {i.id: NOT_SHOWN for i in group}
             with ports.store.unit() as unit:
                 unit.journal.seen_in_prefect(seen)
@@ -86,15 +86,6 @@ class Reporter:
         if unseen:
             log.info("told Prefect of %s that it did not see", count(len(unseen), "instance"))
         return len(unseen)
-
-    def _plan(self, process: str, digest: str) -> Plan | None:
-        host = self._runs.host
-        current = host.plans.get(process)
-        return (
-            current
-            if current and current.digest == digest
-            else host.definitions.version(process, digest) or current
-        )
 
     def _show(self, client: SyncPrefectClient, plan: Plan, group: Sequence[Instance]) -> dict[int, str]:
         if len(group) > RUN_OF_ITS_OWN:

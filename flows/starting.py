@@ -12,7 +12,6 @@ Nothing starts twice, whoever else dispatches: events, moments and flow runs hav
 
 import logging
 import threading
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,7 +28,7 @@ from flows.client import UNREACHABLE
 from procession.advance import Wrap, advance, direct
 from procession.definitions import Definitions
 from procession.dispatch import start_by_hand
-from procession.engine import claim
+from procession.engine import by_version, claim
 from procession.engines import beating
 from procession.errors import ConfigurationError, InputError, ProcessionError
 from procession.inputs import Caller
@@ -44,7 +43,7 @@ log = logging.getLogger(__name__)
 INSTANCES = "procession.instances"
 """Label of a flow run: the instances it is about, `17 19-21`."""
 OWNER = "procession.owner"
-"""Label of a flow run: the engine that carries it out, as in leases."""
+"""Label of a flow run: the engine that carries it out (`Journal.register`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,20 +101,22 @@ def start(plan: Plan, host: Host, parameters: Mapping[str, Any], wrap: Wrap[Any]
             _rename(run, plan.title)
             return Failed(name="Held", message=words.told({"message": error.message, "hint": error.hint}))
         try:
-            ids, instances = _claimed(plan, host, parameters, run)
+            ids, claimed = _claimed(plan, host, parameters, run)
         except InputError as error:
             _rename(run, plan.title)
             return Failed(
                 name="Not started", message=words.told({"message": error.message, "hint": error.hint})
             )
-        if not instances:
-            _rename(run, plan.title)
-            return Completed(name="Nothing to do", message=_nothing(ids, plan, parameters, run))
         try:
-            with ports.engine.holding(instances):
+            with ports.engine.holding(claimed):
+                groups = by_version(claimed, host.definitions, ports)
+                instances = [instance for _, group in groups for instance in group]
+                if not instances:
+                    _rename(run, plan.title)
+                    return Completed(name="Nothing to do", message=_nothing(ids, plan, host, parameters, run))
                 note_run(instances, ports)
                 _label(run, plan, instances, ports)
-                ends = _advance(plan, host, instances, wrap)
+                ends = _advance(plan, groups, ports, wrap)
         except Stopping:
             return interrupted()
     return finish(plan, instances, ends)
@@ -163,7 +164,11 @@ def instance_ids(run: FlowRun) -> list[int]:
     return [number for part in parts for number in range(int(part[0]), int(part[-1]) + 1)]
 
 
-def _nothing(ids: Sequence[int], plan: Plan, parameters: Mapping[str, Any], run: FlowRun) -> str:
+def _nothing(ids: Sequence[int], plan: Plan, host: Host, parameters: Mapping[str, Any], run: FlowRun) -> str:
+    if passed_over := _passed_over(ids, host):
+        return (
+            f"This engine cannot run the version of {instances_named(passed_over)}; one that can takes it up."
+        )
     if ids:
         return f"Another engine carries out {instances_named(ids)}."
     if about := instance_ids(run):
@@ -173,6 +178,15 @@ def _nothing(ids: Sequence[int], plan: Plan, parameters: Mapping[str, Any], run:
     if run.auto_scheduled:
         return "The engine started this moment of the schedule already."
     return "It runs for this already, and it runs once at a time. See: procession instances"
+
+
+def _passed_over(ids: Sequence[int], host: Host) -> Sequence[int]:
+    """Those that wait for an engine that can run the version that they began with."""
+    if not ids or not host.definitions.unrunnable:
+        return ()
+    with host.ports.store.unit(write=False) as unit:
+        ready = unit.journal.instances(ids=ids, states=("ready",), limit=len(ids))
+    return [instance.id for instance in ready if instance.digest in host.definitions.unrunnable]
 
 
 def instances_named(ids: Sequence[int]) -> str:
@@ -189,7 +203,7 @@ def _claimed(
     """
     ports = host.ports
     if about := instance_ids(run):
-        return about, _resumed(about, ports)
+        return about, _resumed(about, host)
     if form.event_of(plan, parameters) is not None:
         return _planned(plan, host)
     if run.auto_scheduled and (events := _moment(plan, run)):
@@ -213,15 +227,16 @@ def _planned(plan: Plan, host: Host) -> tuple[Sequence[int], Sequence[Instance]]
     with ports.store.unit(write=False) as unit:
         ready = unit.journal.instances(states=("ready",), process=plan.process, limit=500)
     ids = [instance.id for instance in ready]
-    return ids, claim(ports, len(ids), ids) if ids else []
+    return ids, claim(ports, len(ids), ids, not_of=host.definitions.unrunnable) if ids else []
 
 
-def _resumed(ids: Sequence[int], ports: Ports) -> Sequence[Instance]:
+def _resumed(ids: Sequence[int], host: Host) -> Sequence[Instance]:
+    ports, unrunnable = host.ports, host.definitions.unrunnable
     now, engine = ports.clock.now(), ports.engine.id
     with ports.store.unit() as unit:
         for instance in unit.journal.instances(ids=ids, states=("incident",), limit=len(ids)):
             unit.journal.resume(instance.id, now)
-        instances = unit.journal.claim(engine, now, len(ids), ids)
+        instances = unit.journal.claim(engine, now, len(ids), ids, not_of=unrunnable)
         with ports.engine.holding(instances):
             unit.commit()
     return instances
@@ -235,22 +250,20 @@ def _moment(plan: Plan, run: FlowRun) -> list[Event]:
     triggers = [
         trigger.id
         for trigger in plan.triggers
-        if (trigger.cron or trigger.every) and next(moments(trigger, at - timedelta(seconds=1))) == at
+        if trigger.schedule and next(moments(trigger, at - timedelta(seconds=1))) == at
     ]
     return [moment_of(plan.process, trigger, at) for trigger in triggers]
 
 
-def _advance(plan: Plan, host: Host, instances: Sequence[Instance], wrap: Wrap[Any]) -> list[End]:
-    """Each with the version of the process that it started with."""
-    groups: dict[str, list[Instance]] = defaultdict(list)
-    for instance in instances:
-        groups[instance.digest].append(instance)
-    ends = []
-    for digest, group in groups.items():
-        its = plan if digest == plan.digest else host.definitions.version(plan.process, digest)
-        if its:
-            ends += advance(its, group, host.ports, wrap if its is plan else direct)
-    return ends
+def _advance(
+    plan: Plan, groups: Sequence[tuple[Plan, Sequence[Instance]]], ports: Ports, wrap: Wrap[Any]
+) -> list[End]:
+    """Each with the version of the process that it started with; the task runs are those of this flow's."""
+    return [
+        end
+        for its, group in groups
+        for end in advance(its, group, ports, wrap if its.digest == plan.digest else direct)
+    ]
 
 
 def _label(run: FlowRun, plan: Plan, instances: Sequence[Instance], ports: Ports) -> None:

@@ -1,7 +1,7 @@
 """What people read in Prefect: names of flows and runs, and one sentence for how a run ended.
 
 Everything that goes to Prefect passes through `discreet`: no e-mail address leaves the store this way, whatever a
-title or an error message holds (architecture.md, P9).
+title or an error message holds (decision 0021).
 """
 
 import re

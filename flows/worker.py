@@ -33,7 +33,7 @@ RUN_OF_ITS_OWN = 2
 
 
 class Worker:
-    """Implements `procession.dispatch.Execute`; its thread lives while the `with` block runs."""
+    """Implements `procession.engine.Execute`; its thread lives while the `with` block runs."""
 
     def __init__(self, runs: Runs, breaker: Breaker, patience_seconds: float) -> None:
         self._runs, self._breaker, self._patience = runs, breaker, patience_seconds
@@ -57,7 +57,7 @@ class Worker:
 
         Raises:
             ConfigurationError: the store cannot be reached.
-            Stopping: the engine is to stop; the instances are still leased.
+            Stopping: the engine is to stop; the instances are given back (`ThisEngine.holding`).
         """
         if len(instances) <= RUN_OF_ITS_OWN:
             for instance in instances:

@@ -4,13 +4,15 @@ Which version is current is said in the database (`procession.publications`), wh
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 
 from typing_extensions import override
 
 from procession.errors import FINAL, ProcessErrors, foreseen
-from procession.plan import Plan
-from procession.ports import Definition, Store
+from procession.plan import Plan, Trigger
+from procession.ports import Definition, Publication, Store
 from procession.spelling import count
 
 log = logging.getLogger(__name__)
@@ -27,15 +29,23 @@ class Definitions:
         """The current versions, `{process: plan}`; another mapping once they changed."""
         self.unusable: Mapping[str, str] = {}
         """`{process: why}` of those whose current version cannot be run here. An engine that has one does not plan."""
+        self.unrunnable: frozenset[str] = frozenset()
+        """Digests of versions of which instances were claimed and that cannot be run here: another engine may."""
 
     def refresh(self, publication: int | None = None) -> None:
         """Read what is current since that change; None: since whatever change was the last."""
         self.publication = publication or 0
+        self.unrunnable = frozenset()
 
     def version(self, process: str, digest: str) -> Plan | None:
-        """The version that an instance began with; None if it cannot be run here."""
+        """A version, current or not; None if it cannot be run here."""
         plan = self.plans.get(process)
         return plan if plan and plan.digest == digest else None
+
+    def scheduled_since(self, _process: str, _trigger: Trigger, horizon: datetime) -> datetime:
+        """From when on the schedule trigger of a current version counts, as far back as `horizon`: it fires for no moment
+        before. Nobody published these plans, so they always did."""
+        return horizon
 
 
 class StoredDefinitions(Definitions):
@@ -53,6 +63,8 @@ class StoredDefinitions(Definitions):
         self._store, self._compiled = store, compiled
         self.publication = -1
         self._is_read = False
+        self._log: Mapping[str, Sequence[Publication]] = {}
+        """The log of publications, by process."""
         self._versions: dict[tuple[str, str], Plan | str] = {}
         """A version, or why it cannot be run here."""
 
@@ -63,7 +75,8 @@ class StoredDefinitions(Definitions):
     @override
     def refresh(self, publication: int | None = None) -> None:
         with self._store.unit(write=False) as unit:
-            current = unit.journal.current()
+            self._log = _by_process(unit.journal.publications())
+        current = {process: lines[-1].digest for process, lines in self._log.items() if lines[-1].digest}
         found = {process: self._version(process, digest) for process, digest in current.items()}
         plans = {process: plan for process, plan in found.items() if isinstance(plan, Plan)}
         if plans != self.plans:
@@ -75,11 +88,31 @@ class StoredDefinitions(Definitions):
         if self.unusable:
             log.error("this engine does not plan, since it cannot run %s", ", ".join(self.unusable))
         self.publication = -1 if publication is None else publication
+        self.unrunnable = frozenset()
 
     @override
     def version(self, process: str, digest: str) -> Plan | None:
         found = self._version(process, digest)
         return found if isinstance(found, Plan) else None
+
+    @override
+    def scheduled_since(self, process: str, trigger: Trigger, horizon: datetime) -> datetime:
+        """From the publication that brought this schedule, through all later ones that left it as it is."""
+        since = horizon
+        for line in reversed(self._log.get(process, ())):
+            if not self._has(line, trigger):
+                break
+            since = line.at
+            if since <= horizon:
+                break
+        return max(since, horizon)
+
+    def _has(self, line: Publication, trigger: Trigger) -> bool:
+        """Whether this schedule is one of that version's; not if it cannot be read here, or if the process was retired."""
+        plan = self.version(line.process, line.digest) if line.digest else None
+        return plan is not None and any(
+            (one.id, one.schedule) == (trigger.id, trigger.schedule) for one in plan.triggers
+        )
 
     def _version(self, process: str, digest: str) -> Plan | str:
         key = (process, digest)
@@ -101,6 +134,13 @@ class StoredDefinitions(Definitions):
             why = error.message
         log.error("version %d of %s cannot be run here: %s", definition.number, definition.process, why)
         return f"version {definition.number}: {why}"
+
+
+def _by_process(log: Sequence[Publication]) -> Mapping[str, Sequence[Publication]]:
+    found: dict[str, list[Publication]] = defaultdict(list)
+    for line in log:
+        found[line.process].append(line)
+    return found
 
 
 def _tell(before: Mapping[str, Plan], now: Mapping[str, Plan]) -> None:

@@ -1,6 +1,6 @@
 """Hands queued mail to the server, each at most once.
 
-The order of things for one mail (language.md, section 6):
+The order of things for one mail (decision 0005):
 
     1. queued     the row, its History and its MIME bytes are committed (`procession.perform`, or a person)
     2. sending    claimed by compare-and-set, committed; the first ones in the same unit as 1

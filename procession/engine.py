@@ -7,7 +7,7 @@ mail   what no step looks after (`procession.unattended`)
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -40,8 +40,6 @@ class Engine:
     batch: int = 500
     told: Told = field(default=lambda _events: None)
     planner: Planner = field(init=False)
-    _unrunnable: set[str] = field(default_factory=set)
-    """Digests of versions that cannot be run here: another engine may."""
     _in_vain: datetime | None = None
     """When it claimed last, if that gave nothing that it can run."""
     _is_held: bool = False
@@ -75,7 +73,6 @@ class Engine:
         if glance.publication != self.definitions.publication:
             self.definitions.refresh(glance.publication)
             self.planner.forget_schedules()
-            self._unrunnable.clear()
         planned = self.planner.plan(glance)
         worked = self._work(replace(glance, ready=glance.ready or planned > 0))
         sent = deliver_due(self.ports) if glance.mail else 0
@@ -98,14 +95,14 @@ class Engine:
 
     def _work(self, glance: Glance) -> int:
         """What engines died with comes last, alone."""
-        done = 0
+        done, unrunnable = 0, self.definitions.unrunnable
         if glance.ready and not self._pauses():
-            instances = claim(self.ports, self.batch, not_of=self._unrunnable)
-            in_vain = bool(self._unrunnable) and not instances  # all that is ready waits for another engine
+            instances = claim(self.ports, self.batch, not_of=unrunnable)
+            in_vain = bool(unrunnable) and not instances  # all that is ready waits for another engine
             self._in_vain = self.ports.clock.now() if in_vain else None
             done += self._run(instances)
         if glance.suspect:
-            done += self._run(claim(self.ports, 1, alone=True, not_of=self._unrunnable))
+            done += self._run(claim(self.ports, 1, alone=True, not_of=self.definitions.unrunnable))
         return done
 
     def _pauses(self) -> bool:
@@ -116,49 +113,54 @@ class Engine:
         )  # less than 0: the clock was set back
 
     def _run(self, instances: Sequence[Instance]) -> int:
-        groups: dict[tuple[str, str], list[Instance]] = defaultdict(list)
-        for instance in instances:
-            groups[instance.process, instance.digest].append(instance)
         done = 0
         with self.ports.engine.holding(instances):
-            for (process, digest), group in groups.items():
-                plan = self._plan(process, digest)
-                if plan is None:
-                    self._pass_over(process, digest, group)
-                else:
-                    self.execute(plan, group)
-                    done += len(group)
+            for plan, group in by_version(instances, self.definitions, self.ports):
+                self.execute(plan, group)
+                done += len(group)
         return done
-
-    def _plan(self, process: str, digest: str) -> Plan | None:
-        current = self.definitions.plans.get(process)
-        return current if current and current.digest == digest else self.definitions.version(process, digest)
-
-    def _pass_over(self, process: str, digest: str, group: Sequence[Instance]) -> None:
-        """Their version cannot be run here (an older program, a function that is missing): another engine may."""
-        self._unrunnable.add(digest)
-        with self.ports.store.unit() as unit:
-            unit.journal.give_back({instance.id: instance.fencing_token for instance in group})
-            unit.commit()
-        log.error(
-            "%s of %s must wait for an engine that can run version %s",
-            count(len(group), "instance"),
-            process,
-            digest[:12],
-        )
 
 
 def claim(
-    ports: Ports, limit: int, ids: Sequence[int] = (), *, alone: bool = False, not_of: set[str] | None = None
+    ports: Ports, limit: int, ids: Sequence[int] = (), *, alone: bool = False, not_of: Collection[str] = ()
 ) -> list[Instance]:  # fmt: skip
-    """Claim ready instances whose time has come; those in `ids` if given."""
+    """Claim ready instances whose time has come; those in `ids` if given. Who runs whatever it finds leaves out what it
+    knows it cannot run (`Definitions.unrunnable`), and asks `by_version` about the others."""
     engine = ports.engine.id
     with ports.store.unit() as unit:
-        instances = unit.journal.claim(
-            engine, ports.clock.now(), limit, ids, alone=alone, not_of=not_of or ()
-        )
+        instances = unit.journal.claim(engine, ports.clock.now(), limit, ids, alone=alone, not_of=not_of)
         with ports.engine.holding(
             instances
         ):  # or nobody would know that they are ours, if this is not answered
             unit.commit()
     return instances
+
+
+def by_version(
+    instances: Sequence[Instance], definitions: Definitions, ports: Ports
+) -> list[tuple[Plan, list[Instance]]]:
+    """Claimed instances, by the version that each began with. Those whose version cannot be run here (an older program,
+    a function that is missing) are given back: another engine may."""
+    groups: dict[tuple[str, str], list[Instance]] = defaultdict(list)
+    for instance in instances:
+        groups[instance.process, instance.digest].append(instance)
+    found = []
+    for (process, digest), group in groups.items():
+        if plan := definitions.version(process, digest):
+            found.append((plan, group))
+        else:
+            definitions.unrunnable |= {digest}
+            _pass_over(process, digest, group, ports)
+    return found
+
+
+def _pass_over(process: str, digest: str, group: Sequence[Instance], ports: Ports) -> None:
+    with ports.store.unit() as unit:
+        unit.journal.give_back({instance.id: instance.fencing_token for instance in group})
+        unit.commit()
+    log.error(
+        "%s of %s must wait for an engine that can run version %s",
+        count(len(group), "instance"),
+        process,
+        digest[:12],
+    )

@@ -97,6 +97,13 @@ class Trigger:
     title: str = ""
     """What a person who starts it by hand reads."""
 
+    @property
+    def schedule(self) -> tuple[object, ...]:
+        """When it fires, if it is a schedule; empty if it is none."""
+        if self.every:
+            return (self.every,)
+        return (self.cron, self.timezone) if self.cron else ()
+
 
 @dataclass(frozen=True, slots=True)
 class Located:

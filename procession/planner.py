@@ -123,7 +123,8 @@ class Planner:
 
     def _fire_schedules(self, epoch: int, now: datetime) -> int:
         if self._schedules is None:
-            self._schedules = Schedules(self.definitions.plans.values(), now)
+            plans, since = self.definitions.plans.values(), self.definitions.scheduled_since
+            self._schedules = Schedules(plans, now, since)
         if self._schedules.next_at and self._schedules.next_at <= now:
             self._owed |= {(event.process, event.trigger): event for event in self._schedules.due(now)}
         if not self._owed:

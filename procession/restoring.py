@@ -15,11 +15,11 @@ from procession.errors import InputError
 from procession.plan import Plan
 from procession.ports import (
     Actor,
-    Envelope,
     HistoryRow,
     Identity,
     Instance,
     InstanceState,
+    ListedMail,
     MailState,
     Ports,
     Unit,
@@ -105,7 +105,7 @@ def new_identity(
         _refuse_the_original(ports)
     now = ports.clock.now()
     with ports.store.unit() as unit:
-        mails: Sequence[Envelope] = ()
+        mails: Sequence[ListedMail] = ()
         live: Sequence[Instance] = ()
         events = 0
         if not keep:
@@ -154,7 +154,7 @@ def _begin(unit: Unit, witness: Witness, installation: str) -> None:
 # --- mails
 
 
-def _due_mails(unit: Unit, now: datetime) -> list[Envelope]:
+def _due_mails(unit: Unit, now: datetime) -> list[ListedMail]:
     """A mail that its step tries again is due when its instance is."""
     ready = _instances(unit, ["ready"])
     later = {instance.id for instance in ready if instance.due > now}
@@ -182,30 +182,28 @@ def _unknown(unit: Unit, witness: Witness) -> int:
     count, sent = 0, witness.sent_since()
     for start in range(0, len(sent), PORTION):
         some = sent[start : start + PORTION]
-        there = {
-            mail.message_id for mail in unit.outbox.envelopes(message_ids=[mail.message_id for mail in some])
-        }
+        there = unit.outbox.known([mail.message_id for mail in some])
         lost = [mail for mail in some if mail.message_id not in there]
         count += sum(not unit.journal.standing(mail).knows_mail for mail in lost)
     return count
 
 
-def _cancel(unit: Unit, mails: Sequence[Envelope], why: str, actor: Actor, now: datetime) -> None:
+def _cancel(unit: Unit, mails: Sequence[ListedMail], why: str, actor: Actor, now: datetime) -> None:
     _settle(unit, mails, "cancelled", why, now)
     _tell(unit, mails, "cancelled", why, actor, now)
 
 
-def _doubt(unit: Unit, mails: Sequence[Envelope], now: datetime) -> None:
+def _doubt(unit: Unit, mails: Sequence[ListedMail], now: datetime) -> None:
     """Whatever its definition says: nobody sends it again but a person."""
     _settle(unit, mails, "unknown", IN_DOUBT, now)
 
 
-def _settle(unit: Unit, mails: Sequence[Envelope], state: MailState, why: str, now: datetime) -> None:
+def _settle(unit: Unit, mails: Sequence[ListedMail], state: MailState, why: str, now: datetime) -> None:
     for mail in mails:
         unit.outbox.settle(mail.id, state, now, detail=why, engine=mail.claimed_by)
 
 
-def _tell(unit: Unit, mails: Sequence[Envelope], what: str, why: str, actor: Actor, now: datetime) -> None:
+def _tell(unit: Unit, mails: Sequence[ListedMail], what: str, why: str, actor: Actor, now: datetime) -> None:
     about = {mail.id: Ref("activity", mail.activity) for mail in mails}
     records = unit.records.fetch(list(about.values()), frozenset()) if about else {}
     unit.history.append([

@@ -5,7 +5,7 @@ Cron expressions are read in the trigger's zone (cronsim follows Debian's cron i
 """
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -17,20 +17,28 @@ from procession.ports import Event
 GRACE = timedelta(minutes=10)
 """A moment that fell due this long before the engine started is still kept; older ones are skipped."""
 
+Since = Callable[[str, Trigger, datetime], datetime]
+"""See `procession.definitions.Definitions.scheduled_since`."""
+
+
+def _always(_process: str, _trigger: Trigger, horizon: datetime) -> datetime:
+    return horizon
+
 
 class Schedules:
-    """The schedule triggers of the current definitions, watched from `GRACE` before `start`. `next_at` is the moment
-    that comes next, if there are any."""
+    """The schedule triggers of the current definitions, watched from `GRACE` before `start`, each from when it counts
+    (`since`). `next_at` is the moment that comes next, if there are any."""
 
     next_at: datetime | None = None
 
-    def __init__(self, plans: Iterable[Plan], start: datetime) -> None:
+    def __init__(self, plans: Iterable[Plan], start: datetime, since: Since = _always) -> None:
         self._next: list[tuple[datetime, str, str]] = []
         self._moments: dict[tuple[str, str], Iterator[datetime]] = {}
         for plan in plans:
             for trigger in plan.triggers:
-                if trigger.cron or trigger.every:
-                    self._moments[plan.process, trigger.id] = moments(trigger, start - GRACE)
+                if trigger.schedule:
+                    first = min(since(plan.process, trigger, start - GRACE), start)  # if clocks were set back
+                    self._moments[plan.process, trigger.id] = moments(trigger, first - timedelta.resolution)
                     self._push(plan.process, trigger.id)
 
     def due(self, now: datetime) -> list[Event]:

@@ -1,6 +1,6 @@
 """An engine as a process of its own, on any database, until somebody kills it: `python chaos.py URL SMTP_PORT`.
 
-Prints a line when it has begun. Its lease is short, so that whoever sleeps soon loses it.
+Prints a line when it has begun. Its pace is quick, so that whoever sleeps is soon taken for dead.
 """
 
 import sys

@@ -1,5 +1,6 @@
 """Outgoing mail: an activity of type e-mail and its message, from draft to sent. See `crm.outbox`."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -7,13 +8,21 @@ from typing import Any
 
 from crm import links
 from crm.events import Saved
-from crm.mail_rows import activity_row, contacts_among, envelope_of, links_of, message_row, participants
+from crm.mail_rows import (
+    activity_row,
+    contacts_among,
+    envelope_of,
+    links_of,
+    listed_of,
+    message_row,
+    participants,
+)
 from crm.memory.reading import targets
 from crm.memory.records import connect, tell
 from crm.memory.shapes import Row
 from crm.memory.tables import Tables
 from crm.outbox import NEVER_LEFT, named_as, why_cancelled
-from procession.ports import Envelope, MailState, QueuedMail, Settlement
+from procession.ports import Envelope, ListedMail, MailState, QueuedMail, Settlement
 from procession.records import Ref
 
 _STEP = ("instance_id", "path", "round", "part")
@@ -93,6 +102,10 @@ class MemoryOutbox:
         found |= {row.activity_id for one in message_ids if (row := table.known(("message_id",), one))}
         return self._sorted(table.rows[number] for number in found)
 
+    def known(self, message_ids: Collection[str]) -> set[str]:
+        table = self._tables["email_message"]
+        return {one for one in message_ids if table.known(("message_id",), one)}
+
     def due(self, now: datetime, limit: int) -> list[Envelope]:
         rows = [
             row
@@ -113,10 +126,17 @@ class MemoryOutbox:
 
     def in_state(
         self, states: Collection[MailState], limit: int = 100, *, newest: bool = False
-    ) -> list[Envelope]:
-        rows = self._tables["email_message"].rows.values()
-        found = self._sorted(row for row in rows if row.state in states)
-        return (found[::-1] if newest else found)[:limit]
+    ) -> list[ListedMail]:
+        found = sorted(self._of(states), key=lambda row: row.activity_id, reverse=newest)
+        activities = self._tables["activity"].rows
+        return [listed_of(row, activities[row.activity_id].subject) for row in found[:limit]]
+
+    def count(self, states: Collection[MailState]) -> dict[MailState, int]:
+        found = Counter(row.state for row in self._of(states))
+        return {state: found[state] for state in states}
+
+    def _of(self, states: Collection[MailState]) -> list[Row]:
+        return [row for row in self._tables["email_message"].rows.values() if row.state in states]
 
     def _there(self, mail: QueuedMail) -> Row | None:
         """By its step, or if it has none by its Message-ID."""

@@ -19,7 +19,7 @@ from procession.cli.fields import pairs
 from procession.cli.session import Session, session
 from procession.effects import SendMail
 from procession.errors import ExpressionError, InputError, Place
-from procession.ports import Envelope, HistoryRow, QueuedMail
+from procession.ports import Envelope, HistoryRow, ListedMail, QueuedMail
 from procession.records import Ref
 from procession.spelling import count, did_you_mean, one_of
 
@@ -249,13 +249,12 @@ def _template(now: Session, name: str | None) -> str | None:
     return name
 
 
-def _line(mail: Envelope) -> tuple[Any, ...]:
-    read_back = mails.written(mail.mime)
-    subject = output.brief(read_back.subject, 160)
+def _line(mail: ListedMail) -> tuple[Any, ...]:
+    subject = output.brief(mail.subject, 160)
     return str(mail.id), Text(_state(mail), output.STATES[mail.state]), ", ".join(mail.recipients), subject
 
 
-def _state(mail: Envelope) -> str:
+def _state(mail: Envelope | ListedMail) -> str:
     """The state, and until when a mail is held back."""
     held = mail.state == "queued" and mail.not_before is not None
     return f"queued until {output.short_time(mail.not_before)}" if held else mail.state

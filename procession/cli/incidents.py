@@ -10,7 +10,7 @@ from procession.cli.content import Json
 from procession.cli.instances import document, tell_error
 from procession.cli.session import session
 from procession.errors import InputError
-from procession.ports import Envelope, Instance
+from procession.ports import Envelope, Instance, ListedMail
 from procession.spelling import count
 
 app = typer.Typer(help="What a person must look at: stopped instances, and mails nobody knows the fate of.")
@@ -121,9 +121,9 @@ def _tell_instance(instance: Instance) -> None:
     )
 
 
-def _tell_mail(mail: Envelope) -> None:
-    read_back = mails.written(mail.mime)
-    output.say(f"mail {mail.id}  “{read_back.subject}” to {read_back.to}", "bold")
+def _tell_mail(mail: ListedMail) -> None:
+    subject = output.brief(mail.subject, 120)
+    output.say(f"mail {mail.id}  “{subject}” to {', '.join(mail.recipients)}", "bold")
     output.say(f"{mail.state}: {mail.error or 'no answer of the mail server was read'}", "red")
     if mail.state == "unknown":
         output.say("  Ask its receiver, or look into the log of the mail server for its Message-ID:")

@@ -10,7 +10,7 @@ from typing import Any
 
 from procession.cli.session import Session
 from procession.errors import InputError
-from procession.ports import Envelope, HistoryRow, MailState, Unit
+from procession.ports import Envelope, HistoryRow, ListedMail, MailState, Unit
 from procession.records import Ref
 
 HEADERS = ("From", "To", "Cc", "Reply-To", "Subject", "Date", "Message-ID", "In-Reply-To", "Auto-Submitted")
@@ -107,10 +107,10 @@ def _why(mail: Envelope) -> str:
     return "See: procession email show " + str(mail.id)
 
 
-def document(mail: Envelope) -> dict[str, Any]:
-    read_back = written(mail.mime)
+def document(mail: Envelope | ListedMail) -> dict[str, Any]:
+    subject = mail.subject if isinstance(mail, ListedMail) else written(mail.mime).subject
     return {
-        "mail": mail.id, "state": mail.state, "to": list(mail.recipients), "subject": read_back.subject,
+        "mail": mail.id, "state": mail.state, "to": list(mail.recipients), "subject": subject,
         "message_id": mail.message_id, "activity": Ref("activity", mail.activity), "attempts": mail.attempts,
         "not_before": mail.not_before, "instance": mail.instance, "error": mail.error,
     }  # fmt: skip

@@ -112,11 +112,10 @@ def _simulated(
     (instance,) = journal.instances(ids=[number])
     stored = journal.positions([number]).get(number)
     steps = [*journal.steps([number]).get(number, []), *open_steps(plan, instance, stored)]
-    outgoing = store.inner.outbox.in_state(
-        ["draft", "queued", "sending", "sent", "failed", "unknown"], 10_000
-    )
+    outbox = store.inner.outbox
+    made = outbox.in_state(["draft", "queued", "sending", "sent", "failed", "unknown"], 10_000)
     return Simulated(
-        instance, _in_order(plan, steps), [mail for mail in outgoing if mail.instance == number], store.rows,
+        instance, _in_order(plan, steps), outbox.envelopes([mail.id for mail in made if mail.instance == number]), store.rows,
         list(_not_taken(plan, steps, seen)),
     )  # fmt: skip
 

@@ -319,6 +319,26 @@ class Envelope:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedMail:
+    """A mail as lists show it, without the bytes that are sent, which may be many megabytes: who needs those asks for
+    its `Envelope`. `subject` is that of its activity; the others are as there."""
+
+    id: int
+    message_id: str
+    recipients: tuple[str, ...]
+    subject: str
+    state: MailState
+    activity: int
+    attempts: int = 0
+    not_before: datetime | None = None
+    instance: int | None = None
+    path: str = ""
+    round: str = ""
+    error: str = ""
+    claimed_by: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Settlement:
     """The outcome of a hand-over, as `Outbox.settle` takes it."""
 

@@ -18,6 +18,7 @@ from procession.ports.entries import (
     HistoryRow,
     Identity,
     Instance,
+    ListedMail,
     MailState,
     Publication,
     QueuedMail,
@@ -300,6 +301,10 @@ class Outbox(Protocol):
         self, ids: Collection[int] = (), *, message_ids: Collection[str] = ()
     ) -> list[Envelope]: ...
 
+    def known(self, message_ids: Collection[str]) -> set[str]:
+        """Those of them that a mail here has."""
+        ...
+
     def due(self, now: datetime, limit: int) -> list[Envelope]:
         """Queued mails with a `not_before` that has come. (One without belongs to the step that queued
         it, which sends it itself.)"""
@@ -312,8 +317,12 @@ class Outbox(Protocol):
 
     def in_state(
         self, states: Collection[MailState], limit: int = 100, *, newest: bool = False
-    ) -> list[Envelope]:
+    ) -> list[ListedMail]:
         """The oldest of them, oldest first; or the newest, newest first."""
+        ...
+
+    def count(self, states: Collection[MailState]) -> dict[MailState, int]:
+        """How many mails are in each of these states; 0 where none is."""
         ...
 
 

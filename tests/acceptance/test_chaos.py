@@ -250,7 +250,7 @@ def test_a_postgresql_that_drops_every_connection_again_and_again_loses_nothing(
     assert held <= 2, "engines that live know what became of their mails"
 
 
-def test_an_engine_that_slept_through_its_lease_sends_and_writes_nothing_more(url, inbox):
+def test_an_engine_that_slept_until_it_was_taken_for_dead_sends_and_writes_nothing_more(url, inbox):
     count = 2 * chaos.BATCH
     ports = chaos.ports_on(url, inbox.port)
 

@@ -1,4 +1,4 @@
-"""Any order of starts, claims, ends, stops and deaths keeps what must always hold (architecture.md, section 9: P1, P2)."""
+"""Any order of starts, claims, ends, stops and deaths keeps what must always hold."""
 
 import shutil
 import tempfile

@@ -1,5 +1,6 @@
 """What `procession.ports.Outbox` and `procession.ports.History` promise, on every store."""
 
+import tracemalloc
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,7 +10,17 @@ from store_world import bury, mail_of_step, new_engine, release
 
 from procession.effects import Recipient, SendMail
 from procession.errors import StoreError
-from procession.ports import Actor, Envelope, HistoryRow, MailState, QueuedMail, Settlement, Start, Store
+from procession.ports import (
+    Actor,
+    Envelope,
+    HistoryRow,
+    ListedMail,
+    MailState,
+    QueuedMail,
+    Settlement,
+    Start,
+    Store,
+)
 from procession.records import Record, Ref
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -575,6 +586,61 @@ def test_mails_are_listed_by_state_oldest_first(store: Store) -> None:
     assert [one.id for one in do(store, "in_state", ["unknown"], 1)] == [second.id]
     newest = do(store, "in_state", ["failed", "unknown"], 2, newest=True)
     assert [one.id for one in newest] == [third.id, second.id]
+
+
+def test_a_mail_is_listed_as_it_stands_and_named_as_its_activity(store: Store) -> None:
+    number = an_instance(store)
+    (mail,) = queue(store, MAIL, instance=number, path="invite", round="2")
+    redirected = replace(MAIL, message_id="<2@us.example>")
+    (elsewhere,) = queue(store, redirected, redirected_to="tests@us.example")
+    do(store, "claim", [mail.id], ME, NOW)
+    do(store, "settle", mail.id, "failed", NOW, detail="550 no", engine=ME)
+    with store.unit() as unit:
+        unit.records.update([(Ref("activity", mail.activity), {"subject": "Our talk"})], ANNA)
+        unit.commit()
+
+    assert do(store, "in_state", ["failed"]) == [
+        ListedMail(
+            mail.id, MAIL.message_id, ("ann.becker@acme.example",), "Our talk", "failed", mail.activity,
+            attempts=1, instance=number, path="invite", round="2", error="550 no",
+        )
+    ]  # fmt: skip
+    (other,) = do(store, "in_state", ["queued"])
+    assert (other.id, other.recipients) == (elsewhere.id, ("tests@us.example",))
+
+
+def test_mails_are_counted_by_state(store: Store) -> None:
+    mails = [replace(MAIL, message_id=f"<{number}@us.example>") for number in range(4)]
+    for one in queue(store, *mails)[1:]:
+        do(store, "settle", one.id, "unknown", NOW)
+
+    assert do(store, "count", ["failed", "unknown"]) == {"failed": 0, "unknown": 3}
+    assert do(store, "count", ["queued", "sent", "unknown"]) == {"queued": 1, "sent": 0, "unknown": 3}
+
+
+def test_a_message_id_is_known_if_a_mail_has_it(store: Store) -> None:
+    queue(store, MAIL)
+
+    assert do(store, "known", [MAIL.message_id, "<2@us.example>"]) == {MAIL.message_id}
+    assert do(store, "known", []) == set()
+
+
+@pytest.mark.parametrize("asked", ["in_state", "count", "known"])
+def test_who_looks_mails_over_does_not_read_their_bytes(store: Store, asked: str) -> None:
+    """They may be many, of many megabytes."""
+    size = 1_000_000
+    mails = [replace(MAIL, message_id=f"<{number}@us.example>") for number in range(20)]
+    with store.unit() as unit:
+        unit.outbox.queue([QueuedMail(mail, bytes(size), PROCESS) for mail in mails], NOW)
+        unit.commit()
+    arguments: dict[str, list[Any]] = {"known": [[mail.message_id for mail in mails]]}
+
+    tracemalloc.start()
+    do(store, asked, *arguments.get(asked, [["queued"]]))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < size
 
 
 # --- History

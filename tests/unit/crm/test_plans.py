@@ -44,6 +44,8 @@ QUESTIONS: dict[str, Callable[[CrmUnit], object]] = {
     "settled mails": lambda unit: unit.outbox.settle(1, "queued", NOW),
     "lost mails": lambda unit: unit.outbox.lost(NOW),
     "held mails": lambda unit: unit.outbox.in_state(["unknown", "failed"]),
+    "counted mails": lambda unit: unit.outbox.count(["unknown", "failed"]),
+    "known mails": lambda unit: unit.outbox.known(["<1@us.example>"]),
     "mails by Message-ID": lambda unit: unit.outbox.envelopes(message_ids=["<1@us.example>"]),
     "fetch": lambda unit: unit.records.fetch([MEETING], PATHS),
     "by address": lambda unit: unit.records.find("contact", {"emails": "a@x.example"}),

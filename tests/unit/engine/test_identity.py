@@ -68,7 +68,8 @@ def other_office(folder: Path) -> Office:
 
 def outbox(office: Office) -> list[Envelope]:
     with office.ports.store.unit(write=False) as unit:
-        return unit.outbox.in_state(["draft", "queued", "sending", "sent", "failed", "unknown", "cancelled"])
+        found = unit.outbox.in_state(["draft", "queued", "sending", "sent", "failed", "unknown", "cancelled"])
+        return unit.outbox.envelopes([mail.id for mail in found])
 
 
 def execute(office: Office, statement: str, **values: object) -> None:

@@ -39,7 +39,7 @@ def start(office, more="", *, count=1, retry=""):
 def mails(office):
     with office.ports.store.unit(write=False) as unit:
         states = ["draft", "queued", "sending", "sent", "failed", "unknown", "cancelled"]
-        return unit.outbox.in_state(states)
+        return unit.outbox.envelopes([mail.id for mail in unit.outbox.in_state(states)])
 
 
 def states(office):

@@ -1,7 +1,7 @@
 """Which version of a process is current, whatever files the engines have."""
 
 from collections.abc import Collection, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from textwrap import dedent
 
 import pytest
@@ -209,6 +209,165 @@ def test_a_retired_process_comes_back_with_a_changed_file_or_if_somebody_says_so
     assert told(office, folder(welcome("hello")), back=True) == ["welcome: version 1 is current"]
     retire(office.ports.store, "welcome", "here", NOON)
     assert told(office, folder(welcome("hello again"))) == ["welcome: version 2 is current"]
+
+
+# --- schedules
+
+DIGEST = """\
+    process: digest
+    triggers: [{id: daily, schedule: "0 12 * * *"}]
+    mode: parallel
+    steps:
+      - set: {text: TEXT}
+"""
+MINUTE = timedelta(minutes=1)
+
+
+def digest(text: str = "first", *, at: str = "0 12 * * *", name: str = "daily") -> Folder:
+    """The process that has its moment at noon, but for what is named."""
+    trigger = f'{{id: {name}, schedule: "{at}"}}'
+    return folder(DIGEST.replace('{id: daily, schedule: "0 12 * * *"}', trigger).replace("TEXT", text))
+
+
+def ran(office: Office) -> list[datetime | None]:
+    """The moments that were run."""
+    return [one.event_at for one in office.instances()]
+
+
+@pytest.fixture
+def before_noon(office: Office) -> Office:
+    office.clock.at = NOON - MINUTE
+    return office
+
+
+def test_a_schedule_that_is_published_after_its_moment_waits_for_the_next(office: Office):
+    office.clock.at = NOON + 5 * MINUTE
+    running = engine(office, "host")
+    work(running)
+    told(office, digest())
+
+    work(running, engine(office, "another"))
+    assert ran(office) == []
+
+    office.clock.at += timedelta(days=1)
+    work(running)
+    assert ran(office) == [NOON + timedelta(days=1)]
+
+
+def test_a_schedule_that_is_published_at_its_very_moment_fires(office: Office):
+    office.clock.at = NOON
+    told(office, digest())
+
+    work(engine(office, "host"))
+
+    assert ran(office) == [NOON]
+
+
+@pytest.mark.parametrize("changed", [{"at": "55 11 * * *"}, {"name": "noon"}], ids=["moved", "renamed"])
+def test_a_schedule_that_is_changed_does_not_fire_for_moments_before(
+    before_noon: Office, changed: dict[str, str]
+):
+    office, running = before_noon, engine(before_noon, "host")
+    told(office, digest())
+    work(running)
+    office.clock.at = NOON + 2 * MINUTE
+    work(running)
+
+    told(office, digest(**changed))
+    work(running)
+    office.dead(running.ports)
+    work(engine(office, "another"))
+
+    assert ran(office) == [NOON]
+
+
+@pytest.mark.parametrize("is_down", [True, False])
+@pytest.mark.parametrize("versions", [1, 3])
+def test_a_new_version_with_the_same_schedule_loses_no_moment_that_fell_due_just_before(
+    before_noon: Office, is_down: bool, versions: int
+):
+    office, running = before_noon, engine(before_noon, "host")
+    told(office, digest())
+    if not is_down:
+        work(running)
+    office.clock.at = NOON
+    for number in range(versions):
+        office.clock.at += MINUTE
+        told(office, digest(f"version {number}"))
+
+    work(running)
+    work(engine(office, "another"))
+
+    assert ran(office) == [NOON]
+
+
+def test_a_new_version_with_the_same_schedule_fires_no_moment_twice(before_noon: Office):
+    office, running = before_noon, engine(before_noon, "host")
+    told(office, digest())
+    office.clock.at = NOON
+    work(running)
+
+    office.clock.at += MINUTE
+    told(office, digest("second"))
+    work(running)
+    told(office, digest(), "there", back=True)
+    work(running)
+
+    assert ran(office) == [NOON]
+
+
+def test_a_schedule_does_not_fire_for_moments_at_which_its_process_was_retired(before_noon: Office):
+    office, running = before_noon, engine(before_noon, "host")
+    told(office, digest())
+    work(running)
+    retire(office.ports.store, "digest", "here", office.clock.now())
+    office.clock.at = NOON + MINUTE
+    told(office, digest(), back=True)
+
+    work(running)
+    office.clock.at += MINUTE
+    told(office, digest("second"))
+    work(running)
+
+    assert ran(office) == []
+
+
+def test_an_engine_that_was_down_makes_up_for_moments_since_the_publication(office: Office):
+    office.clock.at = NOON - 3 * MINUTE
+    told(office, digest(at="* * * * *"))
+    office.clock.at = NOON
+
+    work(engine(office, "host"))
+
+    assert ran(office) == [NOON]  # the latest
+
+
+def test_a_restart_with_older_files_does_not_change_since_when_a_schedule_counts(before_noon: Office):
+    office, running = before_noon, engine(before_noon, "host")
+    told(office, digest(), "old")
+    work(running)
+    office.clock.at = NOON + MINUTE
+    told(office, digest(at="55 11 * * *"), "new")
+    told(office, digest(), "old")
+    work(running)
+    assert ran(office) == []
+
+    told(office, digest(), "old", back=True)
+    work(running)
+    assert ran(office) == []
+
+
+def test_a_schedule_fires_though_the_clock_was_wrong_when_it_was_published(office: Office):
+    office.clock.at = NOON + timedelta(days=365)
+    told(office, digest())
+    office.clock.at = NOON - MINUTE
+    running = engine(office, "host")
+    work(running)
+
+    office.clock.at = NOON
+    work(running)
+
+    assert ran(office) == [NOON]
 
 
 # --- several engines

@@ -131,7 +131,7 @@ def test_what_cannot_be_redirected_goes_nowhere(office: Office) -> None:
     invite(office, "undo: 1h")
     office.work()
     with office.ports.store.unit(write=False) as unit:
-        (queued,) = unit.outbox.in_state(["queued"])
+        (queued,) = unit.outbox.envelopes([mail.id for mail in unit.outbox.in_state(["queued"])])
     damaged = queued.mime.replace(b"Encoding: base64", b"Encoding: 7bit")
     with office.ports.store._engine.begin() as connection:  # type: ignore[attr-defined]  # a real one
         connection.exec_driver_sql(

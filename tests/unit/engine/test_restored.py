@@ -21,7 +21,7 @@ from procession.dispatch import start_by_hand
 from procession.engine import claim
 from procession.engines import Membership
 from procession.errors import ConfigurationError, InputError
-from procession.ports import EngineProcess, Envelope, Pace, SentMail, Standing
+from procession.ports import EngineProcess, ListedMail, Pace, SentMail, Standing
 from procession.records import Ref
 from procession.testing.mail_out import MemoryMailOut
 from procession.unattended import deliver_due
@@ -118,7 +118,7 @@ class House:
         with office.ports.store.unit(write=False) as unit:
             return unit.journal.standing()
 
-    def mails(self) -> list[Envelope]:
+    def mails(self) -> list[ListedMail]:
         with self.office.ports.store.unit(write=False) as unit:
             return unit.outbox.in_state(["queued", "sending", "sent", "unknown", "cancelled", "failed"])
 
