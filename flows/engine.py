@@ -190,14 +190,16 @@ def _logged(file: Path) -> Iterator[None]:
     handler = RotatingFileHandler(file, maxBytes=LOG_BYTES, backupCount=3, delay=True, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     loggers = [logging.getLogger(name) for name in ("flows", "procession", "crm")]
+    before = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.INFO)
         logger.addHandler(handler)
     try:
         yield
     finally:
-        for logger in loggers:
+        for logger, level in zip(loggers, before, strict=True):
             logger.removeHandler(handler)
+            logger.setLevel(level)
         handler.close()
 
 
