@@ -16,17 +16,18 @@ def deliver_due(ports: Ports, limit: int = 100) -> int:
     steps = NoSteps()
     if due:
         deliver(due, ports, steps)
-    return steps.count
+    return len(steps.settled)
 
 
 class NoSteps:
-    """Mails that no step looks after; `count` of them are settled."""
+    """Mails that no step looks after; those in `settled`, by their numbers, have an outcome."""
 
-    count = 0
+    def __init__(self) -> None:
+        self.settled: set[int] = set()
 
     def close(self, unit: Unit, settled: Sequence[Settled]) -> None:
         del unit
-        self.count += len(settled)
+        self.settled |= {one.envelope.id for one in settled}
 
     def stop(self, unit: Unit, settled: Sequence[Settled]) -> None:
         self.close(unit, settled)

@@ -5,7 +5,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from engine_world import CrashingStore, Fuse
 from office import ANNA
+from typing_extensions import override
 
 from procession.advance import advance
 from procession.deliver import deliver
@@ -385,3 +387,23 @@ def test_an_engine_that_takes_over_finds_the_instances_of_the_dead_ready_and_the
 
 def interrupt():
     raise KeyboardInterrupt
+
+
+class UnansweredOnce(Fuse):
+    """The database is away right after the second commit, that of the outcome."""
+
+    @override
+    def instant(self) -> None:
+        self.passed += 1
+        if self.passed == 4:
+            raise ConfigurationError("The database cannot be used: it is away.")
+
+
+def test_a_mail_counts_once_though_its_outcome_was_written_twice(office):
+    start(office, ", undo: 1 minute")
+    office.work()
+    office.clock.at += timedelta(minutes=2)
+    store = CrashingStore(office.ports.store, UnansweredOnce())
+
+    assert deliver_due(replace(office.ports, store=store)) == 1
+    assert len(office.post.mails) == 1
