@@ -23,7 +23,7 @@ from crm.tables import contact_address
 from procession.effects import Recipient, SendMail
 from procession.errors import StoreError, TemporaryError
 from procession.ports import Actor, Event, HistoryRow, QueuedMail, Store
-from procession.records import Field, Record, Ref, fields_of
+from procession.records import Field, Record, Ref, fields_of, ref_of
 from procession.values import from_json
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -86,6 +86,7 @@ def test_a_meeting_has_its_own_zone_else_that_of_its_owner(
     assert fields_of(fetch(store, refs["press_meeting"]))["timezone"] == zone
     (found,) = find(store, "activity", {"subject": fields_of(fetch(store, refs["press_meeting"]))["subject"]})
     assert fields_of(found)["timezone"] == zone
+    assert refs["press_meeting"] in {ref_of(one) for one in find(store, "activity", {"timezone": zone})}
 
 
 # --- every field
