@@ -340,7 +340,7 @@ steps:
 
 SCHEDULE = """\
 A cron expression of five fields in quotes (minute, hour, day, month, weekday), or a fixed pause. What was missed for longer than ten
-minutes while no engine ran is skipped.
+minutes while no engine ran is skipped, and so is what was before the schedule was published or changed.
 
 ```yaml
 process: weekly_look
