@@ -12,6 +12,7 @@ from procession.application import ImportOptions
 from procession.cli import output
 from procession.cli.content import Json
 from procession.cli.fields import fields, options, pairs
+from procession.cli.naming import numbered
 from procession.cli.session import Session, entity_of, session
 from procession.cli.zones import zone_shown, zone_written
 from procession.errors import InputError
@@ -223,11 +224,12 @@ def save(
     Examples:
 
       procession crm save meeting --subject "First talk" --contact contact:3 --start "+2 days"
-      procession crm save call --subject "Call back" --due 2026-03-06T10:00 --owner user:1
+      procession crm save call --subject "Call back" --due 2026-03-06T10:00 --owner "Anna Berg"
       procession crm save contact --name "Ann Lee" --email ann@acme.example
       procession crm save activity:17 --status cancelled
       procession crm save opportunity:2 --stage won --json
 
+    A record that another one refers to is written as user:1, as its name, or as an e-mail address.
     A moment without a zone is one of the record's zone, else of its owner's, else of the setting `timezone`; +2 days
     counts from now. An empty text empties a field.
     """
@@ -342,8 +344,20 @@ def _typed(
         where = f"{option} {name}" if option else f"--{name.replace('_', '-')}"
         if not option and not field.writable:
             raise InputError(f"{where} cannot be written: the store works it out")
-        values[name] = read(where, field.type, text, caller, field.options) if text else None
+        values[name] = (
+            read(where, field.type, _meant(now, where, field, text), caller, field.options) if text else None
+        )
     return values
+
+
+def _meant(now: Session, where: str, field: Field, text: str) -> str:
+    """Raises:
+    InputError: it names no record where one is wanted, or several.
+    """
+    try:
+        return numbered(now, field.type.of, text) if field.type.name == "record" else text
+    except InputError as error:
+        raise InputError(f"{where}: {error.message}", hint=error.hint) from None
 
 
 def _field(name: str, fields: Mapping[str, Field], entity: str) -> Field:

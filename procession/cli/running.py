@@ -13,6 +13,7 @@ import typer
 from procession.cli import instances, output
 from procession.cli.content import Json
 from procession.cli.fields import pairs
+from procession.cli.naming import numbered
 from procession.cli.session import Session, session
 from procession.cli.stopping import until_told_to_stop
 from procession.errors import InputError
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
     from procession.plan import Plan, Step
 
 GIVEN = typer.Option(
-    "--input", "-i", metavar="NAME=VALUE", help="An input of the process; a record as activity:17."
+    "--input",
+    "-i",
+    metavar="NAME=VALUE",
+    help="An input of the process; a record as activity:17, or by its name.",
 )
 LOOK = timedelta(seconds=0.2)
 
@@ -89,12 +93,19 @@ def read_inputs(now: Session, plan: "Plan", written: Mapping[str, str]) -> dict[
     """The inputs of a process from text.
 
     Raises:
-        InputError: as `procession.inputs.checked`.
+        InputError: as `procession.inputs.checked`; or a name is nobody's, or of several.
     """
     from procession.inputs import MissingInputError, checked
 
+    types = {declared.name: declared.type for declared in plan.inputs}
+    named = {
+        name: numbered(now, types[name].of, text)
+        if name in types and types[name].name == "record" and text
+        else text
+        for name, text in written.items()
+    }
     try:
-        return checked(plan, written, now.caller)
+        return checked(plan, named, now.caller)
     except MissingInputError as error:
         example = shlex.quote(error.example) if error.example else "…"
         raise InputError(error.message, hint=f"Give it as --input {error.name}={example}") from None

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import tzinfo
 
+from procession.cli.naming import numbered
 from procession.cli.session import Session
 from procession.errors import InputError
 from procession.records import Record, Ref, fields_of, ref_of
@@ -23,7 +24,7 @@ def zone_written(now: Session, kept: Record | None, written: Mapping[str, str]) 
         written: the fields that change, as texts.
 
     Raises:
-        InputError: there is no such zone, or no such owner.
+        InputError: there is no such zone.
     """
     fields = fields_of(kept) if kept else {}
     of_owner = _zone_of_user(fields.get("owner"))
@@ -41,7 +42,11 @@ def _zone_of_user(user: object) -> str:
 
 
 def _user(now: Session, text: str) -> Record | None:
-    """None if there is no such user: the store will say so."""
-    ref = now.ref(text if ":" in text else f"user:{text}", of=("user",))
+    """None if there is no such user: that is said where the field is read."""
+    try:
+        number = numbered(now, "user", text)
+        ref = now.ref(number if ":" in number else f"user:{number}", of=("user",))
+    except InputError:
+        return None
     with now.application.store.unit(write=False) as unit:
         return unit.records.fetch([ref], frozenset()).get(Ref("user", ref.id))

@@ -211,6 +211,37 @@ def test_an_amount_that_can_only_be_one_is_taken(
     assert call("crm", "save", "opportunity:2", f"--amount={amount}", "--json").json["amount"] == value
 
 
+def test_a_record_is_named_as_people_name_it(project: Path, call: Call) -> None:
+    made = call(
+        "crm", "save", "meeting", "--subject", "x", "--owner", "Anna Berg", "--contact", "ann.becker@acme.example",
+        "--opportunity", "Press line for plant 2", "--json",
+    ).json  # fmt: skip
+
+    assert (made["owner"]["ref"], made["contact"]["ref"], made["opportunity"]["ref"]) == (
+        "user:1", "contact:1", "opportunity:1",
+    )  # fmt: skip
+    assert [row["ref"] for row in call("crm", "list", "meetings", "-w", "owner=Anna Berg", "--json").json][
+        -1
+    ] == made["ref"]
+
+
+@pytest.mark.parametrize(("owner", "problem"), [
+    ("Ana Berg", "--owner: there is no user 'Ana Berg'. Did you mean 'Anna Berg'?\n"),
+    ("nobody@else.example", "--owner: there is no user 'nobody@else.example'. See: procession crm list user\n"),
+    ("user:Anna", "--owner: 'user:Anna' is no record of user. Write it as user:17.\n"),
+    ("Bob Twice", "--owner: there are 2 records called 'Bob Twice'. Write user:5 or user:6.\n"),
+])  # fmt: skip
+def test_a_name_that_is_nobodys_or_of_several_is_told(
+    project: Path, call: Call, owner: str, problem: str
+) -> None:
+    for number in (1, 2):
+        call("crm", "save", "user", "--name", "Bob Twice", "--email", f"bob{number}@us.example")
+
+    said = call("crm", "save", "meeting", "--subject", "x", "--owner", owner, "--start", "2026-12-01T10:00")
+
+    assert (said.code, said.err) == (2, problem)
+
+
 def test_sample_data_starts_no_process(project: Path) -> None:
     from flows.wiring import application
 
