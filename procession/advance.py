@@ -25,12 +25,11 @@ from procession.errors import (
     foreseen,
 )
 from procession.expressions import evaluate, fill
-from procession.names import first_names, history_ref, read_inputs, with_records
+from procession.names import first_names, history_ref, read_inputs, trigger_ref, with_records
 from procession.perform import Result, perform, worth_another_try, write
 from procession.plan import Plan, Retry, Step
 from procession.ports import Checkpoint, End, Instance, Ports
 from procession.position import Turn
-from procession.records import Ref
 from procession.run import Run
 from procession.steps.kind import Context, Outcome
 from procession.values import writable
@@ -48,8 +47,11 @@ def direct(_step: Step, _count: int, do: Callable[[], T]) -> T:
     return do()
 
 
-def advance(plan: Plan, instances: Sequence[Instance], ports: Ports, wrap: Wrap[Any] = direct) -> list[End]:
-    """Advance instances that `Journal.claim` gave to this engine; returns what became of each.
+def advance(
+    plan: Plan, instances: Sequence[Instance], ports: Ports, wrap: Wrap[Any] = direct, *, again: bool = False
+) -> list[End]:
+    """Advance instances that `Journal.claim` gave to this engine; returns what became of each. `again`: they have begun
+    under this very claim.
 
     Raises:
         ConfigurationError, TemporaryError: the store does not answer; the instances are given back when it does
@@ -57,21 +59,24 @@ def advance(plan: Plan, instances: Sequence[Instance], ports: Ports, wrap: Wrap[
     """
     with ports.engine.holding(instances):
         try:
-            return _segment(plan, instances, ports, wrap)
+            return _segment(plan, instances, ports, wrap, again=again)
         except FINAL as error:
             if len(instances) == 1:
                 return [_give_up(plan, instances[0], error, ports)]
     # What the others have done is written: each half goes on from there, and soon the one is alone.
     half = len(instances) // 2
-    return advance(plan, instances[:half], ports, wrap) + advance(plan, instances[half:], ports, wrap)
+    halves = instances[:half], instances[half:]
+    return [end for some in halves for end in advance(plan, some, ports, wrap, again=True)]
 
 
-def _segment(plan: Plan, instances: Sequence[Instance], ports: Ports, wrap: Wrap[Any]) -> list[End]:
+def _segment(
+    plan: Plan, instances: Sequence[Instance], ports: Ports, wrap: Wrap[Any], *, again: bool
+) -> list[End]:
     """Raises:
     FINAL: what nobody foresaw, or what cannot be written, of one of the instances.
     """
     with foreseen(f"the opening of {plan.process!r}", at=plan.at):
-        runs = _open(plan, instances, ports)
+        runs = _open(plan, instances, ports, again=again)
     while turns := {number: turn for number, run in runs.items() if (turn := run.turn)}:
         ports.engine.check()
         path = min((turn.step.path for turn in turns.values()), key=lambda path: plan.located[path].order)
@@ -95,8 +100,8 @@ def _give_up(plan: Plan, instance: Instance, error: ProcessionError, ports: Port
 # --- opening and closing a segment
 
 
-def _open(plan: Plan, instances: Sequence[Instance], ports: Ports) -> Runs:
-    begun = [instance for instance in instances if instance.fencing_token > 1 or instance.is_of_0_1]
+def _open(plan: Plan, instances: Sequence[Instance], ports: Ports, *, again: bool) -> Runs:
+    begun = [one for one in instances if again or one.fencing_token > 1 or one.is_of_0_1]
     stored = _stored(plan, begun, ports) if begun else {}
     runs = {i.id: r.opened(plan, i, first_names(plan, i, ports.clock), stored.get(i.id)) for i in instances}
     _look(runs, runs, ports)
@@ -218,7 +223,7 @@ def _context(run: Run, turn: Turn, names: Mapping[str, Any], ports: Ports) -> Co
         message_id=message_id(ports.store.identity.incarnation, run.instance.id, turn, ports.mail_domain),
         mail_domain=ports.mail_domain, default_sender=ports.default_sender, history_on=run.history_on,
         renderer=ports.renderer(plan.digest, plan.files), schema=ports.store.schema, functions=ports.functions,
-        at=turn.step.at, trigger_ref=_trigger_ref(run.instance),
+        at=turn.step.at, trigger_ref=trigger_ref(run.instance),
     )  # fmt: skip
 
 
@@ -226,11 +231,6 @@ def message_id(incarnation: str, instance: int, turn: Turn, domain: str) -> str:
     """The Message-ID of a mail that is made now (RFC 5322, 3.6.4: globally unique). Once stored it is not made again."""
     digest = hashlib.sha256(f"{incarnation}\n{instance}\n{turn.step.path}\n{turn.round}".encode()).hexdigest()
     return f"<{digest[:32]}@{domain}>"
-
-
-def _trigger_ref(instance: Instance) -> Ref | None:
-    record = instance.trigger.get("record")
-    return Ref.parse(record) if isinstance(record, str) else None
 
 
 # --- what failed

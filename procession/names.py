@@ -85,3 +85,9 @@ def history_ref(plan: Plan, names: Mapping[str, Any]) -> Ref | None:
     """
     on = fill(plan.history_on, names)
     return ref_of(on) if isinstance(on, Record) else None
+
+
+def trigger_ref(instance: Instance) -> Ref | None:
+    """The record that started it, if one did."""
+    record = instance.trigger.get("record")
+    return Ref.parse(record) if isinstance(record, str) else None

@@ -20,10 +20,8 @@ def numbered(now: Session, entity: str, text: str) -> str:
         InputError: it names none, or several.
     """
     text = text.strip()
-    if (
-        _NUMBERED.fullmatch(text)
-        or ((found := re.match(r"([a-z]+):", text))
-        and found[1] in now.application.schema.entities)
+    if _NUMBERED.fullmatch(text) or (
+        (found := re.match(r"([a-z]+):", text)) and found[1] in now.application.schema.entities
     ):
         return text
     called = _called(now, entity, text)

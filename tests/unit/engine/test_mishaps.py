@@ -432,3 +432,36 @@ def test_a_thread_that_slept_does_not_end_what_another_one_has_now(office, last)
     assert again
     assert office.states() == ["running"]
     assert (late.state, late.result) == ("cancelled", "stopped before its next step")
+
+
+@pytest.mark.parametrize(
+    "more", ["", "{id: bad, send_email: {to: a@acme.example, from: b@us.example, subject: S, text: T}}"]
+)
+def test_what_was_done_before_a_batch_is_halved_is_not_done_again(office, monkeypatch, more):
+    """Each half goes on from where its instances are, though it was claimed once only."""
+    monkeypatch.setattr("procession.run.LARGEST_POSITION", 950)
+    office.deploy(f"""
+        process: p
+        inputs: {{deal: {{type: record, of: opportunity}}}}
+        triggers: [{{record: opportunity, events: [added], inputs: {{deal: "{{{{ record }}}}"}}}}]
+        mode: parallel
+        history: {{on: "{{{{ deal }}}}"}}
+        steps:
+          - log_history: Begun
+          - create_activity: {{type: call, subject: Call, opportunity: "{{{{ deal }}}}"}}
+          {"- " + more if more else ""}
+          - set: {{text: "{{{{ deal.name }}}}"}}
+          - create_activity: {{type: call, subject: Call again, opportunity: "{{{{ deal }}}}"}}
+          - {{id: last, send_email: {{to: a@acme.example, from: b@us.example, subject: Last, text: Last}}}}
+    """)
+    for number in range(12):
+        office.given(f"deal {number}", "opportunity", name="x" * (1_200 if number == 5 else 3), amount=number)
+
+    office.work()
+
+    told = [[row.text for row in office.history(f"deal {n}") if row.kind == "note"] for n in range(12)]
+    assert told == [["Begun"]] * 12
+    with office.ports.store.unit(write=False) as unit:
+        assert len(unit.records.find("activity", {"subject": "Call"}, limit=100)) == 12
+        assert len(unit.records.find("activity", {"subject": "Call again"}, limit=100)) == 11
+    assert office.states().count("incident") == 1
