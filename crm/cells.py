@@ -13,6 +13,8 @@ from procession.errors import InputError
 from procession.records import Field
 from procession.spelling import did_you_mean, one_of
 
+_SCIENTIFIC = re.compile(r"[+-]?\d(\.\d+)?[eE][+-]?\d{1,2}")
+"""As Excel shows a large number in a narrow column."""
 YES = frozenset({"yes", "true", "1", "x", "y", "ja", "wahr", "oui", "vrai"})
 NO = frozenset({"no", "false", "0", "n", "nein", "falsch", "non", "faux"})
 """What Excel writes in English, German and French, and what people do."""
@@ -71,11 +73,16 @@ def _yes_or_no(text: str) -> bool:
 def _number(text: str, *, decimal_comma: bool) -> float:
     """`1,234.50`, `1.234,50`, `1 234,50 €` and `1'234.50` are the same number; `(5)` and `5-` are -5. What says more than a
     number (12%, 5k) is none: a part of it would be another number."""
-    found = _amount().fullmatch(_SPACES.sub("", plain(text)).replace("\N{MINUS SIGN}", "-"))
-    signs = [found[name] for name in ("open", "sign", "inner", "after") if found[name]] if found else []
+    written = _SPACES.sub("", plain(text)).replace("\N{MINUS SIGN}", "-").replace("\N{EN DASH}", "-")
+    if _SCIENTIFIC.fullmatch(written):
+        return float(written)
+    found = _amount().fullmatch(written)
+    signs = (
+        [found[name] for name in ("open", "sign", "inner", "after", "last") if found[name]] if found else []
+    )
     if not found or len(signs) > 1 or bool(found["open"]) != bool(found["close"]):
         raise InputError(f"{text!r} is not a number.")
-    digits = found["digits"]
+    digits = found["digits"] + (f"{found['cents']}0" if found["cents"] else "")
     decimal, thousands = (",", ".") if _has_decimal_comma(digits, usual=decimal_comma) else (".", ",")
     try:
         size = float(digits.replace(thousands, "").replace(decimal, "."))
@@ -86,13 +93,14 @@ def _number(text: str, *, decimal_comma: bool) -> float:
 
 @cache
 def _amount() -> re.Pattern[str]:
-    """What Excel, SAP and people write: -5, 5-, (5), -$5, $-5, 5 €, 5 CHF. A currency is a sign, with letters before it
-    (US$), a code of ISO 4217, or a word in place of a sign."""
+    """What Excel, SAP and people write: -5, 5-, (5), -$5, $-5, 5 €, 5 CHF; `5,-` and `5.--` are 5 without cents.
+    A currency is a sign, with letters before it (US$), a code of ISO 4217, or a word in place of a sign."""
     signs = "".join(sign for sign in map(chr, range(0x20, 0x10000)) if category(sign) == "Sc")
     codes = "|".join(sorted(list_currencies()))
-    currency = rf"(?:[A-Z]{{0,3}}[{signs}]|{codes}|(?:fr|kr|kč|zł|ft|lei|rp|rm)\.?)?"
+    currency = rf"(?:[A-Z]{{0,3}}[{signs}]|{codes}|(?:fr|kr|kč|zł|ft|lei|rp|rm|euros?|dollars?)\.?)?"
     return re.compile(
-        rf"(?P<open>\()?(?P<sign>[+-])?{currency}(?P<inner>[+-])?(?P<digits>\d[\d.,]*|[.,]\d+){currency}(?P<after>-)?(?P<close>\))?",
+        rf"(?P<open>\()?(?P<sign>[+-])?{currency}(?P<inner>[+-])?(?P<digits>\d[\d.,]*\d|\d|[.,]\d+)"
+        rf"(?:(?P<cents>[.,])--?|(?P<after>-))?{currency}(?P<last>-)?(?P<close>\))?",
         re.IGNORECASE,
     )
 

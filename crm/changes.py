@@ -19,6 +19,9 @@ ON_ITS_WAY = ("queued", "sending", "unknown")
 """States of e-mails that cannot be deleted: they would be lost without a word."""
 
 
+MOMENTS = ("start", "end", "due")
+
+
 def known_entity(entity: str) -> None:
     if entity not in LAYOUTS:
         raise unknown_entity(entity)
@@ -29,6 +32,41 @@ def named(entity: str, whole: dict[str, Any]) -> dict[str, Any]:
     if entity == "activity" and not whole["uid"]:
         whole["uid"] = str(uuid4())
     return whole
+
+
+def placed(whole: dict[str, Any], zones: Mapping[int, str]) -> dict[str, Any]:
+    """An activity that has a moment keeps the zone that it is saved in, its own or that of its owner (decision 0008): its
+    day must not move when it is given to somebody else.
+
+    Args:
+        zones: of the owners, by their numbers.
+    """
+    if is_to_be_placed(whole):
+        whole["timezone"] = zones.get(_owner(whole), "")
+    return whole
+
+
+def is_to_be_placed(whole: Values) -> bool:
+    has_moment = any(whole.get(name) for name in MOMENTS)
+    return has_moment and not whole.get("timezone") and bool(_owner(whole))
+
+
+def replaced(changed: Mapping[Ref, dict[str, Any]], before: Mapping[int, Values]) -> dict[Ref, int]:
+    """Activities that get a moment or an owner and have no zone yet, with their owners' numbers."""
+    wholes = {ref: {**before[ref.id], **values} for ref, values in changed.items()}
+    return {
+        ref: _owner(whole)
+        for ref, whole in wholes.items()
+        if changed[ref].keys() & {*MOMENTS, "owner"}
+        and "timezone" not in changed[ref]
+        and is_to_be_placed(whole)
+    }
+
+
+def _owner(whole: Values) -> int:
+    owner = whole.get("owner")
+    ref = ref_of(owner) if isinstance(owner, Record) else owner
+    return ref.id if ref else 0
 
 
 def refs_in(rows: Iterable[Values]) -> list[Ref]:

@@ -50,9 +50,6 @@ def _layout(entity: str) -> Layout:
         other = TABLES[target].alias(name)
         source = source.outerjoin(other, table.c[f"{name}_id"] == other.c.id)
         names += [table.c[f"{name}_id"], other.c.name]
-        if (entity, name) == ("activity", "owner"):  # whose zone it has, if it has none of its own
-            own = func.nullif(table.c.timezone, "")
-            plain["timezone"] = func.coalesce(own, other.c.timezone, "")
     columns = [table.c.id, *(column.label(name) for name, column in plain.items()), *names]
     return Layout(table, tuple(plain), references, select(*columns).select_from(source))
 

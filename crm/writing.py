@@ -24,7 +24,9 @@ from crm.changes import (
     not_there,
     numbers_of,
     on_its_way,
+    placed,
     refs_in,
+    replaced,
 )
 from crm.checks import accept, accept_new
 from crm.events import Saved, tell
@@ -60,9 +62,11 @@ def create(
     known_entity(entity)
     wholes = [named(entity, accept_new(entity, row)) for row in rows]
     connected = _connected(connection, entity, connected_to, len(rows))
-    _must_exist(connection, [*refs_in(wholes), *(ref for refs in connected_to for ref in refs)])
+    zones = _must_exist(connection, [*refs_in(wholes), *(ref for refs in connected_to for ref in refs)])
     if not rows:
         return []
+    if entity == "activity":
+        wholes = [placed(whole, zones) for whole in wholes]
     categories = _categories(connection, wholes)
     extra = {"created_at": now, "modified_at": now, "external": False} if entity == "activity" else {}
     values = [{**columns_of(entity, whole, categories), **extra} for whole in wholes]
@@ -91,6 +95,8 @@ def update_records(
         for place, names in zip(places, changed_by_each(some, before), strict=True):
             answers[place] = names
         changed = differences(some, before)
+        if entity == "activity":
+            _place(connection, changed, before)
         _write_changes(connection, entity, changed, now)
         saves = (Saved("modified", ref, actor, tuple(values)) for ref, values in changed.items())
         tell(connection, saves, now)
@@ -127,7 +133,21 @@ def _connected(
     return links.resolve(connection, connected_to)
 
 
-def _must_exist(connection: Connection, refs: Iterable[Ref]) -> None:
+def _place(connection: Connection, changed: dict[Ref, dict[str, Any]], before: Mapping[int, Values]) -> None:
+    owners = replaced(changed, before)
+    zones = _must_exist(connection, {Ref("user", owner) for owner in owners.values()})
+    for ref, owner in owners.items():
+        if zone := zones[owner]:
+            changed[ref]["timezone"] = zone
+
+
+def _must_exist(connection: Connection, refs: Iterable[Ref]) -> dict[int, str]:
+    """Returns the zones of the users among them.
+
+    Raises:
+        StoreError: one of them does not exist.
+    """
+    zones: dict[int, str] = {}
     by_entity: dict[str, set[int]] = {}
     for ref in refs:
         by_entity.setdefault(ref.entity, set()).add(ref.id)
@@ -135,11 +155,13 @@ def _must_exist(connection: Connection, refs: Iterable[Ref]) -> None:
         table = TABLES[entity]
         found: set[int] = set()
         for some in portions(wanted):
-            found.update(
-                connection.execute(select(table.c.id).where(table.c.id.in_(IDS)), {"ids": some}).scalars()
-            )
+            columns = (table.c.id, table.c.timezone) if entity == "user" else (table.c.id,)
+            rows = connection.execute(select(*columns).where(table.c.id.in_(IDS)), {"ids": some}).all()
+            found.update(row.id for row in rows)
+            zones |= {row.id: row.timezone for row in rows} if entity == "user" else {}
         if missing := wanted - found:
             raise not_there(Ref(entity, min(missing)))
+    return zones
 
 
 def _categories(connection: Connection, rows: Iterable[Values]) -> dict[str, int]:

@@ -36,15 +36,8 @@ def fields_of_row(tables: Tables, entity: str, row: Row) -> Fields:
             category = category_of(tables, row)
             fields["category"] = category.name if category else ""
             fields["is_meeting"] = bool(category and category.is_meeting)
-            fields["timezone"] = zone_of(tables, row)
             _add_links(tables, row.id, fields)
     return fields
-
-
-def zone_of(tables: Tables, activity: Row) -> str:
-    """Its own, else that of its owner."""
-    owner = tables["user"].rows.get(activity.owner_id)
-    return str(activity.timezone or (owner.timezone if owner else ""))
 
 
 def category_of(tables: Tables, activity: Row) -> Row | None:

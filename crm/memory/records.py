@@ -22,7 +22,9 @@ from crm.changes import (
     not_there,
     numbers_of,
     on_its_way,
+    placed,
     refs_in,
+    replaced,
 )
 from crm.checks import accept, accept_new
 from crm.events import Saved, rows_of
@@ -81,6 +83,8 @@ class MemoryRecords:
         if can_be_connected(entity, connected_to, len(rows)):
             connected = links.resolved(connected_to, partial(targets, self._tables))
         self._must_exist([*refs_in(wholes), *(ref for refs in connected for ref in refs)])
+        if entity == "activity":
+            wholes = [placed(whole, self._zones()) for whole in wholes]
         categories = self._categories(wholes)
         extra = {"created_at": now, "modified_at": now, "external": False} if entity == "activity" else {}
         made = self._tables.insert(
@@ -108,6 +112,10 @@ class MemoryRecords:
             for place, names in zip(some, changed_by_each(mine, before), strict=True):
                 answers[place] = names
             changed = differences(mine, before)
+            if entity == "activity":
+                for ref, owner in replaced(changed, before).items():
+                    if zone := self._zones().get(owner):
+                        changed[ref]["timezone"] = zone
             self._write(entity, changed, now)
             saves = (Saved("modified", ref, actor, tuple(values)) for ref, values in changed.items())
             tell(self._tables, saves, now)
@@ -133,6 +141,9 @@ class MemoryRecords:
             tell(self._tables, saves, now)
 
     # --- what must hold
+
+    def _zones(self) -> Mapping[int, str]:
+        return {number: row.timezone for number, row in self._tables["user"].rows.items()}
 
     def _must_exist(self, refs: Iterable[Ref]) -> None:
         for ref in sorted(set(refs)):

@@ -5,7 +5,7 @@ from typing import Any
 
 from crm.checks import known_field, normal, of_type, unknown_entity
 from crm.mapping import LAYOUTS, LINKED, TABLES
-from crm.memory.reading import addresses_of, category_of, fields_of_row, links_of, zone_of
+from crm.memory.reading import addresses_of, category_of, fields_of_row, links_of
 from crm.memory.shapes import SHAPES, Row
 from crm.memory.tables import Tables
 from crm.schema import OPEN_STAGES
@@ -110,7 +110,6 @@ _SPECIAL: Mapping[tuple[str, str], Callable[[Tables, list[Any]], Condition]] = {
     ("opportunity", "is_open"): _is_open,
     ("activity", "category"): _in_category,
     ("activity", "is_meeting"): _is_meeting,
-    ("activity", "timezone"): lambda tables, values: lambda row: zone_of(tables, row) in values,
     ("activity", "participants"): _takes_part,
     **{("activity", entity): _linked(entity) for entity in LINKED},
 }

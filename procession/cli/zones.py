@@ -27,10 +27,10 @@ def zone_written(now: Session, kept: Record | None, written: Mapping[str, str]) 
         InputError: there is no such zone.
     """
     fields = fields_of(kept) if kept else {}
-    of_owner = _zone_of_user(fields.get("owner"))
-    name = written.get("timezone") or fields.get("timezone") or of_owner
-    if name == of_owner and written.get("owner"):  # it has none of its own
-        name = _zone_of_user(_user(now, written["owner"]))
+    name = written.get("timezone") or fields.get("timezone")
+    if not name:
+        owner = _user(now, written["owner"]) if written.get("owner") else fields.get("owner")
+        name = _zone_of_user(None if written.get("owner") == "" else owner)
     try:
         return zone(name) if name else None
     except ValueError as error:

@@ -74,19 +74,36 @@ def last_event(store: CrmStore) -> int:
 # --- the zone of a meeting
 
 
-@pytest.mark.parametrize(("own", "owner", "zone"), [
-    ("", True, "America/Lima"), ("Asia/Tokyo", True, "Asia/Tokyo"), ("Asia/Tokyo", False, "Asia/Tokyo"), ("", False, ""),
-])  # fmt: skip
-def test_a_meeting_has_its_own_zone_else_that_of_its_owner(
-    store: CrmStore, refs: dict[str, Ref], own: str, owner: bool, zone: str
-) -> None:
-    update(store, refs["anna"], {"timezone": "America/Lima"})
-    update(store, refs["press_meeting"], {"timezone": own, "owner": refs["anna"] if owner else None})
+def zone_of(store: CrmStore, ref: Ref) -> str:
+    return str(fields_of(fetch(store, ref))["timezone"])
 
-    assert fields_of(fetch(store, refs["press_meeting"]))["timezone"] == zone
-    (found,) = find(store, "activity", {"subject": fields_of(fetch(store, refs["press_meeting"]))["subject"]})
-    assert fields_of(found)["timezone"] == zone
-    assert refs["press_meeting"] in {ref_of(one) for one in find(store, "activity", {"timezone": zone})}
+
+def test_an_activity_keeps_the_zone_in_which_it_was_saved(store: CrmStore, refs: dict[str, Ref]) -> None:
+    """Its day must not move when it is given to somebody else, or when somebody moves."""
+    update(store, refs["anna"], {"timezone": "America/Lima"})
+    update(store, refs["dev"], {"timezone": "Asia/Tokyo"})
+    owned = {"type": "task", "subject": "x", "start": NOW, "owner": refs["anna"]}
+    of_owner, of_its_own, without, timeless = (
+        create(store, "activity", {**owned, **changes})
+        for changes in ({}, {"timezone": "Asia/Kolkata"}, {"owner": None}, {"start": None})
+    )
+    assert [zone_of(store, ref) for ref in (of_owner, of_its_own, without, timeless)] == [
+        "America/Lima", "Asia/Kolkata", "", "",
+    ]  # fmt: skip
+
+    update(store, refs["anna"], {"timezone": "Europe/Rome"})
+    for ref in (of_owner, of_its_own, without):
+        update(store, ref, {"owner": refs["dev"]})
+    update(store, timeless, {"due": NOW})
+
+    assert [zone_of(store, ref) for ref in (of_owner, of_its_own, without, timeless)] == [
+        "America/Lima", "Asia/Kolkata", "Asia/Tokyo", "Europe/Rome",
+    ]  # fmt: skip
+    update(store, of_owner, {"timezone": "Asia/Tokyo"})
+    assert zone_of(store, of_owner) == "Asia/Tokyo"
+    assert of_owner in {ref_of(one) for one in find(store, "activity", {"timezone": "Asia/Tokyo"})}
+    update(store, of_owner, {"timezone": ""})
+    assert zone_of(store, of_owner) == ""
 
 
 # --- every field

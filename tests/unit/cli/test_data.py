@@ -66,13 +66,39 @@ def test_a_moment_that_names_no_zone_is_one_of_the_record_else_of_its_owner_else
     assert start_of(call, made, "--start", "2026-12-02T10:00") == "2026-12-02T09:00:00+00:00"
     assert (
         start_of(call, made, "--owner", "user:2", "--start", "2026-12-02T10:00")
-        == "2026-12-02T01:00:00+00:00"
+        == "2026-12-02T09:00:00+00:00"
     )
     assert (
         start_of(call, made, "--timezone", "UTC", "--start", "2026-12-02T10:00")
         == "2026-12-02T10:00:00+00:00"
     )
     assert start_of(call, made, "--start", "2026-12-02T11:00") == "2026-12-02T11:00:00+00:00"
+
+
+def test_a_meeting_stays_in_its_zone_when_it_is_given_to_somebody_else(
+    project: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call("crm", "save", "user:1", "--timezone", "Europe/Berlin")
+    call("crm", "save", "user:2", "--timezone", "America/New_York")
+    made = call(
+        "crm",
+        "save",
+        "meeting",
+        "--subject",
+        "x",
+        "--owner",
+        "user:1",
+        "--all-day",
+        "--start",
+        "2026-03-06",
+        "--json",
+    ).json["ref"]
+
+    given = call("crm", "save", made, "--owner", "user:2", "--json").json
+    assert (given["start"], given["timezone"]) == ("2026-03-05T23:00:00+00:00", "Europe/Berlin")
+    both = ("--owner", "user:2", "--timezone", "Europe/Berlin", "--start", "2026-03-06 10:00")
+    assert start_of(call, made, *both) == "2026-03-06T09:00:00+00:00"
+    assert start_of(call, made, "--start", "2026-03-06 11:00") == "2026-03-06T10:00:00+00:00"
 
 
 def test_a_meeting_in_the_zone_of_the_settings_keeps_it(

@@ -110,7 +110,8 @@ def test_numbers_are_read_as_people_write_them(
 
 @pytest.mark.parametrize(("amount", "value"), [
     ("(123.45)", -123.45), ("($1,234.50)", -1234.5), ("1,234.50-", -1234.5), ("−500", -500), ("-$500", -500), ("- 500 €", -500),
-    ("-500 USD", -500), ("500 CHF", 500), ("CHF 500", 500), ("US$ 500", 500), ("+12.50", 12.5), ("500-", -500), ("Fr. 500", 500),
+    ("-500 USD", -500), ("€ 50,-", 50), ("50,- €", 50), ("1.250,-", 1250), ("CHF 80.-", 80), ("80,--", 80), ("-80.-", -80), ("5 Euro", 5),
+    ("1.5E+07", 15000000), ("500 CHF", 500), ("CHF 500", 500), ("US$ 500", 500), ("+12.50", 12.5), ("500-", -500), ("Fr. 500", 500),
     ("kr 500", 500), ("500 zł", 500), ("R$ 1.234,50", 1234.5), ("(500 €)", -500),
 ])  # fmt: skip
 def test_a_number_keeps_its_sign(store: CrmStore, run: Import, amount: str, value: float) -> None:
@@ -121,7 +122,7 @@ def test_a_number_keeps_its_sign(store: CrmStore, run: Import, amount: str, valu
 
 
 @pytest.mark.parametrize("amount", [
-    "12%", "~5000", "ab 5000", "100-200", "5k", "1.5 Mio.", "$5M", "5000 pcs", "(500", "500)", "--5", "(-5)", "1e5", "5 000 000 approx",
+    "12%", "~5000", "ab 5000", "100-200", "5k", "1.5 Mio.", "$5M", "5000 pcs", "(500", "500)", "--5", "(-5)", "-5-", ",-", "5 000 000 approx",
     "1/2", "500 EUR USD",
 ])  # fmt: skip
 def test_what_says_more_than_a_number_is_named_and_not_cut(run: Import, amount: str) -> None:
