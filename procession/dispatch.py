@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from procession.errors import FINAL, InputError, Place, ProcessionError, foreseen
-from procession.expressions import evaluate, fill
+from procession.expressions import Fillable, Text, evaluate, fill
 from procession.inputs import checked
 from procession.plan import Plan, Trigger
 from procession.ports import Actor, Event, Instance, Ports, Start, Unit
@@ -246,7 +246,7 @@ def _start(
         for name, value in inputs.items()
     }
     given = {i.name: inputs.get(i.name, i.default) for i in plan.inputs}
-    key = _key(fill(plan.key, {**given, "inputs": given, "trigger": trigger}))
+    key = _key(plan.key, {**given, "inputs": given, "trigger": trigger})
     about = next((str(value) for value in inputs.values() if isinstance(value, Record)), "")
     return Start(
         plan.process, plan.digest, f"{plan.title}: {about}" if about else plan.title,
@@ -254,9 +254,17 @@ def _start(
     )  # fmt: skip
 
 
-def _key(value: Any) -> str:
-    """A record is itself, whatever its name. One that is empty is nobody's key: those of whom nothing is known are not
-    one and the same."""
+def _key(key: Fillable, names: Mapping[str, Any]) -> str:
+    """A record is itself, whatever its name, also as one part of a text. One whose expressions are all empty is nobody's key:
+    those of whom nothing is known are not one and the same."""
+    parts = key.parts if isinstance(key, Text) else (key,)
+    known = [_identity(fill(part, names)) for part in parts if not isinstance(part, str)]
+    rest = iter(known)
+    written = "".join(part if isinstance(part, str) else next(rest) for part in parts)
+    return written if any(known) or not known else ""
+
+
+def _identity(value: Any) -> str:
     return "" if value is None else str(ref_of(value) if isinstance(value, Record) else value).strip()
 
 

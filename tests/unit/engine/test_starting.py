@@ -193,6 +193,31 @@ def test_records_of_one_name_are_not_one_key(office, mode):
 
 
 @pytest.mark.parametrize("mode", ["single", "restart"])
+def test_a_record_is_itself_as_a_part_of_a_key_too(office, mode):
+    office.deploy(INVITE.replace('"{{ KEY }}"', '"{{ meeting }}/{{ meeting.owner }}"').replace("MODE", mode))
+
+    save_three_of_one_name(office)
+    office.work()
+
+    assert office.states() == ["completed"] * 3
+    first, second = (str(office.known[f"task {number}"]) for number in range(2))
+    assert [one.key for one in office.instances()][:2] == [f"{first}/{office.known['bob']}", f"{second}/"]
+
+
+def test_a_key_of_which_all_parts_are_empty_is_nobodys(office):
+    office.deploy(
+        INVITE.replace('"{{ KEY }}"', '"of {{ meeting.location }} {{ meeting.owner }}"').replace(
+            "MODE", "single"
+        )
+    )
+
+    save_three_of_one_name(office)
+    office.work()
+
+    assert office.states() == ["completed"] * 3
+
+
+@pytest.mark.parametrize("mode", ["single", "restart"])
 @pytest.mark.parametrize("key", ["meeting.owner", "meeting.location"])
 def test_an_empty_key_is_nobodys(office, mode, key):
     """Those of whom nothing is known are not one."""
