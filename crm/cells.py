@@ -135,7 +135,7 @@ def _moment(text: str, zone: str) -> datetime:
         hint = "Write it as 2026-12-31T09:00+01:00, give the row an owner or a time zone, or give --timezone."
         raise InputError(f"it is not said in which time zone {text!r} is.", hint=hint)
     try:
-        return times.parse_moment(moment, times.zone(zone) if zone else None)
+        return times.parse_moment(_iso(text), times.zone(zone) if zone else None)
     except ValueError as error:
         raise InputError(str(error)) from None
 

@@ -102,7 +102,7 @@ def new_identity(
         InputError: it is the database that was worked on last from here, or nobody has worked on it.
     """
     if not is_a_copy:
-        _refuse_the_original(ports)
+        _refuse_the_original(ports, witness)
     now = ports.clock.now()
     with ports.store.unit() as unit:
         mails: Sequence[ListedMail] = ()
@@ -120,15 +120,18 @@ def new_identity(
     return Restored(mails=len(mails), instances=len(live), events=events)
 
 
-def _refuse_the_original(ports: Ports) -> None:
-    """A copy is held as soon as it is looked at: what is known of the original is not beside it."""
+def _refuse_the_original(ports: Ports, witness: Witness) -> None:
+    """A copy is held as soon as it is looked at: what is known of the original is not beside it. Where it is, the database
+    is the original, which was put back from a backup."""
+    mark = witness.mark()
     ports.engine.look()
     with ports.store.unit(write=False) as unit:
-        is_held = unit.journal.standing().held
-    if not is_held:
+        standing = unit.journal.standing()
+    if not standing.held or (mark and mark.installation == standing.identity.installation):
         raise InputError(
             "nothing says that this database is a copy of another one: what it has queued and under way would be cancelled",
-            hint="If it is one (its folder was copied as a whole, or before any engine worked on it), give --yes.",
+            hint="If it is one (its folder was copied as a whole, or before any engine worked on it), give --yes."
+            " For one that was put back from a backup: procession restored --go-on, or --drop-due.",
         )
 
 

@@ -198,6 +198,7 @@ def parse_moment(value: object, zone: tzinfo | None = None) -> datetime:
     Raises:
         ValueError: it is no moment, or it has no offset and there is no `zone`, or that has no such time, or has it twice.
     """
+    value = _day_alone(value)
     if isinstance(value, date) and not isinstance(value, datetime):
         midnight = datetime.combine(value, time.min)
         return midnight.replace(tzinfo=zone) if zone else parse_moment(midnight)
@@ -207,6 +208,16 @@ def parse_moment(value: object, zone: tzinfo | None = None) -> datetime:
     if zone is None:
         raise ValueError(f"{moment.isoformat()!r} names no time zone. Write it as 2026-03-06T10:00+01:00.")
     return _once(moment, zone)
+
+
+def _day_alone(value: object) -> object:
+    """A text that is a date and no more, as that date."""
+    if isinstance(value, str) and len(value.strip()) == len("2026-03-06"):
+        try:
+            return date.fromisoformat(value.strip())
+        except ValueError:
+            return value
+    return value
 
 
 class AmbiguousTimeError(ValueError):

@@ -77,19 +77,25 @@ def _below(given: Path, application: Application) -> Collection[Path]:
     Raises:
         InputError: there is none.
     """
-    path = given.resolve(strict=True)
-    files = path.rglob("*") if path.is_dir() else [path]
-    processes, templates = application.processes.resolve(), application.template_folder.resolve()
+    given.resolve(strict=True)
+    files = given.absolute().rglob("*") if given.is_dir() else [given.absolute()]
+    processes, templates = (
+        {folder.absolute(), folder.resolve()}
+        for folder in (application.processes, application.template_folder)
+    )
     found = [
-        file
+        file.resolve()
         for file in files
-        if (file.suffix in (".yaml", ".yml") and file.is_relative_to(processes))
-        or file.is_relative_to(templates)
+        if (file.suffix in (".yaml", ".yml") and _is_in(processes, file)) or _is_in(templates, file)
     ]
     if found:
         return found
     where = f"Processes are the .yaml files in {application.processes.name}, templates the folders in {application.template_folder.name}."
     raise InputError(f"{str(given)!r} is no process of this project, and no template", hint=where)
+
+
+def _is_in(folders: Collection[Path], file: Path) -> bool:
+    return any(file.is_relative_to(folder) or file.resolve().is_relative_to(folder) for folder in folders)
 
 
 def _of_a_mail(problem: ProcessError, wanted: Collection[Path]) -> bool:

@@ -174,7 +174,8 @@ def test_the_original_is_not_taken_for_a_copy(greeted: Path, call: Call) -> None
     assert said.code == 2
     assert said.err.endswith(
         "Nothing says that this database is a copy of another one: what it has queued and under way would be cancelled. If it"
-        " is one (its folder was copied as a whole, or before any engine worked on it), give --yes.\n"
+        " is one (its folder was copied as a whole, or before any engine worked on it), give --yes. For one that was put"
+        " back from a backup: procession restored --go-on, or --drop-due.\n"
     )
     assert call("instances", "show", "3", "--json").json["state"] == "ready"
 

@@ -157,6 +157,15 @@ def test_check_of_what_is_no_process_and_no_template_is_wrong_use(greet: Path, c
     )
 
 
+def test_check_of_a_link_to_a_process_is_of_that_process(greet: Path, call: Call, tmp_path: Path) -> None:
+    greet.rename(tmp_path / "elsewhere.yaml")
+    greet.symlink_to(tmp_path / "elsewhere.yaml")
+
+    said = call("check", "processes/greet.yaml")
+
+    assert (said.code, said.err) == (0, "1 process, no problem.\n")
+
+
 def test_check_of_a_template_is_of_the_processes_that_send_it(greet: Path, call: Call) -> None:
     said = call("check", "templates/meeting_new")
 

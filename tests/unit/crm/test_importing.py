@@ -139,6 +139,7 @@ subject,start,timezone
 A,2027-03-28 02:30,Europe/Berlin
 B,2026-10-25 02:30,Europe/Berlin
 C,2026-10-25 02:30,Berlin
+D,2026-09-06,America/Santiago
 """
 
     found = problems(run("activity", text))

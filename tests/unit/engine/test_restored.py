@@ -719,6 +719,25 @@ def test_a_folder_that_was_copied_as_a_whole_is_not_held(house: House, tmp_path:
     assert len(house.post.mails) == 2
 
 
+def test_the_original_that_was_put_back_is_no_copy(house: House) -> None:
+    house.greet(LATER)
+    house.work()
+    backup = house.backup()
+    house.greet()
+    house.work()
+    house.put_back(backup)
+    house.work()
+    assert house.standing().held
+
+    with pytest.raises(
+        InputError, match="nothing says that this database is a copy of another one"
+    ) as refused:
+        restoring.new_identity(house.office.ports, house.witness, ANNA, keep=False)
+
+    assert "procession restored --go-on" in refused.value.hint
+    assert house.standing().held
+
+
 def test_a_folder_that_was_copied_as_a_whole_is_a_copy_if_a_person_says_so(house: House) -> None:
     house.greet(LATER)
     house.work()

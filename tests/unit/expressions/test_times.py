@@ -210,10 +210,11 @@ def test_a_time_that_a_zone_does_not_have_or_has_twice_is_named(text, zone, prob
     assert str(caught.value) == problem
 
 
-def test_a_day_whose_midnight_is_left_out_begins_with_its_first_moment():
+@pytest.mark.parametrize("day", [date(2027, 3, 28), "2027-03-28", " 2027-03-28 "])
+def test_a_day_whose_midnight_is_left_out_begins_with_its_first_moment(day):
     beirut = ZoneInfo("Asia/Beirut")
 
-    found = times.parse_moment(date(2027, 3, 28), beirut)
+    found = times.parse_moment(day, beirut)
 
     assert found.astimezone(UTC) == datetime(2027, 3, 27, 22, tzinfo=UTC)
     assert found.astimezone(UTC).astimezone(beirut).isoformat() == "2027-03-28T01:00:00+03:00"
