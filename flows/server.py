@@ -53,6 +53,8 @@ TUNED = {
     "PREFECT_SERVER_API_KEEPALIVE_TIMEOUT": "60",
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
     "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(60 * 24 * 3600),
+    # a page from elsewhere can send what changes something without being asked; it cannot know the token
+    "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true",
     # the UI asks the server it came from, whatever its port is
     "PREFECT_SERVER_UI_API_URL": "/api",
     "DO_NOT_TRACK": "1",

@@ -14,6 +14,7 @@ import pytest
 from prefect_world import eventually
 
 from flows import empty_database, server
+from flows.client import connected
 from procession.errors import ConfigurationError
 
 pytestmark = pytest.mark.acceptance
@@ -67,6 +68,21 @@ def test_a_web_page_from_elsewhere_may_neither_read_nor_ask(tmp_path: Path) -> N
 
     ours = started.url.removesuffix("/api")
     assert allowed == {"https://evil.example": None, ours: ours}
+
+
+def test_a_page_from_elsewhere_cannot_change_what_the_server_has(tmp_path: Path) -> None:
+    """A browser sends such a request without asking first: it has no header that needs that."""
+    with server.serve(tmp_path) as started:
+        sent = httpx.post(
+            f"{started.url}/flows/", content=b'{"name": "evil"}', headers={"Origin": "http://evil.example"}
+        )
+        with connected(started.url) as client:
+            flows = [flow.name for flow in client.read_flows()]
+            client.create_flow_from_name("ours")
+            ours = [flow.name for flow in client.read_flows()]
+
+    assert sent.status_code == 403
+    assert (flows, ours) == ([], ["ours"])
 
 
 def test_the_server_gets_none_of_our_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
