@@ -113,9 +113,10 @@ def _what(field: Any) -> str:
     if (
         not field.is_required()
         and field.default not in (None, "", (), [])
-        and isinstance(field.default, (str, int))
+        and isinstance(field.default, (str, int, float, list))
     ):
-        said += f" Default: `{field.default}`."
+        default = field.default if not isinstance(field.default, list) else f"[{', '.join(field.default)}]"
+        said += f" Default: `{default}`."
     return said.replace("|", "\\|")
 
 
@@ -380,7 +381,7 @@ Without `key`, `single` and `restart` mean one instance of the process. A record
 empty (`{{ contact.phone }}` of a contact without), nobody else is about the same, and the instance runs by itself."""
 
 HISTORY = """\
-With it, every effect (a mail, a record that was made, changed or deleted, a `notify`) leaves a line in that record's History; without it,
+With it, every effect (a mail, a record that was made, changed or deleted) leaves a line in that record's History; without it,
 in the History of the record that it changes. So it is, too, where what stands behind `on` is empty."""
 
 RETRY = """\
@@ -423,7 +424,7 @@ A template is [Jinja](https://jinja.palletsprojects.com/templates/) in a sandbox
 {% block heading %}{{ meeting.subject }}{% endblock %}
 {% block preview %}{{ meeting.start | date }}{% endblock %}
 {% block content %}
-<p>Hello {{ recipient.first_name or recipient.name }},</p>
+<p>Hello {{ recipient.name }},</p>
 <p>we meet on {{ meeting.start | date("full") }} at {{ meeting.start | time }} ({{ meeting.start | zone }}).</p>
 <p>{{ sender.name }}</p>
 {% endblock %}
@@ -439,7 +440,7 @@ A template is [Jinja](https://jinja.palletsprojects.com/templates/) in a sandbox
 |---|---|
 | inputs, `outputs`, `vars`, `process`, `trigger` | What the step sees: [Expressions](expressions.md). A template without a step sees only what `--with` gives it. |
 | `with:` of the step | Values of its own. |
-| `recipient`, `sender` | `name`, `email`, `first_name`, `last_name`, `salutation`, `language`, `timezone`, and what the record has: `phone`, `signature` … |
+| `recipient`, `sender` | The contact or user: `name`, `email`, `phone`, `timezone`; of a contact also `first_name`, `last_name`, `salutation`, `language` …, of a user `signature`. Somebody without a record has a name and an address; all else of them is empty. |
 | `language`, `timezone` | Those in which this mail is written. |"""
 
 TEMPLATE_FILTERS = """\

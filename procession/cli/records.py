@@ -158,7 +158,7 @@ def list_(
     columns = COLUMNS.get(name) or tuple(known)[:UNLISTED]
     output.table(
         (name, *columns),
-        [(str(ref_of(record)), *(_in_list(record, column) for column in columns)) for record in rows],
+        [(str(ref_of(record)), *(_in_list(now, record, column) for column in columns)) for record in rows],
     )
     output.note(f"{count(len(rows), name)}{' (there are more: --limit)' if more else ''}.")
 
@@ -367,12 +367,12 @@ def _field(name: str, fields: Mapping[str, Field], entity: str) -> Field:
     return fields[name]
 
 
-def _in_list(record: Record, column: str) -> str:
+def _in_list(now: Session, record: Record, column: str) -> str:
     """A cell of a list: short, and a meeting is called one."""
     fields = fields_of(record)
     if column == "type" and fields.get("is_meeting"):
         return "meeting"
-    return output.brief(_cell(fields.get(column), ref=False), LONGEST_CELL)
+    return output.brief(_cell(fields.get(column), ref=False, zone=zone_shown(now, record)), LONGEST_CELL)
 
 
 def _cell(value: Any, *, ref: bool = True, zone: tzinfo | None = None) -> str:
@@ -386,7 +386,7 @@ def _cell(value: Any, *, ref: bool = True, zone: tzinfo | None = None) -> str:
         case Record():
             return f"{value} ({ref_of(value)})" if ref else str(value)
     if hasattr(value, "tzinfo"):
-        return output.zoned_time(value, zone) if ref else output.short_time(value)
+        return output.zoned_time(value, zone)
     return str(value)
 
 

@@ -111,6 +111,7 @@ def test_a_meeting_in_the_zone_of_the_settings_keeps_it(
 
     assert (made["start"], made["timezone"]) == ("2026-11-30T11:00:00+00:00", "Pacific/Auckland")
     assert "2026-12-01 00:00 NZDT" in call("crm", "show", made["ref"]).out
+    assert "2026-12-01 00:00 NZDT" in call("crm", "list", "meetings", "--limit", "100").out
 
 
 def test_a_time_that_comes_twice_is_named(project: Path, call: Call) -> None:
