@@ -30,6 +30,7 @@ from procession.perform import Result, perform, worth_another_try, write
 from procession.plan import Plan, Retry, Step
 from procession.ports import Checkpoint, End, Instance, Ports
 from procession.position import Turn
+from procession.remaining import still_running
 from procession.run import Run
 from procession.steps.kind import Context, Outcome
 from procession.values import writable
@@ -64,9 +65,9 @@ def advance(
             if len(instances) == 1:
                 return [_give_up(plan, instances[0], error, ports)]
     # What the others have done is written: each half goes on from there, and soon the one is alone.
-    half = len(instances) // 2
-    halves = instances[:half], instances[half:]
-    return [end for some in halves for end in advance(plan, some, ports, wrap, again=True)]
+    left, ends = still_running(instances, ports)
+    halves = left[: len(left) // 2], left[len(left) // 2 :]
+    return ends + [end for some in halves if some for end in advance(plan, some, ports, wrap, again=True)]
 
 
 def _segment(

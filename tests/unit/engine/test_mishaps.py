@@ -465,3 +465,37 @@ def test_what_was_done_before_a_batch_is_halved_is_not_done_again(office, monkey
         assert len(unit.records.find("activity", {"subject": "Call"}, limit=100)) == 12
         assert len(unit.records.find("activity", {"subject": "Call again"}, limit=100)) == 11
     assert office.states().count("incident") == 1
+
+
+def test_what_had_ended_before_a_batch_is_halved_is_not_begun_again(office, monkeypatch):
+    """Functions are called before anything is fenced."""
+    monkeypatch.setattr("procession.run.LARGEST_POSITION", 950)
+    called = []
+    functions = {**office.ports.functions, "double": lambda number: called.append(number) or number}
+    office.ports = replace(office.ports, functions=functions)
+    plan = office.deploy("""
+        process: p
+        inputs: {deal: {type: record, of: opportunity}}
+        triggers: [{record: opportunity, events: [added], inputs: {deal: "{{ record }}"}}]
+        mode: parallel
+        steps:
+          - call: {function: double, args: {number: "{{ deal.amount }}"}}
+          - if: deal.amount == 5
+            then:
+              - set: {text: "{{ deal.name }}"}
+              - create_activity: {type: call, subject: Call, opportunity: "{{ deal }}"}
+              - create_activity: {type: call, subject: Again, opportunity: "{{ deal }}"}
+            else:
+              - create_activity: {type: call, subject: Other, opportunity: "{{ deal }}"}
+              - create_activity: {type: call, subject: Other, opportunity: "{{ deal }}"}
+    """)
+    for number in range(12):
+        office.given(f"deal {number}", "opportunity", name="x" * (1_200 if number == 5 else 3), amount=number)
+    engine = office.engine()
+    engine.planner.plan(engine._glance())
+
+    ends = advance(plan, claim(office.ports, 100), office.ports)
+
+    assert sorted(called) == list(range(12))
+    assert sorted(end.state for end in ends) == ["completed"] * 11 + ["incident"]
+    assert sorted(office.states()) == ["completed"] * 11 + ["incident"]
