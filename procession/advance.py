@@ -64,10 +64,10 @@ def advance(
         except FINAL as error:
             if len(instances) == 1:
                 return [_give_up(plan, instances[0], error, ports)]
-    # What the others have done is written: each half goes on from there, and soon the one is alone.
-    left, ends = still_running(instances, ports)
-    halves = left[: len(left) // 2], left[len(left) // 2 :]
-    return ends + [end for some in halves if some for end in advance(plan, some, ports, wrap, again=True)]
+        # What the others have done is written: each half goes on from there, and soon the one is alone.
+        left, ends = still_running(instances, ports)
+        halves = left[: len(left) // 2], left[len(left) // 2 :]
+        return ends + [end for some in halves if some for end in advance(plan, some, ports, wrap, again=True)]
 
 
 def _segment(

@@ -499,3 +499,29 @@ def test_what_had_ended_before_a_batch_is_halved_is_not_begun_again(office, monk
     assert sorted(called) == list(range(12))
     assert sorted(end.state for end in ends) == ["completed"] * 11 + ["incident"]
     assert sorted(office.states()) == ["completed"] * 11 + ["incident"]
+
+
+def test_a_database_that_is_away_when_a_batch_is_halved_leaves_all_of_it_to_be_given_back(
+    office, monkeypatch
+):
+    plan = office.deploy(ON_DEAL)
+    deals(office, "one", "two", "three")
+    engine = office.engine()
+    engine.planner.plan(engine._glance())
+    claimed = claim(office.ports, 100)
+
+    def away(*_):
+        raise ConfigurationError("The database cannot be used: it is away.")
+
+    def broken(*_, **__):
+        raise PermanentError("a bug")
+
+    monkeypatch.setattr("procession.advance.still_running", away)
+    monkeypatch.setattr("procession.advance.perform", broken)
+    with pytest.raises(ConfigurationError):
+        advance(plan, claimed, office.ports)
+    monkeypatch.undo()
+
+    assert office.ports.engine.give_back() == len(claimed) == 3
+    office.work()
+    assert office.states() == ["completed"] * 3
