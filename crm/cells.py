@@ -80,7 +80,12 @@ def _number(text: str, *, decimal_comma: bool) -> float:
     signs = (
         [found[name] for name in ("open", "sign", "inner", "after", "last") if found[name]] if found else []
     )
-    if not found or len(signs) > 1 or bool(found["open"]) != bool(found["close"]):
+    if (
+        not found
+        or len(signs) > 1
+        or (found["cents"] and found["last"])
+        or bool(found["open"]) != bool(found["close"])
+    ):
         raise InputError(f"{text!r} is not a number.")
     digits = found["digits"] + (f"{found['cents']}0" if found["cents"] else "")
     decimal, thousands = (",", ".") if _has_decimal_comma(digits, usual=decimal_comma) else (".", ",")

@@ -41,17 +41,17 @@ def placed(whole: dict[str, Any], zones: Mapping[int, str]) -> dict[str, Any]:
     Args:
         zones: of the owners, by their numbers.
     """
-    if is_to_be_placed(whole):
+    if _lacks_a_zone(whole):
         whole["timezone"] = zones.get(_owner(whole), "")
     return whole
 
 
-def is_to_be_placed(whole: Values) -> bool:
+def _lacks_a_zone(whole: Values) -> bool:
     has_moment = any(whole.get(name) for name in MOMENTS)
     return has_moment and not whole.get("timezone") and bool(_owner(whole))
 
 
-def replaced(changed: Mapping[Ref, dict[str, Any]], before: Mapping[int, Values]) -> dict[Ref, int]:
+def to_be_placed(changed: Mapping[Ref, dict[str, Any]], before: Mapping[int, Values]) -> dict[Ref, int]:
     """Activities that get a moment or an owner and have no zone yet, with their owners' numbers."""
     wholes = {ref: {**before[ref.id], **values} for ref, values in changed.items()}
     return {
@@ -59,7 +59,7 @@ def replaced(changed: Mapping[Ref, dict[str, Any]], before: Mapping[int, Values]
         for ref, whole in wholes.items()
         if changed[ref].keys() & {*MOMENTS, "owner"}
         and "timezone" not in changed[ref]
-        and is_to_be_placed(whole)
+        and _lacks_a_zone(whole)
     }
 
 

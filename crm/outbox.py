@@ -55,15 +55,13 @@ _INSERT_PARTICIPANT = insert(t.participant)
 _OF_STEPS = select(_M.activity_id, _M.message_id, _M.instance_id, _M.path, _M.round, _M.part)
 _OF_STEP = _OF_STEPS.where(_M.instance_id.in_(IDS), _M.path == bindparam("path"))
 _OF_MESSAGE = _OF_STEPS.where(_M.message_id.in_(bindparam("message_ids", expanding=True)))
-_KNOWN = select(_M.message_id).where(
-    _M.message_id.in_(bindparam("message_ids", expanding=True)), _M.direction == "out"
-)
 _ACCOUNTS = select(t.contact.c.id, t.contact.c.account_id).where(t.contact.c.id.in_(IDS))
 _LISTED_OF_IT = (
     _M.activity_id, _M.message_id, _M.to, _M.cc, _M.bcc, _M.state, _M.attempts, _M.not_before, _M.instance_id, _M.path,
     _M.round, _M.detail, _M.claimed_by, _M.redirected_to,
 )  # fmt: skip
 _IS_OURS = _M.direction == "out"
+_KNOWN = select(_M.message_id).where(_M.message_id.in_(bindparam("message_ids", expanding=True)), _IS_OURS)
 _ENVELOPES = (
     select(*_LISTED_OF_IT, _M.sender, _M.on_unknown, t.email_source.c.mime)
     .select_from(t.email_message.join(t.email_source))

@@ -26,7 +26,7 @@ from crm.changes import (
     on_its_way,
     placed,
     refs_in,
-    replaced,
+    to_be_placed,
 )
 from crm.checks import accept, accept_new
 from crm.events import Saved, tell
@@ -134,7 +134,7 @@ def _connected(
 
 
 def _place(connection: Connection, changed: dict[Ref, dict[str, Any]], before: Mapping[int, Values]) -> None:
-    owners = replaced(changed, before)
+    owners = to_be_placed(changed, before)
     zones = _must_exist(connection, {Ref("user", owner) for owner in owners.values()})
     for ref, owner in owners.items():
         if zone := zones[owner]:

@@ -24,7 +24,7 @@ from crm.changes import (
     on_its_way,
     placed,
     refs_in,
-    replaced,
+    to_be_placed,
 )
 from crm.checks import accept, accept_new
 from crm.events import Saved, rows_of
@@ -113,7 +113,7 @@ class MemoryRecords:
                 answers[place] = names
             changed = differences(mine, before)
             if entity == "activity":
-                for ref, owner in replaced(changed, before).items():
+                for ref, owner in to_be_placed(changed, before).items():
                     if zone := self._zones().get(owner):
                         changed[ref]["timezone"] = zone
             self._write(entity, changed, now)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from tzlocal import get_localzone_name
 
 from procession.application import Application, load
 from procession.cli import output
@@ -122,6 +121,8 @@ def write_project(target: Path, settings: str = "") -> Iterator[Path]:
 
 def _zone_here() -> str:
     """That of this machine, as people call it."""
+    from tzlocal import get_localzone_name
+
     from procession.times import zone
 
     try:

@@ -35,7 +35,6 @@ LISTED: Mapping[str, Mapping[str, Any]] = {
     "email": {"type": "email"},
 }
 """The same, to look activities up."""
-MOMENTS = frozenset({"start", "end", "due"})
 LONGEST_CELL = 80
 
 UNLISTED = 3
@@ -236,11 +235,12 @@ def save(
     now = session(context)
     ref = now.ref(what) if ":" in what else None
     entity = ref.entity if ref else "activity" if what in KINDS else _entity_to_save(what, now)
-    flags = {n for n, f in now.application.schema.entity(entity).fields.items() if f.type.name == "bool"}
+    known = now.application.schema.entity(entity).fields
+    flags, moments = ({n for n, f in known.items() if f.type.name == type_} for type_ in ("bool", "datetime"))
     written = options(context.args, flags)
     zone = zone_written(now, read_record(now, ref) if ref else None, written)
     values = _typed(now, entity, written, "", zone)
-    if zone is None and entity == "activity" and MOMENTS & written.keys():
+    if zone is None and entity == "activity" and moments & written.keys():
         values["timezone"] = str(now.application.timezone)
     _check_span(now, ref, values)
     if not ref:

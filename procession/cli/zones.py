@@ -27,7 +27,7 @@ def zone_written(now: Session, kept: Record | None, written: Mapping[str, str]) 
         InputError: there is no such zone.
     """
     fields = fields_of(kept) if kept else {}
-    name = written.get("timezone") or fields.get("timezone")
+    name = written["timezone"] if "timezone" in written else fields.get("timezone")
     if not name:
         owner = _user(now, written["owner"]) if written.get("owner") else fields.get("owner")
         name = _zone_of_user(None if written.get("owner") == "" else owner)

@@ -99,6 +99,9 @@ def test_a_meeting_stays_in_its_zone_when_it_is_given_to_somebody_else(
     both = ("--owner", "user:2", "--timezone", "Europe/Berlin", "--start", "2026-03-06 10:00")
     assert start_of(call, made, *both) == "2026-03-06T09:00:00+00:00"
     assert start_of(call, made, "--start", "2026-03-06 11:00") == "2026-03-06T10:00:00+00:00"
+    assert (
+        start_of(call, made, "--timezone", "", "--start", "2026-03-06 11:00") == "2026-03-06T16:00:00+00:00"
+    )
 
 
 def test_a_meeting_in_the_zone_of_the_settings_keeps_it(

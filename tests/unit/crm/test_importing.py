@@ -122,7 +122,7 @@ def test_a_number_keeps_its_sign(store: CrmStore, run: Import, amount: str, valu
 
 
 @pytest.mark.parametrize("amount", [
-    "12%", "~5000", "ab 5000", "100-200", "5k", "1.5 Mio.", "$5M", "5000 pcs", "(500", "500)", "--5", "(-5)", "-5-", ",-", "5 000 000 approx",
+    "12%", "~5000", "ab 5000", "100-200", "5k", "1.5 Mio.", "$5M", "5000 pcs", "(500", "500)", "--5", "(-5)", "-5-", ",-", "50,---", "5 000 000 approx",
     "1/2", "500 EUR USD",
 ])  # fmt: skip
 def test_what_says_more_than_a_number_is_named_and_not_cut(run: Import, amount: str) -> None:
