@@ -13,7 +13,13 @@ from typing import Any, get_args
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 MADE = "<!-- Made by `python3 .ci/dev.py docs` from the registries of the program; do not edit. -->"
-GROUPS = {"data": "Data", "comm": "Mail and History", "flow": "Order of steps", "other": "Other"}
+GROUPS = {
+    "data": "Data",
+    "comm": "Mail and History",
+    "flow": "Order of steps",
+    "waiting": "Waiting",
+    "other": "Other",
+}
 
 
 def main() -> None:

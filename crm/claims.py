@@ -18,12 +18,12 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    Update,
     and_,
     bindparam,
     case,
     delete,
     exists,
-    func,
     null,
     select,
     text,
@@ -35,7 +35,8 @@ from crm import journal as j
 from crm.engines import NOT_HELD
 from crm.outbox import cancel_mails
 from crm.statements import IDS, NOW, Part, portions
-from procession.ports import LIVE, End, Instance, Released
+from crm.waits import FORGET_WAITS
+from procession.ports import LIVE, End, Instance, InstanceState, Released
 
 MOST_DEATHS = 2
 """One that so many engines died with runs alone from then on (`deaths > 1` in the indexes); if one dies with it even
@@ -54,7 +55,7 @@ _TURN = text("SELECT pg_advisory_xact_lock(20471105)")
 _I = j.instance.c
 _READY, _RUNNING = text("instance.state = 'ready'"), text("instance.state = 'running'")
 _SUSPECT, _UNSUSPECT = text("instance.deaths > 1"), text("instance.deaths <= 1")
-_WAITING = text("instance.state IN ('ready', 'incident')")
+_AT_REST = text("instance.state IN ('ready', 'waiting', 'incident')")
 _ASKED = _I.stop_requested.is_not(None)
 _NOBODY = {"engine_id": null()}
 
@@ -74,11 +75,11 @@ _BEGINS = _I.after_id.is_(None) | ~exists().where(_before.c.id == _I.after_id, _
 """Of a successor: the one before it has ended."""
 
 
-def _due(*conditions: ColumnElement[bool] | Any) -> Select[Any]:
+def _ready(*conditions: ColumnElement[bool] | Any) -> Select[Any]:
     return (
         select(_I.id)
-        .where(_READY, _I.due <= NOW, _BEGINS, NOT_HELD, _IS_ENGINE, *conditions)
-        .order_by(_I.due, _I.id)
+        .where(_READY, _BEGINS, NOT_HELD, _IS_ENGINE, *conditions)
+        .order_by(_I.id)
         .limit(bindparam("limit"))
         .with_for_update(skip_locked=True, of=j.instance)
     )
@@ -91,14 +92,14 @@ def _claim(query: Select[Any], *, alone: bool) -> Any:
         "fencing_token": _I.fencing_token + 1,
         "alone": alone,
     }
-    return update(j.instance).where(_among(query.cte("due_now"))).values(values).returning(*j.instance.c)
+    return update(j.instance).where(_among(query.cte("ready_now"))).values(values).returning(*j.instance.c)
 
 
 _CAN_RUN = _I.digest.not_in(bindparam("not_of", expanding=True))
-_CLAIM = _claim(_due(_UNSUSPECT, _CAN_RUN), alone=False)
-_CLAIM_THESE = _claim(_due(_UNSUSPECT, _CAN_RUN, _I.id.in_(IDS)), alone=False)
-_CLAIM_SUSPECT = _claim(_due(_SUSPECT, _CAN_RUN), alone=True)
-_CLAIM_THIS_SUSPECT = _claim(_due(_SUSPECT, _CAN_RUN, _I.id.in_(IDS)), alone=True)
+_CLAIM = _claim(_ready(_UNSUSPECT, _CAN_RUN), alone=False)
+_CLAIM_THESE = _claim(_ready(_UNSUSPECT, _CAN_RUN, _I.id.in_(IDS)), alone=False)
+_CLAIM_SUSPECT = _claim(_ready(_SUSPECT, _CAN_RUN), alone=True)
+_CLAIM_THIS_SUSPECT = _claim(_ready(_SUSPECT, _CAN_RUN, _I.id.in_(IDS)), alone=True)
 _MINE = _locked(select(_I.id).where(_I.id.in_(IDS), _RUNNING, _I.fencing_token == bindparam("token")))
 _STOPPED = {
     "result": case((_ASKED, _I.stop_requested), else_=_I.result),
@@ -145,11 +146,12 @@ _END = (
         state=bindparam("new_state"),
         result=bindparam("new_result"),
         error=bindparam("new_error", type_=_I.error.type),
-        due=func.coalesce(bindparam("new_due", type_=_I.due.type), _I.due),
         **_NOBODY,
     )
 )
 _OVER = _END.values(ended_at=NOW, live_key=null())
+_WOKEN = exists().where(j.wait.c.instance_id == _I.id, j.wait.c.woken_at.is_not(None))
+_REST = _END.values(state=case((_WOKEN, "ready"), else_="waiting"))
 _FORGET_POSITIONS = delete(j.position).where(j.position.c.instance_id.in_(IDS))
 _FORGET_VALUES = delete(j.kept_value).where(j.kept_value.c.instance_id.in_(IDS))
 _LOCK = select(_I.id, _I.live_key, _I.after_id).where(_I.id.in_(IDS)).order_by(_I.id).with_for_update()
@@ -162,7 +164,7 @@ _GIVE_KEY_BACK = (
 """Of a successor that was cancelled before it began: the one before it still runs."""
 _CANCEL = (
     update(j.instance)
-    .where(_I.id.in_(IDS), _WAITING)
+    .where(_I.id.in_(IDS), _AT_REST)
     .values(state="cancelled", result=bindparam("reason"), ended_at=NOW, live_key=null())
     .returning(_I.id)
 )
@@ -175,7 +177,7 @@ _ASK = (
 _RESUME = (
     update(j.instance)
     .where(and_(_I.id == bindparam("number"), text("instance.state = 'incident'")))
-    .values(state="ready", due=NOW, error=null(), deaths=0)
+    .values(state="ready", error=null(), deaths=0)
     .returning(_I.id)
 )
 
@@ -193,14 +195,15 @@ class Claims(Part):
         alone: bool = False,
         not_of: Collection[str] = (),
     ) -> list[Instance]:
-        values: dict[str, Any] = {"engine": engine, "now": now, "not_of": list(not_of)}
+        del now
+        values: dict[str, Any] = {"engine": engine, "not_of": list(not_of)}
         if ids:
             query = _CLAIM_THIS_SUSPECT if alone else _CLAIM_THESE
             values["ids"] = list(ids)
         else:
             query = _CLAIM_SUSPECT if alone else _CLAIM
         rows = self._connection.execute(query, {**values, "limit": 1 if alone else limit})
-        return sorted(map(instance_of, rows), key=lambda instance: (instance.due, instance.id))
+        return sorted(map(instance_of, rows), key=lambda instance: instance.id)
 
     def fence(self, fencing_tokens: Mapping[int, int]) -> set[int]:
         by_token = _by_value(fencing_tokens)
@@ -241,18 +244,17 @@ class Claims(Part):
         """Those that end alike go in one statement."""
         alike: dict[tuple[object, ...], list[End]] = defaultdict(list)
         for end in ends:
-            alike[end.state, end.result, end.due, id(end.error) if end.error else None].append(end)
+            alike[end.state, end.result, id(end.error) if end.error else None].append(end)
         for some in alike.values():
             first, ids = some[0], sorted(end.instance for end in some)
             values = {
                 "new_state": first.state,
                 "new_result": first.result,
                 "new_error": first.error,
-                "new_due": first.due,
                 "now": now,
             }
             for portion in portions(ids):
-                self._connection.execute(_END if first.state in LIVE else _OVER, {**values, "ids": portion})
+                self._connection.execute(_closing(first.state), {**values, "ids": portion})
 
     def forget_positions(self, instances: Collection[int]) -> None:
         forget_positions(self._connection, instances)
@@ -278,7 +280,8 @@ class Claims(Part):
         return count
 
     def resume(self, instance: int, now: datetime) -> bool:
-        return self._connection.execute(_RESUME, {"number": instance, "now": now}).first() is not None
+        del now
+        return self._connection.execute(_RESUME, {"number": instance}).first() is not None
 
     def _lock(self, instances: Collection[int]) -> dict[int, Any]:
         return {
@@ -312,8 +315,16 @@ def take_turns_with_keys(connection: Connection) -> None:
         connection.execute(_TURN)
 
 
+def _closing(state: InstanceState) -> Update:
+    if state == "waiting":
+        return _REST
+    return _END if state in LIVE else _OVER
+
+
 def forget_positions(connection: Connection, instances: Collection[int]) -> None:
+    """And what they wait for."""
     for some in portions(sorted(instances)):
+        connection.execute(FORGET_WAITS, {"ids": some})
         connection.execute(_FORGET_POSITIONS, {"ids": some})
         connection.execute(_FORGET_VALUES, {"ids": some})
 
@@ -337,7 +348,6 @@ def instance_of(row: Row[Any]) -> Instance:
         inputs=row.inputs,
         trigger=row.trigger,
         started_at=row.started_at,
-        due=row.due,
         ended_at=row.ended_at,
         result=row.result,
         error=row.error,

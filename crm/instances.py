@@ -14,6 +14,7 @@ from crm.engines import Engines
 from crm.events import EventLog
 from crm.starting import Starts
 from crm.statements import IDS, NOW, Part, Upsert, portions
+from crm.waits import Waits
 from procession.ports import Checkpoint, Glance, Instance, StepRun
 
 _RECORD = Upsert(
@@ -37,11 +38,13 @@ _RUNNING_IN_PREFECT = select(j.instance.c.id, j.instance.c.flow_run_id).where(_S
 _STATES = {
     "ready": text("instance.state = 'ready'"),
     "running": text("instance.state = 'running'"),
+    "waiting": text("instance.state = 'waiting'"),
 }
 _LOOKED_AT = text("instance.state IN ('failed', 'incident', 'stopped', 'cancelled')")
 _LIVE = union_all(
     select(j.instance.c.process).where(_STATES["ready"]),
     select(j.instance.c.process).where(_STATES["running"]),
+    select(j.instance.c.process).where(_STATES["waiting"]),
     select(j.instance.c.process).where(_LOOKED_AT, text("instance.state = 'incident'")),
 ).subquery("live")  # each by its own partial index
 _LIVE_OF_EACH = select(_LIVE.c.process, func.count().label("live")).group_by(_LIVE.c.process)
@@ -58,11 +61,13 @@ _UNSEEN = (
 
 _GLANCE = text("""\
 SELECT EXISTS (SELECT 1 FROM event WHERE dispatched_at IS NULL) AS pending,
-       EXISTS (SELECT 1 FROM instance WHERE state = 'ready' AND due <= :now AND deaths <= 1
+       EXISTS (SELECT 1 FROM wait WHERE woken_at IS NULL AND due <= :now) AS due,
+       EXISTS (SELECT 1 FROM wait_read) AS live,
+       EXISTS (SELECT 1 FROM instance WHERE state = 'ready' AND deaths <= 1
                AND (after_id IS NULL OR NOT EXISTS (
                    SELECT 1 FROM instance AS predecessor
                    WHERE predecessor.id = instance.after_id AND predecessor.ended_at IS NULL))) AS ready,
-       EXISTS (SELECT 1 FROM instance WHERE state = 'ready' AND deaths > 1 AND due <= :now) AS suspect,
+       EXISTS (SELECT 1 FROM instance WHERE state = 'ready' AND deaths > 1) AS suspect,
        EXISTS (SELECT 1 FROM email_message WHERE state = 'queued' AND not_before <= :now) AS mail,
        EXISTS (SELECT 1 FROM instance WHERE state = 'running'
                AND NOT EXISTS (SELECT 1 FROM engine WHERE engine.id = instance.engine_id))
@@ -82,7 +87,7 @@ class Runs(Part):
     def glance(self, now: datetime) -> Glance:
         row = self._connection.execute(_GLANCE, {"now": now}).one()
         return Glance(
-            bool(row.pending), bool(row.ready), bool(row.suspect), bool(row.mail), bool(row.orphans),
+            bool(row.pending), bool(row.due), bool(row.live), bool(row.ready), bool(row.suspect), bool(row.mail), bool(row.orphans),
             row.planner or 0, row.epoch or 0, row.publication or 0, bool(row.held), row.incarnation or "",
         )  # fmt: skip
 
@@ -168,7 +173,7 @@ class Runs(Part):
         return list(map(instance_of, self._connection.execute(_UNSEEN, {"limit": limit})))
 
 
-class CrmJournal(EventLog, Definitions, Starts, Engines, Claims, Runs):
+class CrmJournal(EventLog, Definitions, Starts, Engines, Claims, Waits, Runs):
     """Implements `procession.ports.Journal`."""
 
 

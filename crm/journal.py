@@ -59,14 +59,15 @@ class Instance(Base, table=True):
     __tablename__ = "instance"
     __table_args__ = (
         CheckConstraint(
-            "state IN ('ready', 'running', 'completed', 'stopped', 'failed', 'cancelled', 'incident')",
+            "state IN ('ready', 'running', 'waiting', 'completed', 'stopped', 'failed', 'cancelled', 'incident')",
             name="state",
         ),
         UniqueConstraint("live_key"),
         UniqueConstraint("process", "trigger_id", "event_id"),
-        index("ix_instance_ready", "due", "id", where=text("state = 'ready'")),
+        index("ix_instance_ready", "id", where=text("state = 'ready'")),
         index("ix_instance_running", "engine_id", where=text("state = 'running'")),
-        index("ix_instance_suspect", "due", "id", where=text("state = 'ready' AND deaths > 1")),
+        index("ix_instance_waiting", "id", where=text("state = 'waiting'")),
+        index("ix_instance_suspect", "id", where=text("state = 'ready' AND deaths > 1")),
         index(
             "ix_instance_shown",
             "flow_run_id",
@@ -95,7 +96,6 @@ class Instance(Base, table=True):
     event_id: int | None = reference("event", on_delete="SET NULL")
     event_at: datetime | None = moment()
     started_at: datetime = moment(required=True)
-    due: datetime = moment(required=True)
     ended_at: datetime | None = moment()
     result: str = string()
     error: dict[str, Any] | None = plain_json()
@@ -147,6 +147,40 @@ class KeptValue(Base, table=True):
     instance_id: int = _of_instance()
     name: str = Field(sa_type=Text, primary_key=True)
     value: Any = plain_json()
+
+
+class Wait(Base, table=True):
+    """What an instance waits for at one of its tokens. `woken_at` is set when it is over; the worker that takes it deletes
+    the row."""
+
+    __tablename__ = "wait"
+    __table_args__ = (
+        UniqueConstraint("instance_id", "scope"),
+        index("ix_wait_due", "due", "id", where=text("woken_at IS NULL AND due IS NOT NULL")),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int | None = primary_key()
+    instance_id: int = reference("instance", on_delete="CASCADE", required=True)
+    scope: int
+    path: str = string()
+    round: str = string()
+    kind: str = string()
+    since: datetime = moment(required=True)
+    due: datetime | None = moment()
+    woken_at: datetime | None = moment()
+
+
+class WaitRead(Base, table=True):
+    """What the moment of a wait was computed from: it is woken when this field changes, or the record is deleted."""
+
+    __tablename__ = "wait_read"
+    __table_args__ = (index("ix_wait_read_record", "entity", "record_id"),)
+
+    wait_id: int = Field(foreign_key="wait.id", sa_type=ID, primary_key=True, ondelete="CASCADE")
+    entity: str = Field(sa_type=Text, primary_key=True)
+    record_id: int = Field(sa_type=ID, primary_key=True)
+    field: str = Field(sa_type=Text, primary_key=True)
 
 
 class Engine(Base, table=True):
@@ -213,5 +247,6 @@ class Installation(Base, table=True):
 event, definition = table_of(Event), table_of(Definition)
 instance, step_run = table_of(Instance), table_of(StepRun)
 position, kept_value = table_of(Position), table_of(KeptValue)
+wait, wait_read = table_of(Wait), table_of(WaitRead)
 engine, planner, installation = table_of(Engine), table_of(Planner), table_of(Installation)
 publication = table_of(Publication)

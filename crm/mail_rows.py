@@ -7,7 +7,7 @@ from typing import Any
 from crm.checks import normal
 from crm.links import Link
 from procession.effects import Recipient, SendMail
-from procession.ports import Envelope, ListedMail, QueuedMail
+from procession.ports import Envelope, ListedMail, MailState, QueuedMail
 from procession.records import Ref
 
 
@@ -176,3 +176,21 @@ def _recipients_of(row: Any) -> tuple[str, ...]:
 def addresses(addresses: Iterable[str]) -> tuple[str, ...]:
     """Each address once, as it was first written."""
     return tuple({normal("email", address): address for address in addresses}.values())
+
+
+# --- by what a mail is known
+
+Key = str | tuple[int, str, str, int]
+
+NEVER_LEFT: tuple[MailState, ...] = ("held", "failed", "cancelled")
+
+
+def takes_new_content(state: MailState, mail: QueuedMail) -> bool:
+    return state in NEVER_LEFT and not (mail.was_held and state == "cancelled")
+
+
+def key_of(queued: QueuedMail) -> Key:
+    """By what a mail is known: by its step, or if it has none by its Message-ID."""
+    if queued.instance is None:
+        return queued.mail.message_id
+    return queued.instance, queued.path, queued.round, queued.part

@@ -31,22 +31,21 @@ from crm.events import Saved, tell
 from crm.failures import not_unique
 from crm.links import Link
 from crm.mail_rows import (
+    Key,
     activity_row,
     contacts_among,
     envelope,
     envelope_of,
+    key_of,
     links_of,
     listed_of,
     message_row,
     participants,
+    takes_new_content,
 )
 from crm.statements import IDS, NOW, Part, Upsert, portions, take_numbers
 from procession.ports import Envelope, ListedMail, MailState, QueuedMail, Settlement
 from procession.records import Ref
-
-Key = str | tuple[int, str, str, int]
-
-NEVER_LEFT: tuple[MailState, ...] = ("failed", "cancelled")
 
 _M = t.email_message.c
 _INSERT = Upsert(t.email_message, returning="activity_id")
@@ -118,7 +117,7 @@ _SETTLE = (
 )
 _CANCEL = (
     update(t.email_message)
-    .where(t.email_message.c.instance_id.in_(IDS), _QUEUED)
+    .where(t.email_message.c.instance_id.in_(IDS), text("email_message.state IN ('held', 'queued')"))
     .values(state="cancelled", detail=bindparam("why"), not_before=None)
 )
 _LOST = _ENVELOPES.where(
@@ -148,13 +147,16 @@ class CrmOutbox(Part):
         if new:
             self._insert_activities({number: mail for number, (mail, _) in new.items()}, at)
         stored = {envelope.id: envelope for envelope in self.envelopes(known)} if known else {}
-        again = {known[number]: number for number, envelope in stored.items() if envelope.state in NEVER_LEFT}
+        wanted = {key_of(mail): mail for mail in reversed(mails)}
+        again = {
+            known[number]: number
+            for number, envelope in stored.items()
+            if takes_new_content(envelope.state, wanted[known[number]])
+        }
         there = {known[number]: envelope for number, envelope in stored.items()}
         if again:
             first = {
-                number: named_as(stored[number].message_id, mail)
-                for mail in reversed(mails)
-                if (number := again.get(key_of(mail)))
+                number: named_as(stored[number].message_id, wanted[key]) for key, number in again.items()
             }
             self._take_new_content(first, at)
             renewed = {one.id: one for one in self.envelopes(list(again.values()))}
@@ -385,10 +387,3 @@ def _settled(one: Settlement, at: datetime) -> dict[str, Any]:
         "new_sent_at": at if one.state == "sent" else None,
         "engine": one.engine,
     }
-
-
-def key_of(queued: QueuedMail) -> Key:
-    """By what a mail is known: by its step, or if it has none by its Message-ID."""
-    if queued.instance is None:
-        return queued.mail.message_id
-    return queued.instance, queued.path, queued.round, queued.part

@@ -162,7 +162,6 @@ def row_of(start: Start, number: int, now: datetime) -> dict[str, Any]:
         "event_at": start.event_at,
         "error": start.error,
         "started_at": now,
-        "due": now,
         "ended_at": None,
         "result": "",
         "flow_run_id": "",

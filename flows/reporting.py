@@ -159,15 +159,14 @@ class Reporter:
         ids = instance_ids(run)
         with self._runs.host.ports.store.unit(write=False) as unit:
             instances = unit.journal.instances(ids=ids, limit=len(ids)) if ids else []
-        over = [i for i in instances if i.state not in ("ready", "running")]
+        over = [i for i in instances if i.state not in ("ready", "running", "waiting")]
         if instances and len(over) == len(instances):
             return words.ends_state([end_of(instance) for instance in instances])
         return Crashed(message=LEFT)
 
 
 def end_of(instance: Instance) -> End:
-    due = None if instance.ended_at else instance.due
-    return End(instance.id, instance.state, result=instance.result, error=instance.error, due=due)
+    return End(instance.id, instance.state, result=instance.result, error=instance.error)
 
 
 def by_path(plan: Plan) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ from prefect.states import Cancelled, Completed, Failed
 
 from procession.errors import ProcessionError
 from procession.plan import Plan, Step, Trigger
-from procession.ports import End, Instance
+from procession.ports import LIVE, End, Instance
 from procession.records import Record, Ref, ref_of
 from procession.times import spoken
 from procession.values import from_json
@@ -94,7 +94,7 @@ def step_state(step: Step, count: int, errors: Sequence[ProcessionError]) -> Sta
 def end_state(end: End) -> State[Any]:
     """How the flow run of one instance ends."""
     match end.state:
-        case "ready" | "running":
+        case "ready" | "running" | "waiting":
             return Completed(name="Waiting", message=waiting(end))
         case "incident":
             return Failed(name="Held", message=f"{told(end.error)} See: procession incidents")
@@ -132,12 +132,17 @@ def outcome(end: End) -> str:
 
 
 def _over(end: End) -> bool:
-    return end.state not in ("ready", "running")
+    return end.state not in LIVE or end.state == "incident"
 
 
 def waiting(end: End) -> str:
     why = told(end.error) if end.error else ""
-    return f"It goes on {_moment(end.due)}. {why}".strip() if end.due else f"It goes on soon. {why}".strip()
+    when = (
+        f"It goes on {_moment(end.until)}."
+        if end.until or end.state != "waiting"
+        else "Nobody can say yet when it goes on."
+    )
+    return f"{when} {why}".strip()
 
 
 def told(error: Mapping[str, Any] | None) -> str:

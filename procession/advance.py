@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 
 from procession import run as r
 from procession.apply import Work
-from procession.conversion import converted
 from procession.errors import (
     FINAL,
     ConfigurationError,
@@ -24,13 +23,13 @@ from procession.errors import (
     class_of,
     foreseen,
 )
-from procession.expressions import evaluate, fill
+from procession.expressions import evaluate, fill, touching
 from procession.names import first_names, history_ref, read_inputs, trigger_ref, with_records
 from procession.perform import Result, perform, worth_another_try, write
 from procession.plan import Plan, Retry, Step
-from procession.ports import Checkpoint, End, Instance, Ports
+from procession.ports import End, Instance, Ports
 from procession.position import Turn
-from procession.remaining import still_running
+from procession.remaining import reopened, still_running
 from procession.run import Run
 from procession.steps.kind import Context, Outcome
 from procession.values import writable
@@ -103,18 +102,12 @@ def _give_up(plan: Plan, instance: Instance, error: ProcessionError, ports: Port
 
 def _open(plan: Plan, instances: Sequence[Instance], ports: Ports, *, again: bool) -> Runs:
     begun = [one for one in instances if again or one.fencing_token > 1 or one.is_of_0_1]
-    stored = _stored(plan, begun, ports) if begun else {}
-    runs = {i.id: r.opened(plan, i, first_names(plan, i, ports.clock), stored.get(i.id)) for i in instances}
+    kept = reopened(plan, begun, ports) if begun else {}
+    runs = {
+        i.id: r.opened(plan, i, first_names(plan, i, ports.clock), *kept.get(i.id, ())) for i in instances
+    }
     _look(runs, runs, ports)
     return runs
-
-
-def _stored(plan: Plan, begun: Sequence[Instance], ports: Ports) -> Mapping[int, Checkpoint]:
-    """Where those are that somebody had before."""
-    with ports.store.unit(write=False) as unit:
-        found = unit.journal.positions([instance.id for instance in begun])
-        of_0_1 = [instance for instance in begun if instance.is_of_0_1 and instance.id not in found]
-        return {**found, **converted(plan, of_0_1, unit)} if of_0_1 else found
 
 
 def _look(numbers: Sequence[int] | Runs, runs: Runs, ports: Ports) -> None:
@@ -213,18 +206,23 @@ def _decide(run: Run, turn: Turn, ports: Ports) -> Outcome | None:
         ports.trace(step.path, names)
     if step.guard is not None and not evaluate(step.guard, names):
         return None
-    fields = {name: fill(value, names) for name, value in step.fields.items()}
-    return step.kind.decide(fields, _context(run, turn, names, ports))
+    with touching() as touched:
+        fields = {name: fill(value, names) for name, value in step.fields.items()}
+    outcome = step.kind.decide(fields, _context(run, turn, names, ports))
+    if outcome.pause and step.kind.is_live:
+        return replace(outcome, pause=replace(outcome.pause, reads=frozenset(touched)))
+    return outcome
 
 
 def _context(run: Run, turn: Turn, names: Mapping[str, Any], ports: Ports) -> Context:
-    plan = run.plan
+    plan, waited = run.plan, run.waits.get(turn.scope)
     return Context(
         names=names, now=ports.clock.now(), process=plan.process, title=plan.title,
         message_id=message_id(ports.store.identity.incarnation, run.instance.id, turn, ports.mail_domain),
         mail_domain=ports.mail_domain, default_sender=ports.default_sender, history_on=run.history_on,
         renderer=ports.renderer(plan.digest, plan.files), schema=ports.store.schema, functions=ports.functions,
         at=turn.step.at, trigger_ref=trigger_ref(run.instance),
+        has_waited=turn.has_waited, waited_until=waited.due if waited else None,
     )  # fmt: skip
 
 
@@ -244,7 +242,7 @@ def _failed(run: Run, turn: Turn, error: ProcessionError, ports: Ports) -> Run:
     if isinstance(error, (UnknownOutcome, ConfigurationError)):
         return r.held(run, turn, told)
     if worth_another_try(step, error, turn.attempts + 1):
-        return r.tries_again(run, turn, told, now + pause(step.retry, turn.attempts + 1))
+        return r.tries_again(run, turn, told, now, now + pause(step.retry, turn.attempts + 1))
     return r.failed(run, turn, told, now)
 
 

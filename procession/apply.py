@@ -22,7 +22,7 @@ from procession.effects import (
 )
 from procession.errors import PermanentError
 from procession.mail import composed
-from procession.ports import Actor, Envelope, HistoryRow, Ports, QueuedMail, Unit
+from procession.ports import Actor, Envelope, HistoryRow, MailState, Ports, QueuedMail, Unit
 from procession.position import Turn
 from procession.records import Record, Ref, fields_of, ref_of
 from procession.run import Run
@@ -189,10 +189,11 @@ def _found_claimed(unit: Unit, envelope: Envelope, ports: Ports) -> Envelope:
 
 def _queued(p: Progress, mail: SendMail, ports: Ports, part: int = 0) -> QueuedMail:
     mime = composed(mail, mail.not_before or ports.clock.now(), ports.redirect_all_to)
-    state = "draft" if mail.draft else "queued"
+    state: MailState = "draft" if mail.draft else "held" if p.work.outcome.pause else "queued"
     turn = p.work.turn
     return QueuedMail(
-        mail, mime, p.work.actor, state, p.work.run.instance.id, turn.step.path, turn.round, part, ports.redirect_all_to,  # type: ignore[arg-type]  # a narrowed literal
+        mail, mime, p.work.actor, state, p.work.run.instance.id, turn.step.path, turn.round, part,
+        ports.redirect_all_to, was_held=turn.has_waited,
     )  # fmt: skip
 
 

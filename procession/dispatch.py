@@ -92,8 +92,11 @@ class _Match:
     event: Event
 
 
-def dispatch(ports: Ports, plans: Mapping[str, Plan], limit: int, told: Told, open_unit: OpenUnit) -> int:
-    """Start what the oldest pending events start; returns how many events there were, and has them `told`.
+def dispatch(
+    ports: Ports, plans: Mapping[str, Plan], limit: int, told: Told, open_unit: OpenUnit, *, live: bool = True
+) -> int:  # fmt: skip
+    """Start what the oldest pending events start, and wake what waits for a moment that they may have moved, if anything does
+    (`live`); returns how many events there were, and has them `told`.
 
     If that cannot be done in one unit, fewer events are tried, down to the one that is to blame: that starts an
     incident, and is not in the way of the others.
@@ -102,7 +105,7 @@ def dispatch(ports: Ports, plans: Mapping[str, Plan], limit: int, told: Told, op
         tried: list[Event] = []
         try:
             with foreseen("the dispatch of events"):
-                done = _dispatch(ports, plans, limit, tried, open_unit)
+                done = _dispatch(ports, plans, limit, tried, open_unit, live=live)
         except FINAL as error:
             if limit == 1:
                 return _set_aside(ports, plans, tried, error, open_unit)
@@ -113,8 +116,8 @@ def dispatch(ports: Ports, plans: Mapping[str, Plan], limit: int, told: Told, op
 
 
 def _dispatch(
-    ports: Ports, plans: Mapping[str, Plan], limit: int, tried: list[Event], open_unit: OpenUnit
-) -> int:
+    ports: Ports, plans: Mapping[str, Plan], limit: int, tried: list[Event], open_unit: OpenUnit, *, live: bool
+) -> int:  # fmt: skip
     now = ports.clock.now()
     with open_unit() as unit:
         events = unit.journal.pending(limit)
@@ -123,6 +126,8 @@ def _dispatch(
         records = _read_records(matches, unit)
         starts = [start for match in matches if (start := _started(match, records, now))]
         unit.journal.start(starts, now)
+        if live:
+            unit.journal.wake_by(events, now)
         unit.journal.dispatched([event.id for event in events], now)
         unit.commit()
     if starts:
@@ -148,6 +153,7 @@ def _set_aside(
     ]
     with open_unit() as unit:
         unit.journal.start(starts, now)
+        unit.journal.wake_by(events, now)
         unit.journal.dispatched([event.id for event in events], now)
         unit.commit()
     for event in events:

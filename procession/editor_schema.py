@@ -103,7 +103,10 @@ def _kind(kind: StepKind) -> Json:
     forms: list[Json] = [{"$ref": f"#/$defs/{kind.word}"}]
     if kind.shorthand:
         forms.append({"type": ["string", "number", "boolean", "array"]})
-    if not any(field.is_required() for field in kind.shape.model_fields.values()) and kind.word != "set":
+    if not any(field.is_required() for field in kind.shape.model_fields.values()) and kind.word not in (
+        "set",
+        "wait",
+    ):
         forms.append({"type": "null"})
     return {
         "title": kind.word,

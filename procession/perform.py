@@ -135,6 +135,8 @@ def write(unit: Unit, runs: Sequence[Run], ports: Ports) -> Sequence[Run]:
     news = written(runs)
     unit.journal.record(news.evidence)
     unit.journal.save_positions(news.checkpoints)
+    unit.journal.save_waits(news.waits)
+    unit.journal.drop_waits(news.dropped)
     unit.journal.end(news.ends, ports.clock.now())
     unit.journal.forget_positions(news.forgotten)
     return news.runs

@@ -13,6 +13,7 @@ from typing import Any, cast
 from procession.errors import Place
 from procession.expressions import ALL, Expression, Fillable, steps_named
 from procession.model import Draft, Filled, InputDraft, RetryDraft, StepDraft, TriggerDraft
+from procession.model.shapes import RetryShape
 from procession.ports import EventType, Mode
 from procession.records import Paths, Schema, Type
 from procession.rules import Typed, World
@@ -247,7 +248,7 @@ def _step(step: StepDraft, kind: StepKind, typed: Typed, reads: "_Reads", around
     """`around` is the `retry` of the nearest step with one in which this one stands. It is for every step
     inside by itself; what handles an error of that step stands outside."""
     guard = step.guard.value if step.guard else None
-    retry = step.retry or around or step.default_retry
+    retry = step.retry or around or step.default_retry or (WHEN_HELD if _is_held_back(step) else None)
     return Step(
         step.path, step.id, step.title, kind, typed.draft.place(step.where),
         fields={name: filled.value for name, filled in step.fields.items()},
@@ -256,6 +257,14 @@ def _step(step: StepDraft, kind: StepKind, typed: Typed, reads: "_Reads", around
         on_error=_steps(step.on_error, typed, reads, around), retry=_retry(retry), each=step.each,
         reads=frozenset(reads["outputs", step.id]) if step.named else frozenset(),
     )  # fmt: skip
+
+
+WHEN_HELD = RetryDraft(settings=RetryShape(max_attempts=10, max_interval="1h").model_dump())
+"""What a mail that was held back gets if nothing is said: nobody is there any more to see that the server put it off."""
+
+
+def _is_held_back(step: StepDraft) -> bool:
+    return not step.fields.keys().isdisjoint(("undo", "send_window"))
 
 
 def _retry(retry: RetryDraft | None) -> Retry:

@@ -62,7 +62,8 @@ class Planner:
         if epoch is None:
             return done
         done += self._take_back(epoch, glance, now)
-        return done + self._fire_schedules(epoch, now) + self._dispatch(epoch, glance)
+        done += self._fire_schedules(epoch, now) + self._dispatch(epoch, glance)
+        return done + self._wake(epoch, glance, now)
 
     def _epoch(self, glance: Glance) -> int | None:
         """The epoch in which this engine plans; None if it does not."""
@@ -136,6 +137,22 @@ class Planner:
         return sum(event is not None for event in new)
 
     def _dispatch(self, epoch: int, glance: Glance) -> int:
+        """Before waits that fall due: what they were computed from may have been changed in time."""
         if not glance.pending:
             return 0
-        return dispatch(self.ports, self.definitions.plans, self.batch, self.told, lambda: self._unit(epoch))
+        return dispatch(
+            self.ports,
+            self.definitions.plans,
+            self.batch,
+            self.told,
+            lambda: self._unit(epoch),
+            live=glance.live,
+        )
+
+    def _wake(self, epoch: int, glance: Glance, now: datetime) -> int:
+        if not glance.due:
+            return 0
+        with self._unit(epoch) as unit:
+            woken = unit.journal.wake_due(now, self.batch)
+            unit.commit()
+        return woken

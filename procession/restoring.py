@@ -31,6 +31,7 @@ from procession.witness import Mark, Witness
 
 EVERY = 10**9
 PORTION = 500
+GOING_ON: tuple[InstanceState, ...] = ("ready", "running", "waiting")
 
 RESTORED = "the database was put back from a backup, and it may have gone out already"
 COPIED = "the database is a copy of another one, whose mail it is"
@@ -79,9 +80,8 @@ def drop_due(ports: Ports, plans: Mapping[str, Plan], witness: Witness, actor: A
         due = _due_mails(unit, now)
         _cancel(unit, due, RESTORED, actor, now)
         _doubt(unit, unit.outbox.in_state(["sending"], EVERY), now)
-        live = [
-            one for one in _instances(unit, ("ready", "running")) if one.due <= now or one.state == "running"
-        ]
+        later = _later(unit, now)
+        live = [one for one in _instances(unit, GOING_ON) if one.id not in later]
         _stop(unit, live, RESTORED, actor, now)
         events = _forget_events(unit, last, now)
         _skip_schedules(unit, plans, now)
@@ -110,9 +110,9 @@ def new_identity(
         events = 0
         if not keep:
             unit.journal.bury({engine.id: engine.beat for engine in unit.journal.engines()})
-            mails = unit.outbox.in_state(["queued", "sending"], EVERY)
+            mails = unit.outbox.in_state(["held", "queued", "sending"], EVERY)
             _cancel(unit, mails, COPIED, actor, now)
-            live = _instances(unit, ("ready", "running", "incident"))
+            live = _instances(unit, (*GOING_ON, "incident"))
             _stop(unit, live, COPIED, actor, now)
             unit.journal.release(now)
             events = _forget_events(unit, EVERY, now)
@@ -159,17 +159,22 @@ def _begin(unit: Unit, witness: Witness, installation: str) -> None:
 
 def _due_mails(unit: Unit, now: datetime) -> list[ListedMail]:
     """A mail that its step tries again is due when its instance is."""
-    ready = _instances(unit, ["ready"])
-    later = {instance.id for instance in ready if instance.due > now}
-    queued = unit.outbox.in_state(["queued"], EVERY)
-    return [m for m in queued if (m.instance not in later if m.not_before is None else m.not_before <= now)]
+    later = _later(unit, now)
+    waiting = unit.outbox.in_state(["held", "queued"], EVERY)
+    return [m for m in waiting if (m.instance not in later if m.not_before is None else m.not_before <= now)]
+
+
+def _later(unit: Unit, now: datetime) -> set[int]:
+    """The instances that wait for something that has not come yet."""
+    waits = unit.journal.waits([instance.id for instance in _instances(unit, ["waiting"])])
+    return {number for number, some in waits.items() if not any(one.due and one.due <= now for one in some)}
 
 
 def _settle_known(unit: Unit, witness: Witness, actor: Actor, now: datetime) -> int:
     known = witness.sent()
     mails = [
         mail
-        for mail in unit.outbox.in_state(["draft", "queued", "sending", "unknown"], EVERY)
+        for mail in unit.outbox.in_state(["draft", "held", "queued", "sending", "unknown"], EVERY)
         if mail.message_id in known
     ]
     for mail in mails:

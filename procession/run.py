@@ -2,7 +2,7 @@
 
     opened    from what the store keeps of it
     names_at  what the expressions of a turn see
-    done      after a step was done, or passed over
+    done      after a step was done, passed over, or has to wait
     failed    after it failed: tried again later, caught, or held
     written   what the next unit writes of it: evidence, checkpoint or end
 
@@ -18,9 +18,9 @@ from procession import position as p
 from procession.errors import PermanentError
 from procession.names import Absent, Outputs
 from procession.plan import Plan
-from procession.ports import LIVE, Checkpoint, End, Instance, StepRun
+from procession.ports import LIVE, Checkpoint, End, Instance, StepRun, Wait
 from procession.records import Record, Ref, ref_of
-from procession.steps.kind import Outcome
+from procession.steps.kind import Outcome, Pause
 from procession.values import from_json, to_json
 
 LARGE = 1_000
@@ -42,7 +42,7 @@ class Run:
     """`names` are those that hold everywhere: inputs, trigger, process. `kept` are values by name: `outputs.ID`, and
     `items.N` of the loop whose scope is N. `deleted` are records that it deleted itself, as they were. `stored` is what
     the store has: None while it is at its beginning. `end` is set once its segment is over, `is_written` once the store
-    knows that."""
+    knows that. `waits` are those of its tokens, by scope; `kept_waits` those that the store has."""
 
     plan: Plan
     instance: Instance
@@ -53,6 +53,8 @@ class Run:
     history_on: Ref | None = None
     evidence: tuple[StepRun, ...] = ()
     stored: Checkpoint | None = None
+    waits: Mapping[int, Wait] = field(default_factory=dict)
+    kept_waits: Mapping[int, Wait] = field(default_factory=dict)
     end: End | None = None
     is_written: bool = False
 
@@ -64,16 +66,33 @@ class Run:
         return next(iter(p.turns(self.plan, self.position)), None)
 
 
-def opened(plan: Plan, instance: Instance, names: Mapping[str, Any], stored: Checkpoint | None) -> Run:
-    """Whoever opens it goes on with it: what was to be tried again or held is ready."""
+def opened(
+    plan: Plan,
+    instance: Instance,
+    names: Mapping[str, Any],
+    stored: Checkpoint | None = None,
+    waits: Sequence[Wait] = (),
+) -> Run:
+    """Whoever opens it goes on with it: what was woken, or held by an error, is ready."""
+    by_scope = {wait.scope: wait for wait in waits}
     if stored is None:
-        return Run(plan, instance, p.begin(plan), names)
+        return Run(plan, instance, p.begin(plan), names, kept_waits=by_scope)
     small: Mapping[str, Any] = stored.position.get("kept", {})
     kept = {name: Kept(from_json(json), json) for name, json in {**small, **stored.kept}.items()}
     records = from_json(stored.position.get("deleted", []))
-    where = p.resume(p.woken(p.from_json(stored.position)))
+    where = _woken(p.resume(p.from_json(stored.position)), waits)
     deleted = {ref_of(record): record for record in records}
-    return Run(plan, instance, where, names, kept, deleted, stored=stored)
+    return Run(
+        plan, instance, where, names, kept, deleted, stored=stored, waits=by_scope, kept_waits=by_scope
+    )
+
+
+def _woken(where: p.Position, waits: Sequence[Wait]) -> p.Position:
+    """(Version 0.1, and this one before it knew waits, kept no more than that a step is to be tried again.)"""
+    for wait in waits:
+        if wait.woken_at:
+            where = p.wake(where, wait.scope) if wait.scope else p.woken(where)
+    return where if waits else p.woken(where)
 
 
 def names_at(run: Run, turn: p.Turn) -> dict[str, Any]:
@@ -89,19 +108,23 @@ def names_at(run: Run, turn: p.Turn) -> dict[str, Any]:
     return {**run.names, "outputs": outputs, "vars": Absent(frame.vars), "error": error, **items}
 
 
-def open_steps(plan: Plan, instance: Instance, stored: Checkpoint | None) -> list[StepRun]:
-    """The steps at which an instance stands and does not go on by itself, told as if they were journal rows."""
+def open_steps(
+    plan: Plan, instance: Instance, stored: Checkpoint | None, waits: Sequence[Wait] = ()
+) -> list[StepRun]:
+    """The steps at which an instance stands and does not go on by itself, told as if they were journal rows; `at` is
+    since when it waits."""
     if stored is None:
         return []
     where = p.from_json(stored.position)
+    since = {wait.scope: wait.since for wait in waits}
     return [
         StepRun(
             instance.id, token.path, where.scopes[token.scope].round, plan.located[token.path].step.kind.word,
-            "incident" if token.state == "incident" else "retrying", instance.due,
+            token.state, since.get(token.scope, since.get(0, instance.started_at)),
             attempts=max(token.attempts, 1), error=token.error or instance.error,
         )
         for token in where.tokens.values()
-        if token.state in ("incident", "retrying") and token.path in plan.located
+        if token.state != "ready" and token.path in plan.located
     ]  # fmt: skip
 
 
@@ -110,6 +133,8 @@ def open_steps(plan: Plan, instance: Instance, stored: Checkpoint | None) -> lis
 
 def done(run: Run, turn: p.Turn, outcome: Outcome, output: Mapping[str, Any], at: datetime) -> Run:
     """After a step did what it decided; `output` is what later steps read of it."""
+    if outcome.pause:
+        return _waits(run, turn, outcome.pause, at)
     json = to_json(output)
     row = StepRun(
         run.instance.id, turn.step.path, turn.round, turn.step.kind.word, "done", at,
@@ -134,10 +159,30 @@ def skipped(run: Run, turn: p.Turn, at: datetime) -> Run:
     return _moved(run, turn, p.Done(), row)
 
 
-def tries_again(run: Run, turn: p.Turn, error: Mapping[str, Any], due: datetime) -> Run:
-    """The step is tried again at `due`; the segment ends."""
+def _waits(run: Run, turn: p.Turn, pause: Pause, at: datetime) -> Run:
+    """It also hears of it when a record that it is about is deleted."""
+    about = {(value, "") for value in from_json(run.instance.inputs).values() if isinstance(value, Ref)}
+    reads = tuple(sorted(pause.reads | about)) if pause.kind == "timer" else ()
+    before = run.waits.get(turn.scope)
+    since = before.since if before and turn.has_waited else at
+    wait = Wait(run.instance.id, turn.scope, turn.step.path, turn.round, pause.kind, since, pause.due, reads)
+    return _rests(replace(run, position=p.proceed(run.plan, run.position, turn, p.Wait())), wait)
+
+
+def tries_again(run: Run, turn: p.Turn, error: Mapping[str, Any], at: datetime, due: datetime) -> Run:
+    """The step is tried again at `due`."""
+    wait = Wait(run.instance.id, turn.scope, turn.step.path, turn.round, "retry", at, due)
     where = p.proceed(run.plan, run.position, turn, p.TryAgain(error))
-    return replace(run, position=where, end=End(run.instance.id, "ready", error=error, due=due))
+    return _rests(replace(run, position=where), wait, error)
+
+
+def _rests(run: Run, wait: Wait, error: Mapping[str, Any] | None = None) -> Run:
+    """The segment ends once no step has its turn."""
+    run = replace(run, waits={**run.waits, wait.scope: wait})
+    if run.turn:
+        return run
+    moments = [one.due for one in run.waits.values() if one.due and not one.woken_at]
+    return replace(run, end=End(run.instance.id, "waiting", error=error, until=min(moments, default=None)))
 
 
 def failed(run: Run, turn: p.Turn, error: Mapping[str, Any], at: datetime) -> Run:
@@ -165,7 +210,9 @@ def _way(outcome: Outcome) -> p.Outcome:
         return p.Loop(len(outcome.items))
     if outcome.branches:
         return p.Enter(outcome.branches)
-    return p.Done(outcome.set_vars)
+    if outcome.leaves:
+        return p.Leave()
+    return p.Done(outcome.set_vars, outcome.passes_over)
 
 
 def _moved(run: Run, turn: p.Turn, way: p.Outcome, row: StepRun) -> Run:
@@ -222,6 +269,8 @@ class Written:
 
     evidence: tuple[StepRun, ...]
     checkpoints: tuple[Checkpoint, ...]
+    waits: tuple[Wait, ...]
+    dropped: tuple[tuple[int, int], ...]
     ends: tuple[End, ...]
     forgotten: tuple[int, ...]
     runs: tuple[Run, ...]
@@ -238,14 +287,38 @@ def written(runs: Sequence[Run]) -> Written:
     }
     checkpoints = tuple(one for run in runs if (one := moved.get(run.instance.id)) and _is_news(run, one))
     news = {one.instance: one for one in checkpoints}
+    waits = {run.instance.id: _still_waits(run) for run in runs}
     after = tuple(
         replace(
-            run, evidence=(), stored=_stored(run, news.get(run.instance.id)), is_written=run.end is not None
+            run, evidence=(), stored=_stored(run, news.get(run.instance.id)), is_written=run.end is not None,
+            waits=waits[run.instance.id], kept_waits=waits[run.instance.id],
         )
         for run in runs
-    )
-    forgotten = tuple(run.instance.id for run in over if run.stored)
-    return Written(evidence, checkpoints, tuple(run.end for run in runs if run.end), forgotten, after)
+    )  # fmt: skip
+    return Written(
+        evidence, checkpoints,
+        waits=tuple(
+            wait for run in runs for wait in waits[run.instance.id].values() if run.kept_waits.get(wait.scope) != wait
+        ),
+        dropped=tuple(
+            (run.instance.id, scope) for run in runs for scope in run.kept_waits if scope not in waits[run.instance.id]
+        ),
+        ends=tuple(run.end for run in runs if run.end),
+        forgotten=tuple(run.instance.id for run in over if run.stored or run.kept_waits),
+        runs=after,
+    )  # fmt: skip
+
+
+def _still_waits(run: Run) -> dict[int, Wait]:
+    """Those whose token still waits for them."""
+    if _is_over(run):
+        return {}
+    tokens = {
+        token.scope: (token.path, run.position.scopes[token.scope].round)
+        for token in run.position.tokens.values()
+        if token.state in ("waiting", "retrying")
+    }
+    return {scope: wait for scope, wait in run.waits.items() if tokens.get(scope) == (wait.path, wait.round)}
 
 
 def _is_over(run: Run) -> bool:

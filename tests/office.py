@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
+from uuid import uuid4
 
 from engine_world import NOON, SettableClock
 
@@ -14,12 +15,12 @@ from crm.store import open_store
 from procession.advance import advance
 from procession.compile import compile_text
 from procession.definitions import Definitions
-from procession.effects import Recipient
+from procession.effects import Recipient, SendMail
 from procession.engine import Engine
 from procession.engines import Membership
-from procession.mail import Templates
+from procession.mail import Templates, composed
 from procession.plan import Plan
-from procession.ports import LIVE, Actor, Checkpoint, EngineProcess, HistoryRow, Instance, Ports
+from procession.ports import LIVE, Actor, Checkpoint, EngineProcess, HistoryRow, Instance, Ports, QueuedMail
 from procession.records import Record, Ref
 from procession.testing.mail_out import MemoryMailOut
 
@@ -82,6 +83,29 @@ class Office:
     def _meant(self, values: dict[str, Any]) -> dict[str, Any]:
         known = self.known
         return {k: known[v] if isinstance(v, str) and v in known else v for k, v in values.items()}
+
+    def queue_by_hand(
+        self,
+        to: str,
+        subject: str = "Hello",
+        *,
+        count: int = 1,
+        after: timedelta = timedelta(minutes=1),
+        **more: Any,
+    ) -> None:
+        """Mails that no step looks after, to be sent later: the outbox does that by itself."""
+        at = self.clock.now()
+        recipient = Recipient(self.find("contact", email=to)[0].email, "", self.known.get("ann"))
+        with self.ports.store.unit() as unit:
+            for _ in range(count):
+                mail = SendMail(
+                    f"<{uuid4().hex}@us.example>", self.ports.default_sender, (recipient,), subject, subject,
+                    not_before=at + after, **more,
+                )  # fmt: skip
+                redirect = self.ports.redirect_all_to
+                queued = QueuedMail(mail, composed(mail, at, redirect), ANNA, redirected_to=redirect)
+                unit.outbox.queue([queued], at)
+            unit.commit()
 
     def nothing_new(self) -> None:
         """Let the saves so far start nothing."""

@@ -21,6 +21,7 @@ from procession.ports import (
     Released,
     Start,
     Store,
+    Wait,
 )
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -138,10 +139,22 @@ def fence(store: Store, *instances: Instance) -> set[int]:
     return ours
 
 
-def end(store: Store, claimed: Instance, state: Any, *, now: datetime = NOW, **named: Any) -> set[int]:
-    """The last unit of a segment; returns what the fence let through."""
+def wait_of(number: int, due: datetime | None = LATER, scope: int = 1, **named: Any) -> Wait:
+    """To try the step `invite` again, unless it is another kind."""
+    return Wait(
+        number, scope, **{"path": "invite", "round": "", "kind": "retry", "since": NOW, "due": due, **named}
+    )
+
+
+def end(
+    store: Store, claimed: Instance, state: Any, *waits: Wait, now: datetime = NOW, **named: Any
+) -> set[int]:
+    """The last unit of a segment; returns what the fence let through. One that is to be `waiting` waits for another try
+    at `LATER`, if nothing else is said."""
     with store.unit() as unit:
         ours = unit.journal.fence(tokens(claimed))
+        if ours and state == "waiting":
+            unit.journal.save_waits(waits or [wait_of(claimed.id)])
         unit.journal.end([End(claimed.id, state, **named)], now)
         unit.commit()
     return ours

@@ -28,18 +28,18 @@ class MemoryClaims:
         if self._tables.is_held:
             return []
         wanted = set(ids)
-        due = [
+        del now
+        ready = [
             row
             for row in self._tables["instance"].waiting()
             if engine in self._tables["engine"].rows
             and row.state == "ready"
-            and row.due <= now
             and (row.deaths >= MOST_DEATHS) is alone
             and (not wanted or row.id in wanted)
             and row.digest not in not_of
             and self._begins(row)
         ]
-        due.sort(key=lambda row: (row.due, row.id))
+        ready.sort(key=lambda row: row.id)
         return [
             instance_of(
                 self._tables.change(
@@ -51,7 +51,7 @@ class MemoryClaims:
                     alone=alone,
                 )
             )
-            for row in due[: 1 if alone else limit]
+            for row in ready[: 1 if alone else limit]
         ]
 
     def fence(self, fencing_tokens: Mapping[int, int]) -> set[int]:
@@ -103,13 +103,13 @@ class MemoryClaims:
             if row is None or row.state != "running":
                 continue
             over = {} if end.state in LIVE else {"ended_at": now, "live_key": None}
+            is_woken = any(wait.woken_at for wait in self._tables["wait"].of("instance_id", row.id))
             self._tables.change(
                 "instance",
                 row.id,
-                state=end.state,
+                state="ready" if end.state == "waiting" and is_woken else end.state,
                 result=end.result,
                 error=end.error,
-                due=end.due or row.due,
                 engine_id=None,
                 **over,
             )
@@ -117,7 +117,7 @@ class MemoryClaims:
     def ask_to_stop(self, instances: Collection[int], reason: str, now: datetime) -> int:
         count = 0
         for row in self._rows(instances):
-            if row.state in ("ready", "incident"):
+            if row.state in ("ready", "waiting", "incident"):
                 self._cancel(row, reason, now)
                 before = self._tables["instance"].rows.get(row.after_id)
                 if row.live_key and before and before.state == "running" and before.live_key is None:
@@ -130,15 +130,18 @@ class MemoryClaims:
         return count
 
     def resume(self, instance: int, now: datetime) -> bool:
+        del now
         row = self._tables["instance"].rows.get(instance)
         if row is None or row.state != "incident":
             return False
-        self._tables.change("instance", instance, state="ready", due=now, error=None, deaths=0)
+        self._tables.change("instance", instance, state="ready", error=None, deaths=0)
         return True
 
     def forget_positions(self, instances: Collection[int]) -> None:
         there, values = self._tables["position"].rows, self._tables["kept_value"]
         for number in instances:
+            if waits := self._tables["wait"].of("instance_id", number):
+                self._tables.delete("wait", [row.id for row in waits])
             if number in there:
                 self._tables.delete("position", [number])
             if kept := values.of("instance_id", number):

@@ -9,6 +9,7 @@ from crm.events import event_of, row_of
 from crm.instances import row_of_step, step_of
 from crm.memory.starting import MemoryStarts
 from crm.memory.tables import Tables
+from crm.memory.waits import MemoryWaits
 from procession.ports import (
     Checkpoint,
     Definition,
@@ -190,11 +191,13 @@ class MemoryRuns(MemoryStarts):
     def glance(self, now: datetime) -> Glance:
         engines, planner = self._tables["engine"].rows, self._tables["planner"].rows.get(1)
         instances, mails = self._tables["instance"].waiting(), self._tables["email_message"].waiting()
-        due = [row for row in instances if row.state == "ready" and row.due <= now]
+        ready = [row for row in instances if row.state == "ready"]
         return Glance(
             pending=bool(self._tables["event"].marked),
-            ready=any(row.deaths < MOST_DEATHS and self._begins(row) for row in due),
-            suspect=any(row.deaths > 1 for row in due),
+            due=any(row.due <= now for row in self._tables["wait"].waiting()),
+            live=bool(self._tables["wait_read"].rows),
+            ready=any(row.deaths < MOST_DEATHS and self._begins(row) for row in ready),
+            suspect=any(row.deaths > 1 for row in ready),
             mail=any(row.state == "queued" and row.not_before and row.not_before <= now for row in mails),
             orphans=any(row.state == "running" and row.engine_id not in engines for row in instances)
             or any(row.state == "sending" and row.claimed_by not in engines for row in mails),
@@ -273,7 +276,7 @@ class MemoryRuns(MemoryStarts):
         return [instance_of(row) for row in sorted(unseen, key=lambda row: (row.ended_at, row.id))[:limit]]
 
 
-class MemoryJournal(MemoryEvents, MemoryDefinitions, MemoryEngines, MemoryRuns):
+class MemoryJournal(MemoryEvents, MemoryDefinitions, MemoryEngines, MemoryWaits, MemoryRuns):
     """Implements `procession.ports.Journal`."""
 
     def __init__(self, tables: Tables) -> None:

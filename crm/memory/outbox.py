@@ -16,12 +16,13 @@ from crm.mail_rows import (
     listed_of,
     message_row,
     participants,
+    takes_new_content,
 )
 from crm.memory.reading import targets
 from crm.memory.records import connect, tell
 from crm.memory.shapes import Row
 from crm.memory.tables import Tables
-from crm.outbox import NEVER_LEFT, named_as, why_cancelled
+from crm.outbox import named_as, why_cancelled
 from procession.ports import Envelope, ListedMail, MailState, QueuedMail, Settlement
 from procession.records import Ref
 
@@ -47,7 +48,7 @@ class MemoryOutbox:
                 hands -= free
                 row = self._insert(last + place, mail, at, engine if free else 0)
                 fresh.add(row.activity_id)
-            elif row.state in NEVER_LEFT and row.activity_id not in again:
+            elif takes_new_content(row.state, mail) and row.activity_id not in again:
                 again.add(row.activity_id)
                 self._take_new_content(row.activity_id, named_as(row.message_id, mail), at)
             numbers.append(row.activity_id)
@@ -204,6 +205,6 @@ class MemoryOutbox:
 def cancel_mails(tables: Tables, instances: Collection[int], reason: str) -> None:
     """Of cancelled instances: mails that nobody will send. See `crm.outbox.cancel_mails`."""
     for row in tables["email_message"].waiting():
-        if row.state == "queued" and row.instance_id in instances:
+        if row.state in ("held", "queued") and row.instance_id in instances:
             values = {"state": "cancelled", "detail": why_cancelled(reason), "not_before": None}
             tables.change("email_message", row.activity_id, **values)

@@ -45,7 +45,8 @@ class Shape:
 _MARKS: Mapping[str, Callable[[Row], bool]] = {
     "event": lambda row: row.dispatched_at is None,
     "instance": lambda row: row.ended_at is None,
-    "email_message": lambda row: row.state in ("queued", "sending"),
+    "email_message": lambda row: row.state in ("held", "queued", "sending"),
+    "wait": lambda row: row.woken_at is None and row.due is not None,
 }
 
 

@@ -15,8 +15,8 @@ class MemoryStarts(MemoryClaims):
     """See `procession.ports.Journal`."""
 
     def start(self, starts: Sequence[Start], now: datetime) -> list[int | None]:
-        fresh = self._not_started(starts)
-        holders = self._holders([starts[i] for i in fresh])
+        holders = self._holders(starts)
+        fresh = self._not_started(starts, ask=bool(holders))
         fresh = [i for i in fresh if not is_outdated(starts[i], holders)]
         restarted = {key: i for i in fresh if (key := _restarts(starts[i]))}
         before = {key: predecessor(holder) for key, holder in holders.items()}
@@ -33,14 +33,14 @@ class MemoryStarts(MemoryClaims):
             numbers[i] = born.id if born else None
         return numbers
 
-    def _not_started(self, starts: Sequence[Start]) -> list[int]:
-        """Which of the starts (by place) no event has made already."""
+    def _not_started(self, starts: Sequence[Start], *, ask: bool) -> list[int]:
+        """Which of the starts (by place) no event has made already, as far as it is asked. (See `crm.starting`.)"""
         made: set[tuple[str, str, int | None]] = set()
         fresh = []
         for i, start in enumerate(starts):
             cause = (start.process, trigger_id_of(start), start.event_id)
             if start.event_id is not None:
-                if cause in made or self._tables["instance"].known(_CAUSE, *cause):
+                if cause in made or (ask and self._tables["instance"].known(_CAUSE, *cause)):
                     continue
                 made.add(cause)
             fresh.append(i)

@@ -25,7 +25,7 @@ from procession.spelling import count, did_you_mean, one_of
 
 app = typer.Typer(help="Mails: write one by hand, see what went out, send a draft.", no_args_is_help=True)
 
-STATES = ("draft", "queued", "sending", "sent", "failed", "unknown", "cancelled")
+STATES = ("draft", "held", "queued", "sending", "sent", "failed", "unknown", "cancelled")
 Number = Annotated[int, typer.Argument(metavar="N", help="The number shown by `procession email list`")]
 
 
@@ -159,7 +159,9 @@ def send(context: typer.Context, number: Number, json: Json = False) -> None:
     from procession.witness import refuse_if_held
 
     refuse_if_held(ports)
-    mails.move(now, number, ["draft", "queued"], "queued", "sent by hand", not_before=application.clock.now())
+    mails.move(
+        now, number, ["draft", "held", "queued"], "queued", "sent by hand", not_before=application.clock.now()
+    )
     from procession.deliver import deliver
     from procession.engines import beating
     from procession.unattended import NoSteps
@@ -187,7 +189,7 @@ def cancel(context: typer.Context, number: Number) -> None:
 
       procession email cancel 21
     """
-    mails.move(session(context), number, ["draft", "queued", "failed"], "cancelled", "cancelled")
+    mails.move(session(context), number, ["draft", "held", "queued", "failed"], "cancelled", "cancelled")
     output.say(f"Mail {number} is cancelled.")
 
 
@@ -256,8 +258,8 @@ def _line(mail: ListedMail) -> tuple[Any, ...]:
 
 def _state(mail: Envelope | ListedMail) -> str:
     """The state, and until when a mail is held back."""
-    held = mail.state == "queued" and mail.not_before is not None
-    return f"queued until {output.short_time(mail.not_before)}" if held else mail.state
+    held = mail.state in ("held", "queued") and mail.not_before is not None
+    return f"{mail.state} until {output.short_time(mail.not_before)}" if held else mail.state
 
 
 def _not_sent(mail: Envelope) -> str:

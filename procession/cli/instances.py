@@ -1,6 +1,6 @@
 """`instances`: what runs, what ran, and each step of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -11,14 +11,14 @@ from procession.cli import output
 from procession.cli.content import Json
 from procession.cli.session import Session, session
 from procession.errors import InputError
-from procession.ports import Instance, StepRun
+from procession.ports import Instance, StepRun, Wait
 from procession.run import open_steps
 from procession.spelling import count, did_you_mean, one_of
 from procession.values import from_json
 
 app = typer.Typer(help="What runs and what ran: instances of processes and their steps.")
 
-STATES = ("ready", "running", "completed", "stopped", "failed", "cancelled", "incident")
+STATES = ("ready", "running", "waiting", "completed", "stopped", "failed", "cancelled", "incident")
 OUTPUT_WIDTH = 60
 TITLE_WIDTH = 80
 
@@ -71,12 +71,12 @@ def show(
       procession instances show 12
       procession instances show 12 --json
     """
-    instance, steps = read(session(context), number)
+    instance, steps, waits = read(session(context), number)
     if json:
-        output.emit({**document(instance), "steps": [step_document(step) for step in steps]})
+        output.emit(whole_document(instance, steps, waits))
         return
     output.say(f"#{instance.id} {output.brief(instance.title, 3 * TITLE_WIDTH)}", "bold")
-    output.facts(_facts(instance))
+    output.facts(_facts(instance, waits))
     if steps:
         output.say()
         output.table(("step", "state", "when", "output"), [_step_line(step) for step in steps])
@@ -104,7 +104,7 @@ def cancel(
             [number], f"cancelled by {application.user}", application.clock.now()
         )
         unit.commit()
-    instance, _ = read(now, number)
+    instance, _, _ = read(now, number)
     if instance.state == "cancelled":
         output.say(f"Instance {number} is cancelled.")
     elif asked:
@@ -113,8 +113,8 @@ def cancel(
         raise InputError(f"instance {number} cannot be cancelled: it is {instance.state}")
 
 
-def read(now: Session, number: int) -> tuple[Instance, list[StepRun]]:
-    """An instance with its journal.
+def read(now: Session, number: int) -> tuple[Instance, list[StepRun], tuple[Wait, ...]]:
+    """An instance with its journal, and what it waits for.
 
     Raises:
         InputError: there is none of this number.
@@ -123,10 +123,11 @@ def read(now: Session, number: int) -> tuple[Instance, list[StepRun]]:
         found = unit.journal.instances(ids=[number])
         steps = unit.journal.steps([number]).get(number, [])
         stored = unit.journal.positions([number]).get(number)
+        waits = unit.journal.waits([number]).get(number, ())
     if not found:
         raise InputError(f"there is no instance {number}", hint="See: procession instances")
     plan = now.application.definitions.version(found[0].process, found[0].digest)
-    return found[0], [*steps, *(open_steps(plan, found[0], stored) if plan else ())]
+    return found[0], [*steps, *(open_steps(plan, found[0], stored, waits) if plan else ())], waits
 
 
 def document(instance: Instance) -> dict[str, Any]:
@@ -134,6 +135,25 @@ def document(instance: Instance) -> dict[str, Any]:
     for name in ("inputs", "trigger"):
         told[name] = from_json(told[name])
     return told
+
+
+def whole_document(instance: Instance, steps: Sequence[StepRun], waits: Sequence[Wait]) -> dict[str, Any]:
+    told = {"waits": list(map(wait_document, waits)), "steps": list(map(step_document, steps))}
+    return {**document(instance), **told}
+
+
+def wait_document(wait: Wait) -> dict[str, Any]:
+    reads = [f"{ref} {field}".strip() for ref, field in wait.reads if field]
+    return {"step": wait.path, "for": wait.kind, "since": wait.since, "until": wait.due, "moves_with": reads}
+
+
+def said_of(wait: Wait) -> str:
+    """`remind: until 2026-03-05 10:00, since 2026-03-02 09:00; moves with activity:17 start`."""
+    what = {"retry": "another try", "mail": "the mail that is held back", "timer": ""}[wait.kind]
+    until = f"until {output.short_time(wait.due)}" if wait.due else "nobody can say yet until when"
+    reads = ", ".join(f"{ref} {field}" for ref, field in wait.reads if field)
+    said = ", ".join(part for part in (what, until, f"since {output.short_time(wait.since)}") if part)
+    return f"{wait.path or 'its step'}: {said}{f'; moves with {reads}' if reads else ''}"
 
 
 def step_document(step: StepRun) -> dict[str, Any]:
@@ -159,14 +179,14 @@ def _line(instance: Instance) -> tuple[str, str, Text, str, str]:
     )  # fmt: skip
 
 
-def _facts(instance: Instance) -> list[tuple[str, str | Text]]:
+def _facts(instance: Instance, waits: Sequence[Wait]) -> list[tuple[str, str | Text]]:
     took = instance.ended_at - instance.started_at if instance.ended_at else None
     return [
         ("process", f"{instance.process} ({instance.digest[:8]})"),
         ("state", output.state(instance.state)),
         ("started", f"{output.moment(instance.started_at)}, {_started_by(instance.trigger)}"),
         ("ended", f"{output.moment(instance.ended_at)}, after {output.lasting(took)}" if took else ""),
-        ("due", output.moment(instance.due) if instance.state == "ready" else ""),
+        *(("waits", said_of(wait)) for wait in waits),
         ("result", instance.result),
         ("key", instance.key),
         ("inputs", brief(from_json(instance.inputs))),

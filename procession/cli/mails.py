@@ -95,6 +95,8 @@ def move(
         about = Ref("activity", mail.activity)
         text = f"E-mail “{written(mail.mime).subject}” {what}"
         unit.history.append([HistoryRow(about, at, now.actor, "email", text, mail.activity)])
+        if mail.state == "held" and mail.instance is not None:  # its step is over, whatever was to come
+            unit.journal.wake(mail.instance, mail.path, mail.round, at)
         if resume and mail.instance is not None:
             unit.journal.resume(mail.instance, at)
         unit.commit()

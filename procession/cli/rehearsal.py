@@ -8,9 +8,23 @@ itself as it would be in earnest, and in the end all of it is rolled back.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from procession.ports import Delivery, History, HistoryRow, Identity, Journal, Outbox, Records, Store, Unit
 from procession.records import Ref, Schema
+
+
+@dataclass(slots=True)
+class ClockAhead:
+    """Implements `procession.ports.Clock`: it stands still until it is put forward."""
+
+    at: datetime
+
+    def now(self) -> datetime:
+        return self.at
+
+    def forward(self, to: datetime) -> None:
+        self.at = max(self.at, to)
 
 
 @dataclass(frozen=True, slots=True)

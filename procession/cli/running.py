@@ -73,13 +73,13 @@ def run(
     number = started.id
     if wait:
         _to_its_end(plan, number, ports, quiet=json)
-    instance, steps = instances.read(now, number)
+    instance, steps, waits = instances.read(now, number)
     if json:
-        output.emit(
-            {**instances.document(instance), "steps": [instances.step_document(step) for step in steps]}
-        )
+        output.emit(instances.whole_document(instance, steps, waits))
     elif wait:
         output.say(f"Instance {number}: {instance.state}{f', {instance.result}' if instance.result else ''}.")
+        for waiting in waits:
+            output.note(f"  {instances.said_of(waiting)}; an engine (`procession serve`) goes on then")
         if instance.error:
             instances.tell_error(instance.error)
         output.note(f"See: procession instances show {number}")
@@ -230,7 +230,8 @@ def _tell_deployed(done: "Deployed", *, checked: bool) -> None:
 
 
 def _to_its_end(plan: "Plan", number: int, ports: Ports, *, quiet: bool) -> None:
-    """Run one instance until it is neither ready nor running, here or in an engine that was faster."""
+    """Run one instance until it is over, is held or waits, here or in an engine that was faster. What is to be tried again
+    is tried here."""
     from procession.advance import advance
     from procession.engine import claim
     from procession.engines import beating
@@ -241,11 +242,11 @@ def _to_its_end(plan: "Plan", number: int, ports: Ports, *, quiet: bool) -> None
         return do()
 
     with beating(ports.engine):
-        while (instance := _instance(number, ports)).state in ("ready", "running"):
+        while (instance := _instance(number, ports)).state in ("ready", "running", "waiting"):
             if mine := claim(ports, 1, [number]):
                 advance(plan, mine, ports, wrap)
-            else:
-                _wait(instance, ports)
+            elif not _waits_for_another_try(instance, ports):
+                break
 
 
 def _instance(number: int, ports: Ports) -> Instance:
@@ -253,14 +254,22 @@ def _instance(number: int, ports: Ports) -> Instance:
         return unit.journal.instances(ids=[number])[0]
 
 
-def _wait(instance: Instance, ports: Ports) -> None:
-    """Until its next try, which is announced; or for an engine that has it."""
-    pause = instance.due - ports.clock.now()
+def _waits_for_another_try(instance: Instance, ports: Ports) -> bool:
+    """Wait for its next try, which is announced, or for an engine that has it; False if it waits for anything else."""
+    now = ports.clock.now()
+    with ports.store.unit() as unit:
+        waits = unit.journal.waits([instance.id]).get(instance.id, ())
+        moments = [wait.due for wait in waits if wait.kind == "retry" and wait.due]
+        if instance.state == "waiting" and not moments:
+            return False
+        for wait in waits:
+            if wait.due and wait.due <= now:
+                unit.journal.wake(instance.id, wait.path, wait.round, now)
+        unit.commit()
+    pause = min(moments, default=now) - now
     if pause > LOOK:
         why = (instance.error or {}).get("message", "")
-        output.note(
-            f"  {why + '; ' if why else ''}tries again at {output.moment(instance.due)} (Ctrl-C leaves that to an engine)"
-        )
-        time.sleep(min(pause, timedelta(minutes=1)).total_seconds())
-    else:
-        time.sleep(LOOK.total_seconds())
+        again = f"tries again at {output.moment(min(moments))} (Ctrl-C leaves that to an engine)"
+        output.note(f"  {why + '; ' if why else ''}{again}")
+    time.sleep(min(max(pause, LOOK), timedelta(minutes=1)).total_seconds())
+    return True

@@ -15,7 +15,7 @@ from rich.text import Text
 from procession.cli import email, history, instances, mails, output
 from procession.cli.content import Json
 from procession.cli.fields import pairs
-from procession.cli.rehearsal import NobodyPosts, Rehearsal, rehearse
+from procession.cli.rehearsal import ClockAhead, NobodyPosts, Rehearsal, rehearse
 from procession.cli.running import GIVEN, read_inputs
 from procession.cli.session import Session, session
 from procession.errors import InputError
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from procession.expressions import Expression
     from procession.plan import Plan, Step
 
-MOST_ROUNDS = 25
-"""Retries of one simulated instance; each is taken at once."""
+MOST_ROUNDS = 200
+"""Waits of one simulated instance; the clock goes ahead to the end of each."""
 
 
 Seen = dict[str, list[Mapping[str, Any]]]
@@ -79,8 +79,9 @@ def simulate(
     with rehearse(now.application.store) as store:
         ports = now.application.ports(store=store, mail_out=NobodyPosts())
         seen: Seen = defaultdict(list)
-        tracing = replace(ports, trace=lambda path, names: seen[path].append(names))
-        done = _simulated(now, plan, inputs, store, tracing, seen)
+        clock = ClockAhead(ports.clock.now())
+        tracing = replace(ports, trace=lambda path, names: seen[path].append(names), clock=clock)
+        done = _simulated(now, plan, inputs, store, tracing, seen, clock)
     if json:
         output.emit(_document(done))
     else:
@@ -90,8 +91,9 @@ def simulate(
 
 
 def _simulated(
-    now: Session, plan: "Plan", inputs: Mapping[str, Any], store: Rehearsal, ports: Ports, seen: "Seen"
-) -> Simulated:
+    now: Session, plan: "Plan", inputs: Mapping[str, Any], store: Rehearsal, ports: Ports, seen: "Seen",
+    clock: ClockAhead,
+) -> Simulated:  # fmt: skip
     from procession.advance import advance
     from procession.dispatch import start_by_hand
     from procession.run import open_steps
@@ -103,17 +105,20 @@ def _simulated(
             f"process {plan.process!r} runs for this already, and it runs once at a time",
             hint="See: procession instances --state running --state ready",
         )
-    journal, at, number = store.inner.journal, ports.clock.now(), started.id
+    journal, number = store.inner.journal, started.id
     for _ in range(MOST_ROUNDS):
-        (instance,) = journal.instances(ids=[number])
-        if instance.state != "ready":
+        waits = journal.waits([number]).get(number, ())
+        if moment := min((wait.due for wait in waits if wait.due), default=None):
+            clock.forward(moment)
+            journal.wake_due(clock.now(), 1)
+        if not (mine := journal.claim(engine, clock.now(), 1, [number])):
             break
-        advance(plan, journal.claim(engine, max(at, instance.due), 1, [number]), ports)
+        advance(plan, mine, ports)
     (instance,) = journal.instances(ids=[number])
-    stored = journal.positions([number]).get(number)
-    steps = [*journal.steps([number]).get(number, []), *open_steps(plan, instance, stored)]
+    stored, waits = journal.positions([number]).get(number), journal.waits([number]).get(number, ())
+    steps = [*journal.steps([number]).get(number, []), *open_steps(plan, instance, stored, waits)]
     outbox = store.inner.outbox
-    made = outbox.in_state(["draft", "queued", "sending", "sent", "failed", "unknown"], 10_000)
+    made = outbox.in_state(["draft", "held", "queued", "sending", "sent", "failed", "unknown"], 10_000)
     return Simulated(
         instance, _in_order(plan, steps), outbox.envelopes([mail.id for mail in made if mail.instance == number]), store.rows,
         list(_not_taken(plan, steps, seen)),

@@ -19,7 +19,7 @@ from procession.expressions.parts import (
     Text,
     split,
 )
-from procession.expressions.running import evaluate, fill, write
+from procession.expressions.running import evaluate, fill, touching, write
 
 __all__ = [
     "ALL",
@@ -38,5 +38,6 @@ __all__ = [
     "split",
     "steps_below",
     "steps_named",
+    "touching",
     "write",
 ]

@@ -38,8 +38,11 @@ from procession.ports.entries import (
     Start,
     StepRun,
     StepState,
+    Wait,
+    WaitKind,
 )
-from procession.ports.store import History, Journal, Outbox, Records, Store, Unit
+from procession.ports.journal import Journal
+from procession.ports.store import History, Outbox, Records, Store, Unit
 from procession.ports.world import Clock, MailOut, Ports, Rendered, Renderer, ThisEngine
 
 __all__ = [
@@ -84,4 +87,6 @@ __all__ = [
     "Store",
     "ThisEngine",
     "Unit",
+    "Wait",
+    "WaitKind",
 ]

@@ -9,13 +9,17 @@ from procession.effects import OnUnknown, SendMail
 from procession.records import Ref
 
 EventType = Literal["added", "modified", "deleted", "schedule", "manual"]
-InstanceState = Literal["ready", "running", "completed", "stopped", "failed", "cancelled", "incident"]
-StepState = Literal["done", "skipped", "failed", "retrying", "incident"]
-"""The last two are of steps that are not over: they are no rows, but told of a position."""
-MailState = Literal["draft", "queued", "sending", "sent", "failed", "unknown", "cancelled"]
+InstanceState = Literal[
+    "ready", "running", "waiting", "completed", "stopped", "failed", "cancelled", "incident"
+]
+StepState = Literal["done", "skipped", "failed", "waiting", "retrying", "incident"]
+"""The last three are of steps that are not over: they are no rows, but told of a position."""
+MailState = Literal["draft", "held", "queued", "sending", "sent", "failed", "unknown", "cancelled"]
+"""One that is `held` is sent by its step, which waits until then and writes it anew."""
+WaitKind = Literal["retry", "mail", "timer"]
 Mode = Literal["single", "restart", "parallel"]
 
-LIVE: tuple[InstanceState, ...] = ("ready", "running", "incident")
+LIVE: tuple[InstanceState, ...] = ("ready", "running", "waiting", "incident")
 """States of an instance that still holds its key."""
 
 
@@ -110,7 +114,6 @@ class Instance:
     inputs: Mapping[str, Any]
     trigger: Mapping[str, Any]
     started_at: datetime
-    due: datetime
     ended_at: datetime | None = None
     result: str = ""
     error: Mapping[str, Any] | None = None
@@ -143,13 +146,38 @@ class StepRun:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """What an instance is after a segment: finished, an incident, or `ready` again at `due` (a retry)."""
+    """What an instance is after a segment: finished, an incident, or `waiting`, `until` the first of the moments that it
+    waits for. One that is to be woken already is `ready` again."""
 
     instance: int
     state: InstanceState
     result: str = ""
     error: Mapping[str, Any] | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What a token of an instance waits for at its step.
+
+    kind   retry: to try again; mail: to send the mail that its step holds back; timer: a moment
+    due    when that is; None if nobody can say yet
+    reads  the fields that `due` was computed from: `(record, field)`. The wait is woken when one of them changes, or one of the
+           records is deleted
+    scope  of the token (`procession.position`); 0 is every one that is to be tried again
+
+    A token has one at most. `woken_at` is set once it is over, or must be looked at again; then its instance goes on.
+    """
+
+    instance: int
+    scope: int
+    path: str
+    round: str
+    kind: WaitKind
+    since: datetime
     due: datetime | None = None
+    reads: tuple[tuple[Ref, str], ...] = ()
+    woken_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,13 +264,15 @@ class EngineRow:
 class Glance:
     """What there is to do, asked in one statement many times a second.
 
-    `pending` events wait to be dispatched; `ready` instances can be claimed, `suspect` ones run alone since engines died with
+    `pending` events wait to be dispatched; waits are `due`, and some are `live`: woken by what is saved; `ready` instances can be claimed, `suspect` ones run alone since engines died with
     them; `mail` of no step is due; `orphans` were left by engines that are no more. `planner` is the engine that plans,
     0 if none that lives does, in this `epoch`. `publication` is the number of the last change of a definition.
     Nothing is planned, worked on or sent while the database is `held` (`Journal.hold`). `incarnation` is the present one.
     """
 
     pending: bool = False
+    due: bool = False
+    live: bool = False
     ready: bool = False
     suspect: bool = False
     mail: bool = False
@@ -292,6 +322,8 @@ class QueuedMail:
     """Which of the mails of its step it is."""
     redirected_to: str = ""
     """The one address that it goes to, and its MIME bytes say so, whoever it is for; of test systems."""
+    was_held: bool = False
+    """It was held back until now: if somebody cancelled it meanwhile, that holds."""
 
 
 @dataclass(frozen=True, slots=True)

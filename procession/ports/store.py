@@ -7,28 +7,15 @@ from typing import Any, Protocol
 
 from procession.ports.entries import (
     Actor,
-    Checkpoint,
-    Definition,
-    End,
-    EngineProcess,
-    EngineRow,
     Envelope,
-    Event,
-    Glance,
     HistoryRow,
     Identity,
-    Instance,
     ListedMail,
     MailState,
-    Publication,
     QueuedMail,
-    Released,
-    SentMail,
     Settlement,
-    Standing,
-    Start,
-    StepRun,
 )
+from procession.ports.journal import Journal
 from procession.records import Paths, Record, Ref, Schema
 
 
@@ -81,187 +68,6 @@ class Records(Protocol):
         ...
 
 
-class Journal(Protocol):
-    """Events, definitions, instances and step runs."""
-
-    def append(self, events: Sequence[Event]) -> list[int | None]:
-        """Add schedule and manual events (the `id` they come with is ignored); their new ids, None for
-        one whose `dedupe_key` was there before. Order kept."""
-        ...
-
-    def glance(self, now: datetime) -> Glance:
-        """What there is to do; the cheapest question, one statement."""
-        ...
-
-    def pending(self, limit: int) -> list[Event]:
-        """The oldest undispatched events, locked for this unit where the database can."""
-        ...
-
-    def dispatched(self, events: Collection[int], at: datetime) -> None: ...
-
-    def publish(self, definition: Definition) -> int:
-        """Store a version if its digest is new for its process; returns its number."""
-        ...
-
-    def definition(self, process: str, digest: str) -> Definition | None: ...
-
-    def current(self) -> dict[str, str]:
-        """`{process: digest}` of the current versions; without those that are retired."""
-        ...
-
-    def publications(self, *, alone: bool = False) -> list[Publication]:
-        """The whole log, oldest first; `alone`: nobody else appends to it until this unit ends."""
-        ...
-
-    def make_current(self, process: str, digest: str, folder: str, at: datetime) -> None:
-        """Append to the log of publications; an empty digest retires the process. The planner's epoch ends: what it
-        is about to write it would write by the version before. It goes on in the next one."""
-        ...
-
-    def live(self) -> dict[str, int]:
-        """`{process: how many of its instances are not over}`; without those that have none."""
-        ...
-
-    def start(self, starts: Sequence[Start], now: datetime) -> list[int | None]:
-        """Create ready instances by `mode`; None where a live one kept its key (`single`), or where
-        this event already started this process by this trigger. `restart` cancels the live one; one that runs is
-        asked to stop, and the new one begins when it has ended."""
-        ...
-
-    # --- engines
-
-    def register(self, process: EngineProcess) -> int:
-        """A new engine; its number is never used again."""
-        ...
-
-    def beat(self, engine: int) -> bool:
-        """Raise its beat; False if the others took it for dead, so that it is no engine of this database any more."""
-        ...
-
-    def engines(self) -> list[EngineRow]: ...
-
-    def bury(self, engines: Mapping[int, int]) -> set[int]:
-        """Delete those of `{engine: beat}` whose beat is still that one; returns them."""
-        ...
-
-    def lead(self, engine: int) -> int | None:
-        """Become the planner if nobody alive is; returns the epoch, a number that is never given again. None if another
-        is, or this is no engine any more."""
-        ...
-
-    def step_down(self, engine: int) -> None:
-        """Be the planner no more; another engine may become it at once."""
-        ...
-
-    def leads(self, engine: int, epoch: int) -> bool:
-        """Whether it is still the planner of that epoch, and the database is not held; until the unit ends nobody else
-        can become it."""
-        ...
-
-    # --- which database this is
-
-    def standing(self, mail: SentMail | None = None) -> Standing:
-        """What the database says of itself, and whether it knows that this mail was sent; one statement."""
-        ...
-
-    def hold(self, because: str) -> None:
-        """Let nobody plan, or claim an instance or a mail, until a person has said what the database is (`go_on`)."""
-        ...
-
-    def witness(self) -> None:
-        """An engine keeps evidence of this database outside of it, from now on."""
-        ...
-
-    def go_on(self, identity: Identity) -> None:
-        """It is held no more, and is this one from now on; the incarnation that it had is a former one."""
-        ...
-
-    # --- claims
-
-    def claim(
-        self, engine: int, now: datetime, limit: int, ids: Collection[int] = (), *,
-        alone: bool = False, not_of: Collection[str] = (),
-    ) -> list[Instance]:  # fmt: skip
-        """Give due, ready instances to this engine, oldest first, and set them `running`; each claim raises the
-        instance's fencing token. One whose predecessor (`mode: restart`) still runs is not due. Nothing is while the
-        database is held. Who is no engine any more gets none.
-
-        Args:
-            ids: only these.
-            alone: only one, of those with which engines died again and again; otherwise none of these.
-            not_of: digests of versions that this engine cannot run.
-        """
-        ...
-
-    def fence(self, fencing_tokens: Mapping[int, int]) -> set[int]:
-        """Those of `{instance: fencing token}` that still run under that token and are not asked to stop. The rows
-        stay locked until the unit ends, so nobody else can take or cancel them meanwhile. One that is asked to stop
-        ends here, `cancelled`, between two of its steps."""
-        ...
-
-    def stopped(self, fencing_tokens: Mapping[int, int]) -> set[int]:
-        """Those of `{instance: fencing token}` that were cancelled while they ran under that token."""
-        ...
-
-    def give_back(self, fencing_tokens: Mapping[int, int]) -> int:
-        """Make `ready` again, as they were, those that `fence` would answer; returns how many."""
-        ...
-
-    def release(self, now: datetime) -> Released:
-        """Take back what engines that are no more left running: `ready` again, one death more; one that an engine
-        died with while it ran alone becomes an incident."""
-        ...
-
-    def end(self, ends: Sequence[End], now: datetime) -> None:
-        """Close segments: set state, give the instance up. Only after `fence` in the same unit."""
-        ...
-
-    def ask_to_stop(self, instances: Collection[int], reason: str, now: datetime) -> int:
-        """Cancel: ready instances and incidents at once, running ones before their next step."""
-        ...
-
-    def resume(self, instance: int, now: datetime) -> bool:
-        """Make an incident `ready` again; False if it is none."""
-        ...
-
-    # --- positions, and the evidence
-
-    def positions(self, instances: Collection[int]) -> dict[int, Checkpoint]:
-        """Those that have one; an instance that is at its beginning has none."""
-        ...
-
-    def save_positions(self, checkpoints: Sequence[Checkpoint]) -> None:
-        """Only after `fence` in the same unit. `deaths` are forgotten: it got a step further."""
-        ...
-
-    def forget_positions(self, instances: Collection[int]) -> None:
-        """Of those that are over."""
-        ...
-
-    def steps(self, instances: Collection[int]) -> dict[int, list[StepRun]]: ...
-
-    def record(self, rows: Sequence[StepRun]) -> None:
-        """Insert or replace journal rows by (instance, path, round)."""
-        ...
-
-    def instances(
-        self, *, ids: Collection[int] = (), states: Collection[str] = (), process: str = "",
-        limit: int = 100,
-    ) -> list[Instance]: ...  # fmt: skip
-
-    def running_in_prefect(self) -> dict[int, str]:
-        """`{instance: flow run}` of those that a flow run shows and that are not over or held."""
-        ...
-
-    def seen_in_prefect(self, flow_runs: Mapping[int, str]) -> None:
-        """Note the flow run of each instance (`{instance: flow run id}`)."""
-        ...
-
-    def unseen_in_prefect(self, limit: int) -> list[Instance]:
-        """Instances that ended without a flow run, oldest first."""
-        ...
-
-
 class Outbox(Protocol):
     """Outgoing mail: an Activity of type e-mail and its message, from draft to sent.
 
@@ -274,7 +80,8 @@ class Outbox(Protocol):
     ) -> list[Envelope]:
         """Insert activity, message, participants and links; order kept. A mail that is there already is not
         inserted again: its row is returned as it stands, with the Message-ID that it got first, except that one that
-        never left (`failed`, `cancelled`) takes the new content, under that same Message-ID, and is `queued` again.
+        never left (`held`, `failed`, `cancelled`) takes the new content and state, under that same Message-ID. (One that
+        `was_held` and was cancelled meanwhile stays so.)
         The first `hands` of the new ones that may go at once are claimed for `engine` in the same breath."""
         ...
 

@@ -20,12 +20,13 @@ from procession.position.way import Way
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A step whose turn it is, in this scope; `attempts` of it failed before."""
+    """A step whose turn it is, in this scope; `attempts` of it failed before. It `has_waited` if it waited, and was woken."""
 
     scope: int
     step: Step
     round: str
     attempts: int = 0
+    has_waited: bool = False
 
 
 LEFT: Mapping[str, Callable[[Way, Scope], None]] = {
@@ -51,7 +52,13 @@ def turns(plan: Plan, position: Position) -> tuple[Turn, ...]:
     ready = [token for token in position.tokens.values() if token.state == "ready"]
     ready.sort(key=lambda token: (plan.located[token.path].order, token.scope))
     return tuple(
-        Turn(token.scope, plan.located[token.path].step, position.scopes[token.scope].round, token.attempts)
+        Turn(
+            token.scope,
+            plan.located[token.path].step,
+            position.scopes[token.scope].round,
+            token.attempts,
+            token.has_waited,
+        )
         for token in ready
     )
 
@@ -65,7 +72,7 @@ def proceed(plan: Plan, position: Position, turn: Turn, outcome: o.Outcome) -> P
     match outcome:
         case o.Done():
             way.set_vars(scope, outcome.set_vars)
-            way.go_on(scope, path)
+            way.go_on(scope, path, beyond=outcome.passes_over)
         case o.Enter():
             sequence.enter(way, scope, path, outcome)
         case o.Loop():
@@ -80,7 +87,7 @@ def proceed(plan: Plan, position: Position, turn: Turn, outcome: o.Outcome) -> P
             way.tokens[scope] = replace(token, state="waiting")
         case o.TryAgain():
             way.tokens[scope] = replace(token, state="retrying", attempts=token.attempts + 1)
-        case o.End() | o.Failed() | o.Held():
+        case o.Leave() | o.End() | o.Failed() | o.Held():
             _break_off(way, turn, outcome)
         case _:
             assert_never(outcome)
@@ -89,7 +96,12 @@ def proceed(plan: Plan, position: Position, turn: Turn, outcome: o.Outcome) -> P
 
 def wake(position: Position, scope: int) -> Position:
     """One that is not open any more is no error: its scope ended before it was woken. An incident stays one."""
-    return _ready(position, lambda token: token.scope == scope and token.state in ("waiting", "retrying"))
+    token = position.tokens.get(scope)
+    if token is None or token.state not in ("waiting", "retrying"):
+        return position
+    has_waited = token.has_waited or token.state == "waiting"
+    ready = replace(token, state="ready", has_waited=has_waited)
+    return replace(position, tokens={**position.tokens, scope: ready})
 
 
 def woken(position: Position) -> Position:
@@ -128,8 +140,10 @@ def _token(way: Way, turn: Turn) -> Token:
     return token
 
 
-def _break_off(way: Way, turn: Turn, outcome: o.End | o.Failed | o.Held) -> None:
-    if isinstance(outcome, o.End):
+def _break_off(way: Way, turn: Turn, outcome: o.Leave | o.End | o.Failed | o.Held) -> None:
+    if isinstance(outcome, o.Leave):
+        way.leave(turn.scope)
+    elif isinstance(outcome, o.End):
         sequence.stop(way, outcome.stop)
     elif isinstance(outcome, o.Held) or not errors.fail(way, turn.scope, turn.step.path, outcome.error):
         errors.hold(way, turn.scope, outcome.error)

@@ -14,6 +14,8 @@ class Done:
 
     set_vars: Mapping[str, Any] = field(default_factory=dict)
     """What `vars.*` become."""
+    passes_over: int = 0
+    """How many of the steps that follow in its list are not taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,11 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class Leave:
+    """The rest of the list of steps in which it stands is not taken."""
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """The instance ends here."""
 
@@ -86,4 +93,4 @@ class Held:
     error: Mapping[str, Any]
 
 
-Outcome = Done | Enter | Loop | Repeat | Fork | Spawn | Wait | End | TryAgain | Failed | Held
+Outcome = Done | Enter | Loop | Repeat | Fork | Spawn | Wait | Leave | End | TryAgain | Failed | Held

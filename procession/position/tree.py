@@ -53,13 +53,14 @@ class Scope:
 @dataclass(frozen=True, slots=True)
 class Token:
     """`scope` holds it, `path` is its step. `attempts` counts the tries of that step that failed so far; `error` is
-    that of an incident."""
+    that of an incident. One that `has_waited` at its step was woken, and takes the step again."""
 
     scope: int
     path: str
     state: TokenState = "ready"
     attempts: int = 0
     error: Mapping[str, Any] | None = None
+    has_waited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,7 @@ def to_json(position: Position) -> dict[str, Any]:
             **({"state": token.state} if token.state != "ready" else {}),
             **({"attempts": token.attempts} if token.attempts else {}),
             **({"error": json_of(token.error)} if token.error is not None else {}),
+            **({"has_waited": True} if token.has_waited else {}),
         }
         for token in position.tokens.values()
     ]

@@ -65,17 +65,22 @@ class Way:
 
     # --- onwards
 
-    def go_on(self, scope: int, path: str) -> None:
-        """The step at `path` is finished: on to the next one in its list, or to the end of the scope."""
+    def go_on(self, scope: int, path: str, *, beyond: int = 0) -> None:
+        """The step at `path` is finished: on to the next one in its list, or so many further, or to the end of the scope."""
         for each in [one for one in self.inside(scope, path) if one.kind == "repeat"]:
             self.cancel(each.id)
         place = self.plan.located[path]
         siblings = self.steps(place.parent, place.slot)
-        if place.number + 1 < len(siblings):
-            self.tokens[scope] = Token(scope, siblings[place.number + 1].path)
+        number = place.number + 1 + beyond
+        if number < len(siblings):
+            self.tokens[scope] = Token(scope, siblings[number].path)
         else:
-            self.tokens.pop(scope, None)
-            self.end(scope)
+            self.leave(scope)
+
+    def leave(self, scope: int) -> None:
+        """What is left of the list of steps is not taken."""
+        self.tokens.pop(scope, None)
+        self.end(scope)
 
     def end(self, scope: int) -> None:
         """A scope is at its end once nothing is left inside, and no token in it."""

@@ -18,6 +18,7 @@ from procession.rules.inputs import input_values_fit, inputs_say_what_they_need
 from procession.rules.moments import (
     pauses_are_positive,
     schedules_can_be_read,
+    waits_can_be_read,
     written_times_can_be_read,
     zones_are_known,
 )
@@ -52,6 +53,7 @@ RULES: tuple[Rule, ...] = (
     fields_get_what_they_need,
     texts_are_no_forgotten_expressions,
     written_times_can_be_read,
+    waits_can_be_read,
     pauses_are_positive,
     addresses_are_addresses,
     templates_are_there,

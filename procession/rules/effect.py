@@ -102,12 +102,7 @@ def _fails(step: StepDraft, classes: Iterable[str]) -> bool:
         return True
     if "permanent" in classes and (step.kind.asks != "nothing" or _has_expression(step)):
         return True
-    if (
-        "temporary" in classes
-        and step.kind.asks == "outside"
-        and not _is_draft(step)
-        and not _is_held_back(step)
-    ):
+    if "temporary" in classes and step.kind.asks == "outside" and not _is_draft(step):
         return True
     return any(_fails(child, classes) for children in step.slots.values() for child in children)
 
@@ -118,11 +113,6 @@ def _has_expression(step: StepDraft) -> bool:
 
 def _is_draft(step: StepDraft) -> bool:
     return step.fields.get("send", Filled()).value == "draft"
-
-
-def _is_held_back(step: StepDraft) -> bool:
-    """The step is done when the mail is written; whoever sends it later tries as often as it takes."""
-    return "undo" in step.fields
 
 
 # --- retry
@@ -144,8 +134,6 @@ def _no_second_try(step: StepDraft) -> str:
         return "this step cannot fail"
     if _is_draft(step):
         return "a draft is not sent by the process"
-    if _is_held_back(step):
-        return "a mail that is held back is tried again by itself"
     if step.kind and step.kind.word == "notify":
         return "a notice is tried again by itself"
     word, busy = (step.kind.word, step.kind.asks == "store") if step.kind else ("", False)
@@ -190,8 +178,18 @@ def _without_template(hint: str) -> "_Idle":
     return idle
 
 
-def _undo(_typed: Typed, step: StepDraft) -> tuple[str, str] | None:
+def _holds_back(_typed: Typed, step: StepDraft) -> tuple[str, str] | None:
     return ("a draft waits for a person", "Remove it, or `send: draft`.") if _is_draft(step) else None
+
+
+def _still(typed: Typed, step: StepDraft) -> tuple[str, str] | None:
+    """It is asked when the mail goes, and by no other step."""
+    if "undo" in step.fields or "send_window" in step.fields:
+        return _holds_back(typed, step)
+    return (
+        "this mail is not held back",
+        "Write it as the step's 'if', or give the mail an 'undo' or a 'send_window'.",
+    )
 
 
 def _opt_out(typed: Typed, step: StepDraft) -> tuple[str, str] | None:
@@ -220,7 +218,9 @@ _FIELDS: Mapping[str, Mapping[str, _Idle]] = {
     "send_email": {
         "with": _without_template("Put the values into the text itself."),
         "timezone": _without_template("Write `| time(zone=…)` in the text."),
-        "undo": _undo,
+        "undo": _holds_back,
+        "send_window": _holds_back,
+        "still": _still,
         "opt_out": _opt_out,
     },
     "create": {"connected_to": _connected_to},

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from cronsim import CronSim, CronSimError
 
@@ -76,6 +77,39 @@ def written_times_can_be_read(typed: Typed, _world: World) -> Iterable[Reference
             wrong = unreadable_time("datetime", text)
             if wrong:
                 yield problem(typed.draft, wrong[0], found.leaf.path, wrong[1], offset=0)
+
+
+def waits_can_be_read(typed: Typed, _world: World) -> Iterable[ReferenceProblem]:
+    """A `for` that is written out is a duration, an `until` is none: it would begin anew whenever it is looked at."""
+    for step in typed.draft.every_step():
+        if step.kind is None or step.kind.word != "wait" or step.shape is None:
+            continue
+        for word in ("for", "until"):
+            text = step.fields[word].value if word in step.fields else None
+            wrong = _wrong_wait(word, text) if isinstance(text, str) else None
+            if wrong:
+                where = (*step.where, "wait")
+                path = (*where, word) if isinstance(_given(typed, where), dict) else where
+                yield problem(typed.draft, wrong[0], path, wrong[1], offset=0)
+
+
+def _given(typed: Typed, path: YamlPath) -> object:
+    value: Any = typed.draft.document.value
+    for segment in path:
+        value = value[segment]
+    return value
+
+
+def _wrong_wait(word: str, text: str) -> tuple[str, str] | None:
+    try:
+        span = times.parse_any_duration(text)
+    except ValueError as error:
+        message, _, hint = str(error).partition(". ")
+        return (message, hint) if word == "for" else None
+    if word == "until":
+        return f"{text!r} is a while, not a moment", f"Write `for: {text}`."
+    is_over = span <= timedelta(0) if isinstance(span, timedelta) else span.days <= 0
+    return ("'for' must be longer than nothing", "Write 1 hour.") if is_over else None
 
 
 def pauses_are_positive(typed: Typed, _world: World) -> Iterable[ReferenceProblem]:

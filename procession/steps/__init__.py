@@ -15,6 +15,7 @@ from procession.steps.send_email import SEND_EMAIL
 from procession.steps.set import SET
 from procession.steps.stop import STOP
 from procession.steps.update import UPDATE
+from procession.steps.wait import WAIT
 
 __all__ = ["STEPS", "kind_of"]
 
@@ -31,6 +32,7 @@ STEPS: tuple[StepKind, ...] = (
     IF,
     CHOOSE,
     FOR_EACH,
+    WAIT,
     STOP,
     CALL,
 )

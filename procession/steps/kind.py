@@ -54,12 +54,23 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """The step waits, and is taken again at `due`: for a moment, or to send the mail that it holds back. It is taken
+    again before that when one of the fields changes that it `reads`; without a moment, only then."""
+
+    kind: Literal["timer", "mail"]
+    due: datetime | None
+    reads: frozenset[tuple[Ref, str]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What a step decided: effects to perform, and where to go.
 
     `branches` names the slots of child steps to enter, in order (`then`, `branches/2`, `else`); `items` the values a
     `for_each` goes through, one round of `steps` each; `set_vars` what `vars.*` become; `output` is
-    merged under what the effects' receipts give.
+    merged under what the effects' receipts give. One that `leaves` does not take the rest of the list of steps in which
+    it stands; one that `passes_over` steps does not take so many of those that follow.
     """
 
     effects: tuple[Effect, ...] = ()
@@ -68,6 +79,9 @@ class Outcome:
     items: tuple[Any, ...] | None = None
     set_vars: Mapping[str, Any] = field(default_factory=dict)
     stop: Stop | None = None
+    pause: Pause | None = None
+    leaves: bool = False
+    passes_over: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +103,10 @@ class Context:
     at: Place
     trigger_ref: Ref | None = None
     """The record whose save started the instance."""
+    has_waited: bool = False
+    """It waited here, and was woken."""
+    waited_until: datetime | None = None
+    """Until when it was to wait."""
 
 
 Decide = Callable[[Mapping[str, Any], Context], Outcome]
@@ -108,7 +126,7 @@ def no_outputs(_shape: Any, _schema: Schema) -> Mapping[str, Type]:
     return {}
 
 
-Group = Literal["data", "comm", "flow", "other"]
+Group = Literal["data", "comm", "flow", "waiting", "other"]
 Asks = Literal["nothing", "store", "outside"]
 """What a step depends on: nothing (it fails if an expression of its own does), the store (for good: the engine
 itself tries again while a database is busy), or something outside, which may not answer for a moment."""
@@ -130,6 +148,8 @@ class StepKind:
     changes_records: bool = False
     quiet: bool = False
     """It has no effect and takes no decision: in a loop it leaves no row in the journal."""
+    is_live: bool = False
+    """When it waits, it is taken again as soon as a record changes that its fields were computed from."""
     shorthand: str = ""
     """The field that a bare scalar or list means: `log_history: text` is `log_history: {text: text}`."""
 

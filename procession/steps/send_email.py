@@ -24,9 +24,10 @@ from procession.steps.fields import (
     Wants,
     Word,
 )
-from procession.steps.kind import Context, LiteralMark, Outcome, Shape, StepKind
+from procession.steps.kind import Condition, Context, LiteralMark, Outcome, Pause, Shape, StepKind
 from procession.steps.recipients import Person, people, sender
 from procession.steps.storing import record, refs, written, zone_of
+from procession.steps.windows import SendWindow, next_open, window
 
 
 class Attach(Shape):
@@ -59,7 +60,20 @@ class SendEmail(Shape):
         None, title="Time zone", description="Of times in the mail; the recipient's, else the process's."
     )
     undo: FixedDuration | None = Field(
-        None, title="Undo", description="Holds the mail back that long, so that it can be stopped."
+        None,
+        title="Undo",
+        description="Holds the mail back that long, so that it can be stopped; it is written anew then.",
+    )
+    send_window: Annotated[SendWindow | Literal["office_hours"] | None, LiteralMark()] = Field(
+        None,
+        title="Send window",
+        description="When it may go out, on the clock of who it is to: `office_hours` (Monday to Friday, 8:00 to 18:00),"
+        ' or `{days: [mon, tue], from: "09:00", to: "17:00"}`. Until then it is held back, and written anew.',
+    )
+    still: Condition = Field(
+        "",
+        title="Still",
+        description="What must hold when a mail that was held back is to go, on the records as they are then; else it is withdrawn.",
     )
     send: Annotated[Literal["now", "draft"], LiteralMark()] = Field(
         "now", title="Send", description="`draft` leaves it for a person to send."
@@ -86,6 +100,8 @@ def decide(fields: Mapping[str, Any], context: Context) -> Outcome:
     PermanentError: nobody to write to, a record without an address, text that is no address.
     ExpressionError: the template failed on these values.
     """
+    if not fields.get("still", True):
+        return Outcome(output={"message_id": "", "record": None, "state": "withdrawn"})
     to = people(fields.get("to"), "to")
     if not to:
         raise PermanentError("'to' is empty: there is nobody to write to")
@@ -99,6 +115,7 @@ def _write(to: list[Person], fields: Mapping[str, Any], context: Context) -> Out
     by = sender(fields.get("from"), context.default_sender)
     content = _content(to[0], by, fields, context)
     recipients = tuple(one.recipient for one in to)
+    held_until = _held_until(to[0], fields, context)
     cc = _copies("cc", fields, beside=recipients)
     answered, chain = _thread(fields.get("reply_to") or "", context)
     mail = SendMail(
@@ -122,10 +139,11 @@ def _write(to: list[Person], fields: Mapping[str, Any], context: Context) -> Out
         template=written(fields.get("template"), context),
         language=content.language,
         draft=fields.get("send") == "draft",
-        not_before=_not_before(fields, context),
+        not_before=held_until,
         on_unknown=fields.get("on_unknown") or "hold",
     )
-    return Outcome(effects=(mail,), output={"references": chain})
+    pause = Pause("mail", held_until) if held_until else None
+    return Outcome(effects=(mail,), output={"references": chain}, pause=pause)
 
 
 def _wants_mail(one: Person, fields: Mapping[str, Any]) -> bool:
@@ -164,8 +182,13 @@ def _thread(reply_to: str, context: Context) -> tuple[str, tuple[str, ...]]:
     return answered, (*earlier.get("references", ()), answered) if answered else ()
 
 
-def _not_before(fields: Mapping[str, Any], context: Context) -> datetime | None:
-    return context.now + times.parse_duration(fields["undo"]) if fields.get("undo") else None
+def _held_until(to: Person, fields: Mapping[str, Any], context: Context) -> datetime | None:
+    """None if it may go at once. A draft waits for a person instead."""
+    undo, opens = fields.get("undo"), window(fields.get("send_window"))
+    at = context.now + times.parse_duration(undo) if undo and not context.has_waited else context.now
+    if opens:
+        at = next_open(opens, at, times.zone(to.timezone) if to.timezone else zone_of(context))
+    return at if at > context.now and fields.get("send") != "draft" else None
 
 
 def outputs(_shape: SendEmail, _schema: Schema) -> Mapping[str, Type]:

@@ -1,7 +1,6 @@
 """What `procession.ports.Journal` promises of instances in an engine's hands, on every store."""
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -37,11 +36,9 @@ RESTART = replace(START, mode="restart")
 # --- claim
 
 
-def test_due_instances_are_claimed_oldest_first(store: Store) -> None:
+def test_ready_instances_are_claimed_oldest_first(store: Store) -> None:
     me = new_engine(store)
     numbers = [started(store, replace(START, key=str(key))) for key in range(3)]
-    (first,) = do(store, "claim", me, NOW, 1)
-    end(store, first, "ready", due=NOW - timedelta(hours=1))
 
     claimed = do(store, "claim", me, NOW, 2)
 
@@ -72,15 +69,17 @@ def test_one_that_was_taken_for_dead_claims_nothing(store: Store) -> None:
     assert [one.id for one in claim(store, new_engine(store))] == [number]
 
 
-def test_what_is_not_due_or_not_ready_is_not_claimed(store: Store) -> None:
+def test_what_waits_or_runs_is_not_claimed(store: Store) -> None:
     first, other = running(store), new_engine(store)
     assert do(store, "glance", NOW).ready is False
     assert claim(store, other) == []
 
-    end(store, first, "ready", due=LATER)
+    end(store, first, "waiting")
 
-    assert do(store, "glance", NOW).ready is False
+    assert do(store, "glance", NOW).due is do(store, "glance", LATER).ready is False
     assert claim(store, other) == []
+    assert do(store, "glance", LATER).due is True
+    do(store, "wake_due", LATER, 1)
     assert do(store, "glance", LATER).ready is True
     assert len(claim(store, other, now=LATER)) == 1
 
@@ -228,7 +227,6 @@ def test_what_the_dead_left_running_is_ready_again_and_they_are_fenced_off(store
     assert do(store, "glance", NOW).orphans is False
     assert states(store) == {lost.id: "ready", kept.id: "running"}
     assert fence(store, lost, kept) == {kept.id}
-    assert instance(store, lost.id).due == lost.due
 
 
 def test_one_that_was_asked_to_stop_and_whose_engine_died_is_cancelled_not_taken_over(store: Store) -> None:
@@ -402,13 +400,13 @@ def test_an_instance_that_is_over_has_an_end_and_is_in_nobody_s_hands(store: Sto
     assert die(store, 1) == Released()
 
 
-def test_one_that_tries_again_later_is_ready_at_its_time(store: Store) -> None:
+def test_one_that_tries_again_later_waits_and_keeps_its_error(store: Store) -> None:
     one = running(store)
 
-    end(store, one, "ready", error={"message": "later"}, due=LATER)
+    end(store, one, "waiting", error={"message": "later"})
 
     found = instance(store, one.id)
-    assert (found.state, found.due, found.ended_at) == ("ready", LATER, None)
+    assert (found.state, found.ended_at) == ("waiting", None)
     assert found.error == {"message": "later"}
     assert die(store, 1) == Released()
 
@@ -419,7 +417,7 @@ def test_many_end_at_once_each_in_its_own_way(store: Store) -> None:
         End(many[0].id, "completed", result="a"),
         End(many[1].id, "completed", result="b"),
         End(many[2].id, "incident", error={"message": "no"}),
-        End(many[3].id, "ready", due=LATER),
+        End(many[3].id, "waiting"),
     ]
 
     with store.unit() as unit:
@@ -428,7 +426,7 @@ def test_many_end_at_once_each_in_its_own_way(store: Store) -> None:
         unit.commit()
 
     found = [instance(store, one.id) for one in many]
-    assert [one.state for one in found] == ["completed", "completed", "incident", "ready", "running"]
+    assert [one.state for one in found] == ["completed", "completed", "incident", "waiting", "running"]
     assert [one.result for one in found] == ["a", "b", "", "", ""]
     assert do(store, "end", [], NOW) is None
 
@@ -478,7 +476,7 @@ def test_an_incident_can_be_resumed(store: Store) -> None:
     assert do(store, "resume", one.id, LATER) is True
 
     found = instance(store, one.id)
-    assert (found.state, found.due, found.error) == ("ready", LATER, None)
+    assert (found.state, found.error) == ("ready", None)
     assert do(store, "resume", one.id, LATER) is False
     assert do(store, "resume", 999, LATER) is False
 
@@ -536,7 +534,7 @@ def test_a_position_is_forgotten_with_what_is_kept_beside_it(store: Store) -> No
 def test_a_superseded_instance_leaves_no_position(store: Store) -> None:
     one = running(store)
     save(store, one, {"at": "find"}, kept=[1])
-    end(store, one, "ready", due=LATER)
+    end(store, one, "waiting")
 
     started(store, RESTART)
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import pytest
 from sqlalchemy import text
-from store_world import bury, claim, do, fence, new_engine, release, running, tokens
+from store_world import bury, claim, do, fence, new_engine, release, running, tokens, wait_of
 
 import crm.database
 import crm.store
@@ -356,7 +356,8 @@ def test_a_restart_that_waited_for_the_end_of_a_segment_cancels_the_retry(on_pos
 
     with ThreadPoolExecutor(1) as pool, on_postgresql.unit() as unit:
         unit.journal.fence({number: 1})
-        unit.journal.end([End(number, "ready", due=LATER)], NOW)
+        unit.journal.save_waits([wait_of(number)])
+        unit.journal.end([End(number, "waiting")], NOW)
         restarted = pool.submit(start, on_postgresql, replace(START, mode="restart"))
         wait_until_somebody_waits(on_postgresql)
         unit.commit()

@@ -25,6 +25,7 @@ from store_world import (
     start,
     started,
     states,
+    tokens,
 )
 
 from procession.ports import Definition, Event, Glance, Instance, StepRun, Store
@@ -143,13 +144,13 @@ def test_each_publication_shows_at_a_glance(store: Store) -> None:
 # --- start
 
 
-def test_a_new_instance_is_ready_and_due(store: Store) -> None:
+def test_a_new_instance_is_ready(store: Store) -> None:
     (event_id,) = append(store, replace(EVENT, at=NOW - timedelta(hours=1)))
 
     number = started(store, replace(START, event_id=event_id, event_at=NOW - timedelta(hours=1)))
 
     assert instance(store, number) == Instance(
-        number, "notify", "d1", "Notify: Talk", "17", "ready", START.inputs, START.trigger, NOW, NOW,
+        number, "notify", "d1", "Notify: Talk", "17", "ready", START.inputs, START.trigger, NOW,
         event_at=NOW - timedelta(hours=1),
     )  # fmt: skip
 
@@ -173,9 +174,9 @@ def test_a_key_is_free_again_when_its_instance_is_over(store: Store, state: Any)
     assert start(store, START) != [None]
 
 
-@pytest.mark.parametrize("after", [("incident", None), ("ready", LATER)])
-def test_an_incident_and_a_waiting_retry_keep_their_key(store: Store, after: tuple[Any, Any]) -> None:
-    end(store, running(store), after[0], due=after[1])
+@pytest.mark.parametrize("after", ["incident", "waiting"])
+def test_an_incident_and_one_that_waits_keep_their_key(store: Store, after: str) -> None:
+    end(store, running(store), after)
 
     assert start(store, START) == [None]
 
@@ -192,12 +193,12 @@ def test_parallel_instances_have_no_key(store: Store) -> None:
     assert None not in answer
 
 
-@pytest.mark.parametrize("after", [None, ("incident", None), ("ready", LATER)])
-def test_restart_cancels_the_one_that_waits(store: Store, after: tuple[Any, Any] | None) -> None:
+@pytest.mark.parametrize("after", ["", "incident", "waiting"])
+def test_restart_cancels_the_one_that_waits(store: Store, after: str) -> None:
     first = started(store)
     if after:
         (claimed,) = claim(store, new_engine(store), first)
-        end(store, claimed, after[0], due=after[1])
+        end(store, claimed, after)
 
     (second,) = start(store, replace(START, mode="restart"), now=LATER)
 
@@ -355,10 +356,13 @@ def test_ended_instances_without_a_flow_run_are_listed_oldest_first(store: Store
 
 
 def test_flow_runs_are_told_of_instances_that_go_on_by_themselves(store: Store) -> None:
-    """Not of those that are over or held: they have a state of their own in Prefect."""
-    ready, moving, held, over, unseen = (running(store, replace(START, key=str(key))) for key in range(5))
-    do(store, "seen_in_prefect", {one.id: f"run {one.id}" for one in (ready, moving, held, over)})
-    end(store, ready, "ready", due=LATER)
+    """Not of those that are over, held or waiting: their run is over."""
+    ready, moving, held, over, waits, unseen = (
+        running(store, replace(START, key=str(key))) for key in range(6)
+    )
+    do(store, "seen_in_prefect", {one.id: f"run {one.id}" for one in (ready, moving, held, over, waits)})
+    do(store, "give_back", tokens(ready))
+    end(store, waits, "waiting")
     end(store, held, "incident")
     end(store, over, "completed")
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from sqlalchemy import text
-from store_world import NOW, START, SetClock, do
+from store_world import NOW, START, SetClock, do, wait_of
 from twin_store import TwinStore
 
 from crm.memory import MemoryStore
@@ -21,7 +21,7 @@ from crm.store import CrmStore, open_store
 from procession.ports import LIVE, Checkpoint, End, EngineProcess, Event, Instance, Store
 
 MOMENTS = st.integers(0, 5).map(lambda minutes: NOW + timedelta(minutes=minutes))
-ENDS = st.sampled_from(["completed", "stopped", "failed", "cancelled", "incident", "ready"])
+ENDS = st.sampled_from(["completed", "stopped", "failed", "cancelled", "incident", "waiting"])
 SEATS = st.sampled_from("AB")
 """Two engines at a time: who dies is followed by a new one in the same seat."""
 MODES = st.sampled_from(["restart", "restart", "single", "parallel"])
@@ -82,12 +82,11 @@ class Machine(RuleBasedStateMachine):
         assert len(claimed) <= (1 if alone else limit)
         for one in claimed:
             assert (one.deaths > 1) is alone
-            assert one.due <= now
             assert one.fencing_token == self.given.get(one.id, 0) + 1
             assert not self.do("fence", {one.id: one.fencing_token - 1})
             self.given[one.id] = self.working[seat][one.id] = one.fencing_token
             self.alone = self.alone | {one.id} if alone else self.alone - {one.id}
-        assert sorted(claimed, key=lambda one: (one.due, one.id)) == claimed
+        assert sorted(claimed, key=lambda one: one.id) == claimed
 
     @rule(seat=SEATS, further=st.booleans())
     def work(self, seat: str, further: bool) -> None:
@@ -107,12 +106,27 @@ class Machine(RuleBasedStateMachine):
     def end(self, seat: str, state: Any, due: Any) -> None:
         with self.store.unit() as unit:
             mine = unit.journal.fence(self.working[seat])
-            ends = [End(number, state, due=due if state == "ready" else None) for number in sorted(mine)]
-            unit.journal.end(ends, NOW)
+            if state == "waiting":
+                unit.journal.save_waits([wait_of(number, due) for number in sorted(mine)])
+            unit.journal.end([End(number, state) for number in sorted(mine)], NOW)
             unit.commit()
         self.working[seat] = {}
 
         assert {one.state for one in self.all().values() if one.id in mine} <= {state}
+
+    @rule(now=MOMENTS, limit=st.integers(1, 3))
+    def wake_due(self, now: Any, limit: int) -> None:
+        due = self.do("glance", now).due
+
+        assert bool(self.do("wake_due", now, limit)) is due
+
+    @rule(number=st.integers(1, 10))
+    def wake(self, number: int) -> None:
+        before = self.all().get(number)
+        self.do("wake", number, "invite", "", NOW)
+
+        if before and before.state == "waiting":
+            assert self.all()[number].state == "ready"
 
     @rule(seat=SEATS)
     def give_back(self, seat: str) -> None:
@@ -198,8 +212,18 @@ class Machine(RuleBasedStateMachine):
         over = {one.id for one in instances.values() if one.state not in LIVE}
         assert over == {one.id for one in instances.values() if one.ended_at}
         assert not self.stopping & {
-            one.id for one in instances.values() if one.state in ("ready", "incident")
+            one.id for one in instances.values() if one.state in ("ready", "waiting", "incident")
         }
+
+    @invariant()
+    def who_waits_has_something_to_wait_for(self) -> None:
+        instances = self.all()
+        waits = self.do("waits", list(instances))
+        for one in instances.values():
+            if one.state == "waiting":
+                assert [wait.woken_at for wait in waits[one.id]] == [None]
+            if one.ended_at:
+                assert one.id not in waits
 
     @invariant()
     def an_event_started_a_process_once(self) -> None:

@@ -52,7 +52,7 @@ def test_a_mail_is_sent_logged_and_connected(office):
 def test_a_mail_deferred_by_the_server_is_tried_again_and_sent_once(office):
     office.post.refuse_next("451 4.7.1 try again later")
     run(office, MAIL.replace("id: hello", "id: hello\n        retry: transient"))
-    assert office.states() == ["ready"]
+    assert office.states() == ["waiting"]
 
     office.work(later=timedelta(minutes=1))
 
@@ -85,7 +85,7 @@ def test_a_record_that_the_process_deleted_itself_is_known_as_it_was_when_it_goe
     """)  # fmt: skip
     start_by_hand(office.ports, plan, {"deal": office.known["deal"]}, actor=ANNA)
     office.work()
-    assert office.states() == ["ready"]
+    assert office.states() == ["waiting"]
 
     office.work(later=timedelta(minutes=1))
 
@@ -175,16 +175,6 @@ def test_a_mail_whose_answer_was_not_read_is_held_and_goes_on_when_a_person_deci
     assert office.states() == ["completed"]
     assert len(office.post.mails) == 1
     assert texts(office) == ["E-mail “Hello” to Ann Smith", "after"]
-
-
-def test_undo_holds_a_mail_back_until_its_time(office):
-    run(office, MAIL.replace("subject: Hello", "undo: 60s, subject: Hello"))
-    assert office.states() == ["completed"]
-    assert office.subjects() == []
-
-    office.work(later=timedelta(seconds=61))
-
-    assert office.subjects() == ["Hello"]
 
 
 def test_a_draft_waits_for_a_person(office):
@@ -346,7 +336,7 @@ def test_the_items_of_a_loop_that_an_error_left_are_forgotten(office):
     (instance,) = office.instances()
     with office.ports.store.unit(write=False) as unit:
         kept = unit.journal.positions([instance.id])[instance.id]
-    assert instance.state == "ready"
+    assert instance.state == "waiting"
     assert [name for name in {**kept.kept, **kept.position.get("kept", {})} if name.startswith("items")] == []
 
 

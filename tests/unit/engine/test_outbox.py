@@ -38,9 +38,15 @@ def start(office, more="", *, count=1, retry=""):
     return plan
 
 
+def later(office, **more):
+    """Mails that no step looks after, due in a minute."""
+    office.queue_by_hand("ann@acme.example", **more)
+    office.nothing_new()
+
+
 def mails(office):
     with office.ports.store.unit(write=False) as unit:
-        states = ["draft", "queued", "sending", "sent", "failed", "unknown", "cancelled"]
+        states = ["draft", "held", "queued", "sending", "sent", "failed", "unknown", "cancelled"]
         return unit.outbox.envelopes([mail.id for mail in unit.outbox.in_state(states)])
 
 
@@ -124,7 +130,7 @@ def test_a_retry_that_waits_is_cancelled_with_its_mail(office):
     start(office, retry="transient")
     office.post.refuse_next("451 later")
     office.work()
-    assert (states(office), office.states()) == (["queued"], ["ready"])
+    assert (states(office), office.states()) == (["queued"], ["waiting"])
 
     cancel(office, 1)
     office.work(later=timedelta(hours=1))
@@ -173,7 +179,7 @@ def test_a_mail_whose_step_gave_up_goes_out_when_the_incident_is_resumed(office)
 
 
 def test_a_mail_that_nobody_looks_after_is_given_up_after_many_tries(office):
-    start(office, ", undo: 1 minute")
+    later(office)
     office.post.refuse_next("451 later", times=100)
 
     for _ in range(20):
@@ -184,8 +190,7 @@ def test_a_mail_that_nobody_looks_after_is_given_up_after_many_tries(office):
 
 
 def test_wrong_credentials_are_tried_once_for_many_mails_and_give_none_up(office):
-    start(office, ", undo: 1 minute", count=5)
-    office.work()
+    later(office, count=5)
     tries = []
 
     def refuse():
@@ -269,8 +274,7 @@ def test_what_a_slow_engine_says_last_is_believed_if_the_mail_was_sent(office):
 
 def test_what_a_slow_engine_says_last_does_not_take_a_mail_out_of_other_hands(office):
     """Put off by the server, it would be queued again, and sent by two."""
-    start(office, ", undo: 1 minute, on_unknown: resend")
-    office.work()
+    later(office, on_unknown="resend")
     office.clock.sleep(timedelta(minutes=1))
 
     another = office.elsewhere().engine.id
@@ -289,10 +293,11 @@ def test_what_a_slow_engine_says_last_does_not_take_a_mail_out_of_other_hands(of
     assert (mail.state, mail.claimed_by) == ("sending", another)
 
 
-@pytest.mark.parametrize(("more", "state"), [("", "unknown"), (", on_unknown: resend", "sent")])
-def test_a_mail_that_nobody_looks_after_is_not_lost_with_an_engine_on_another_machine(office, more, state):
-    start(office, ", undo: 1 minute" + more)
-    office.work()
+@pytest.mark.parametrize(("on_unknown", "state"), [("hold", "unknown"), ("resend", "sent")])
+def test_a_mail_that_nobody_looks_after_is_not_lost_with_an_engine_on_another_machine(
+    office, on_unknown, state
+):
+    later(office, on_unknown=on_unknown)
     office.clock.sleep(timedelta(minutes=1))
     elsewhere = office.elsewhere()
     assert take(office, elsewhere.engine.id)
@@ -338,8 +343,7 @@ def test_a_draft_is_nobodys_loss(office):
 
 
 def test_two_engines_send_what_is_due_once(office):
-    start(office, ", undo: 1 minute", count=20)
-    office.work()
+    later(office, count=20)
     office.clock.sleep(timedelta(minutes=1))
     together = threading.Barrier(2)
 
@@ -363,7 +367,7 @@ def test_a_mail_that_a_person_sends_by_hand_meanwhile_is_sent_once_and_its_step_
     start(office, retry="transient")
     office.post.refuse_next("451 later")
     office.work()
-    assert (states(office), office.states()) == (["queued"], ["ready"])
+    assert (states(office), office.states()) == (["queued"], ["waiting"])
 
     assert settle(office, "queued", not_before=office.clock.now())
     by_hand = office.elsewhere()
@@ -400,8 +404,7 @@ class UnansweredOnce(Fuse):
 
 
 def test_a_mail_counts_once_though_its_outcome_was_written_twice(office):
-    start(office, ", undo: 1 minute")
-    office.work()
+    later(office)
     office.clock.at += timedelta(minutes=2)
     store = CrashingStore(office.ports.store, UnansweredOnce())
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from email import message_from_bytes
 from pathlib import Path
+from typing import Any
 
 import pytest
 from office import ANNA, Office
@@ -97,6 +98,10 @@ class House:
         for _ in range(times):
             start_by_hand(self.office.ports, plan, {"c": self.office.known["ann"]}, actor=ANNA)
 
+    def mail_later(self, times: int = 1, **more: Any) -> None:
+        """Mails that no step looks after, due in an hour."""
+        self.office.queue_by_hand("ann@acme.example", "Later", count=times, after=timedelta(hours=1), **more)
+
     def backup(self) -> Path:
         to = self.folder / "backup.sqlite"
         with closing(sqlite3.connect(self.file)) as there, closing(sqlite3.connect(to)) as copy:
@@ -145,7 +150,7 @@ def busy(house: House) -> Path:
     go out, two of them those that were due. The engine is killed; its last mark may be older than what it did."""
     house.greet(times=3)
     house.work()
-    house.greet(LATER, times=2)
+    house.mail_later(times=2)
     house.work()
     house.office.clock.at += timedelta(minutes=30)
     house.greet(LATER, times=3)
@@ -193,7 +198,7 @@ def test_no_mail_goes_out_twice_after_a_backup_was_put_back(
 
 
 def test_mails_without_an_event_of_their_own_are_found_out(house: House) -> None:
-    house.greet(LATER, times=1)
+    house.mail_later()
     house.work()
     house.office.clock.at += timedelta(hours=2)
     backup = house.backup()
@@ -253,7 +258,7 @@ def test_a_step_whose_mail_had_gone_out_is_done_when_its_instance_goes_on(house:
 
     house.put_back(backup)
     house.work()
-    assert house.office.states() == ["ready"]
+    assert house.office.states() == ["waiting"]
     assert house.go_on().sent == 1
     house.open()
     house.work()
@@ -309,7 +314,7 @@ def test_a_mail_that_its_step_tries_again_later_stays_with_its_step(house: House
 
 
 def test_a_mail_that_was_in_hand_is_left_to_a_person_whatever_its_step_says(house: House) -> None:
-    house.greet(LATER.replace("undo: 1h", "undo: 1h, on_unknown: resend"))
+    house.mail_later(on_unknown="resend")
     house.work()
     (mail,) = house.mails()
     house.office.clock.at += timedelta(hours=2)
@@ -659,8 +664,8 @@ def test_a_copy_is_an_installation_of_its_own_and_sends_nothing_of_the_other_one
     copy.greet()
     copy.work()
 
-    assert (done.mails, done.instances) == (1, 2)
-    assert copy.office.states() == ["completed", "completed", "cancelled", "cancelled", "completed"]
+    assert (done.mails, done.instances) == (1, 3)
+    assert copy.office.states() == ["completed", "cancelled", "cancelled", "cancelled", "completed"]
     assert len(copy.post.mails) == 1
     house.greet()
     house.work()
@@ -745,7 +750,7 @@ def test_a_folder_that_was_copied_as_a_whole_is_a_copy_if_a_person_says_so(house
 
     done = restoring.new_identity(house.office.ports, house.witness, ANNA, keep=False, is_a_copy=True)
 
-    assert (done.mails, done.instances) == (1, 1)
+    assert (done.mails, done.instances) == (1, 2)
 
 
 def test_a_database_that_no_engine_has_worked_on_yet_is_no_copy_either(tmp_path: Path) -> None:

@@ -145,9 +145,9 @@ SLOW = """
 @pytest.mark.parametrize(
     ("mode", "states"),
     [
-        ("single", ["ready"]),
-        ("restart", ["cancelled", "ready"]),
-        ("parallel", ["ready", "ready"]),
+        ("single", ["waiting"]),
+        ("restart", ["cancelled", "waiting"]),
+        ("parallel", ["waiting", "waiting"]),
     ],
 )
 def test_a_second_start_of_a_key_goes_by_the_mode(office, mode, states):
@@ -260,7 +260,7 @@ def test_another_key_starts_beside_a_live_one(office):
 
     office.work()
 
-    assert office.states() == ["ready", "ready"]
+    assert office.states() == ["waiting", "waiting"]
 
 
 def test_a_person_starts_an_instance_with_checked_inputs(office):

@@ -76,7 +76,7 @@ def test_a_held_instance_says_in_one_sentence_where_and_what_to_do() -> None:
 def test_an_instance_that_waits_for_its_next_try_says_until_when_and_why() -> None:
     error = {"message": "the mail server said: try later", "place": "processes/p.yaml:3:5"}
 
-    state = words.end_state(End(1, "ready", error=error, due=NOW))
+    state = words.end_state(End(1, "waiting", error=error, until=NOW))
 
     assert (state.type.value, state.name) == ("COMPLETED", "Waiting")
     assert state.message == (
@@ -116,7 +116,7 @@ def test_many_instances_end_as_the_one_that_a_person_must_look_at() -> None:
 
 
 def test_many_instances_of_which_some_wait_are_waiting() -> None:
-    state = words.ends_state([End(1, "completed"), End(2, "ready", due=NOW)])
+    state = words.ends_state([End(1, "completed"), End(2, "waiting", until=NOW)])
 
     assert (state.name, state.message) == ("Waiting", "1 completed, 1 waiting.")
 

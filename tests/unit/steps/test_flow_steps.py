@@ -154,7 +154,8 @@ def test_every_field_of_every_kind_has_a_title():
 
 def test_a_shorthand_is_a_field_of_its_kind():
     for kind in STEPS:
-        assert not kind.shorthand or kind.shorthand in kind.shape.model_fields
+        keys = {field.alias or name for name, field in kind.shape.model_fields.items()}
+        assert not kind.shorthand or kind.shorthand in keys
 
 
 LEAST = {
@@ -170,12 +171,13 @@ LEAST = {
     "if": {"if": "x", "then": [{"stop": "y"}]},
     "choose": {"branches": [{"when": "x", "steps": [{"stop": "y"}]}], "else": "stop"},
     "for_each": {"items": "{{ x }}", "steps": [{"stop": "y"}]},
+    "wait": {"for": "1 day"},
     "stop": {},
     "call": {"function": "x"},
 }
 GIVEN = {"create": ["record"], "create_activity": ["record"], "call": ["value"],
          "read": ["records", "first", "count", "more"],
-         "send_email": ["message_id", "record", "state"]}  # fmt: skip
+         "send_email": ["message_id", "record", "state"], "wait": ["at"]}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", STEPS, ids=lambda kind: kind.word)

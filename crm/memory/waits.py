@@ -1,0 +1,89 @@
+"""What instances wait for. See `crm.waits`."""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+
+from crm.memory.shapes import Row
+from crm.memory.tables import Tables
+from crm.waits import WITHDRAWN, changed_fields, is_touched, row_of, wait_of
+from procession.ports import Event, Wait
+from procession.records import Ref
+
+_KEY = ("instance_id", "scope")
+
+
+class MemoryWaits:
+    """See `procession.ports.Journal`."""
+
+    _tables: Tables
+
+    def waits(self, instances: Collection[int]) -> dict[int, tuple[Wait, ...]]:
+        found = {number: self._tables["wait"].of("instance_id", number) for number in instances}
+        return {
+            number: tuple(self._wait(row) for row in sorted(rows, key=_order))
+            for number, rows in found.items()
+            if rows
+        }
+
+    def _wait(self, row: Row) -> Wait:
+        reads = self._tables["wait_read"].of("wait_id", row.id)
+        return wait_of(row, tuple(sorted((Ref(read.entity, read.record_id), read.field) for read in reads)))
+
+    def save_waits(self, waits: Sequence[Wait]) -> None:
+        for wait in waits:
+            if before := self._tables["wait"].known(_KEY, wait.instance, wait.scope):
+                self._tables.delete("wait", [before.id])
+            (row,) = self._tables.insert("wait", [row_of(wait)])
+            reads = [
+                {"wait_id": row.id, "entity": ref.entity, "record_id": ref.id, "field": field}
+                for ref, field in wait.reads
+            ]
+            self._tables.insert("wait_read", reads)
+
+    def drop_waits(self, waits: Collection[tuple[int, int]]) -> None:
+        rows = [row for key in waits if (row := self._tables["wait"].known(_KEY, *key))]
+        for row in rows:
+            self._withdraw(row)
+        if rows:
+            self._tables.delete("wait", [row.id for row in rows])
+
+    def _withdraw(self, wait: Row) -> None:
+        mails = self._tables["email_message"]
+        at = (wait.instance_id, wait.path, wait.round)
+        for row in mails.waiting() if wait.kind == "mail" else ():
+            if row.state == "held" and (row.instance_id, row.path, row.round) == at:
+                self._tables.change(
+                    "email_message", row.activity_id, state="cancelled", detail=WITHDRAWN, not_before=None
+                )
+
+    def wake_due(self, now: datetime, limit: int) -> int:
+        """As the databases do, whole instances: up to `limit` of them."""
+        due = [row for row in self._tables["wait"].waiting() if row.due <= now]
+        due.sort(key=lambda row: (row.due, row.id))
+        instances = {row.instance_id for row in due[:limit]}
+        return self._wake((row for row in due if row.instance_id in instances), now)
+
+    def wake_by(self, events: Sequence[Event], now: datetime) -> int:
+        changed = changed_fields(events)
+        waits = {
+            read.wait_id
+            for read in self._tables["wait_read"].rows.values()
+            if is_touched(changed.get(Ref(read.entity, read.record_id), ()), read.field)
+        }
+        return self._wake((self._tables["wait"].rows[number] for number in sorted(waits)), now)
+
+    def wake(self, instance: int, path: str, round: str, now: datetime) -> bool:  # noqa: A002  # a column's name
+        rows = self._tables["wait"].of("instance_id", instance)
+        return self._wake((row for row in rows if (row.path, row.round) == (path, round)), now) > 0
+
+    def _wake(self, rows: Iterable[Row], now: datetime) -> int:
+        asleep = [row for row in rows if row.woken_at is None]
+        for row in asleep:
+            self._tables.change("wait", row.id, woken_at=now)
+            if self._tables["instance"].rows[row.instance_id].state == "waiting":
+                self._tables.change("instance", row.instance_id, state="ready")
+        return len(asleep)
+
+
+def _order(row: Row) -> tuple[bool, datetime | None, int]:
+    return row.woken_at is None, row.woken_at or row.since, row.id

@@ -1,0 +1,194 @@
+"""What instances wait for: a row for each wait, until it is over.
+
+Whoever wakes a wait locks its instance first, as those do that end a segment: so neither misses what the other did.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, bindparam, delete, exists, insert, select, text, tuple_, update
+
+from crm import journal as j
+from crm import tables as t
+from crm.statements import IDS, NOW, Part, portions, take_numbers
+from procession.ports import Event, Wait
+from procession.records import Ref
+
+WITHDRAWN = "withdrawn: its step did not send it"
+
+_W, _R, _M = j.wait.c, j.wait_read.c, t.email_message.c
+_INSERT, _INSERT_READ = insert(j.wait), insert(j.wait_read)
+_ASLEEP = text("wait.woken_at IS NULL")
+_OF = select(j.wait).where(_W.instance_id.in_(IDS)).order_by(_W.woken_at.nulls_last(), _W.id)
+_READS = select(j.wait_read).where(_R.wait_id.in_(IDS)).order_by(_R.entity, _R.record_id, _R.field)
+_THESE = tuple_(_W.instance_id, _W.scope).in_(bindparam("waits", expanding=True))
+_DROP = delete(j.wait).where(_THESE)
+FORGET_WAITS = delete(j.wait).where(_W.instance_id.in_(IDS))
+_WITHDRAW = (
+    update(t.email_message)
+    .where(
+        text("email_message.state = 'held'"),
+        exists().where(
+            _THESE,
+            _W.kind == "mail",
+            _W.instance_id == _M.instance_id,
+            _W.path == _M.path,
+            _W.round == _M.round,
+        ),
+    )
+    .values(state="cancelled", detail=WITHDRAWN, not_before=None)
+)
+
+
+def _locked(query: Select[Any]) -> Select[Any]:
+    """The instances of waits; who writes for one of them just now keeps it, and it is woken next time."""
+    instance = j.instance.c
+    return (
+        select(instance.id)
+        .where(instance.id.in_(query))
+        .order_by(instance.id)
+        .with_for_update(skip_locked=True, of=j.instance)
+    )
+
+
+_DUE = (_ASLEEP, _W.due <= NOW)
+_LOCK_DUE = _locked(select(_W.instance_id).where(*_DUE).order_by(_W.due, _W.id).limit(bindparam("limit")))
+_WAKE_DUE = update(j.wait).where(_W.instance_id.in_(IDS), *_DUE).values(woken_at=NOW).returning(_W.id)
+_READING = select(_R.wait_id, _R.record_id, _R.field).where(
+    _R.entity == bindparam("entity"), _R.record_id.in_(bindparam("records", expanding=True))
+)
+_INSTANCES = select(_W.instance_id).where(_W.id.in_(IDS))
+_LOCK = select(j.instance.c.id).where(j.instance.c.id.in_(IDS)).order_by(j.instance.c.id).with_for_update()
+_WAKE = update(j.wait).where(_W.id.in_(IDS), _ASLEEP).values(woken_at=NOW).returning(_W.id)
+_AT_STEP = select(_W.id).where(
+    _W.instance_id == bindparam("number"), _W.path == bindparam("path"), _W.round == bindparam("round")
+)
+_GO_ON = (
+    update(j.instance)
+    .where(j.instance.c.id.in_(IDS), text("instance.state = 'waiting'"))
+    .values(state="ready")
+)
+
+
+class Waits(Part):
+    """See `procession.ports.Journal`."""
+
+    def waits(self, instances: Collection[int]) -> dict[int, tuple[Wait, ...]]:
+        rows = [row for some in portions(instances) for row in self._connection.execute(_OF, {"ids": some})]
+        live = [row.id for row in rows if row.kind == "timer"]
+        reads: dict[int, list[tuple[Ref, str]]] = defaultdict(list)
+        for some in portions(live):
+            for row in self._connection.execute(_READS, {"ids": some}):
+                reads[row.wait_id].append((Ref(row.entity, row.record_id), row.field))
+        found: dict[int, list[Wait]] = defaultdict(list)
+        for row in rows:
+            found[row.instance_id].append(wait_of(row, tuple(reads[row.id])))
+        return {number: tuple(waits) for number, waits in found.items()}
+
+    def save_waits(self, waits: Sequence[Wait]) -> None:
+        if not waits:
+            return
+        for some in portions((wait.instance, wait.scope) for wait in waits):
+            self._connection.execute(_DROP, {"waits": some})
+        numbers = take_numbers(self._connection, j.wait, len(waits))
+        rows = [row_of(wait) | {"id": number} for number, wait in zip(numbers, waits, strict=True)]
+        self._connection.execute(_INSERT, rows)
+        reads = [
+            {"wait_id": number, "entity": ref.entity, "record_id": ref.id, "field": field}
+            for number, wait in zip(numbers, waits, strict=True)
+            for ref, field in wait.reads
+        ]
+        if reads:
+            self._connection.execute(_INSERT_READ, reads)
+
+    def drop_waits(self, waits: Collection[tuple[int, int]]) -> None:
+        for some in portions(sorted(waits)):
+            self._connection.execute(_WITHDRAW, {"waits": some})
+            self._connection.execute(_DROP, {"waits": some})
+
+    def wake_due(self, now: datetime, limit: int) -> int:
+        values = {"now": now, "limit": limit}
+        instances = self._connection.execute(_LOCK_DUE, values).scalars().all()
+        if not instances:
+            return 0
+        woken = self._connection.execute(_WAKE_DUE, {"ids": instances, "now": now}).scalars().all()
+        self._connection.execute(_GO_ON, {"ids": instances})
+        return len(woken)
+
+    def wake_by(self, events: Sequence[Event], now: datetime) -> int:
+        by_entity: dict[str, set[int]] = defaultdict(set)
+        for event in events:
+            if event.ref:
+                by_entity[event.ref.entity].add(event.ref.id)
+        touched = changed_fields(events)
+        waits = {
+            row.wait_id
+            for entity, records in sorted(by_entity.items())
+            for some in portions(sorted(records))
+            for row in self._connection.execute(_READING, {"entity": entity, "records": some})
+            if is_touched(touched[Ref(entity, row.record_id)], row.field)
+        }
+        return self._wake(waits, now)
+
+    def wake(self, instance: int, path: str, round: str, now: datetime) -> bool:  # noqa: A002  # a column's name
+        asked = {"number": instance, "path": path, "round": round}
+        return self._wake(self._connection.execute(_AT_STEP, asked).scalars().all(), now) > 0
+
+    def _wake(self, waits: Collection[int], now: datetime) -> int:
+        instances = {
+            number
+            for some in portions(waits)
+            for number in self._connection.execute(_INSTANCES, {"ids": some}).scalars()
+        }
+        for some in portions(sorted(instances)):
+            self._connection.execute(_LOCK, {"ids": some})
+        woken = [
+            number
+            for some in portions(waits)
+            for number in self._connection.execute(_WAKE, {"ids": some, "now": now}).scalars()
+        ]
+        for some in portions(sorted(instances)):
+            self._connection.execute(_GO_ON, {"ids": some})
+        return len(woken)
+
+
+def changed_fields(events: Sequence[Event]) -> Mapping[Ref, set[str]]:
+    """What became of each record: the fields that were changed, and an empty name if it was deleted."""
+    found: dict[Ref, set[str]] = defaultdict(set)
+    for event in events:
+        if event.ref:
+            found[event.ref] |= {""} if event.type == "deleted" else set(event.changed)
+    return found
+
+
+def is_touched(changed: Collection[str], field: str) -> bool:
+    return field in changed or "" in changed
+
+
+def row_of(wait: Wait) -> dict[str, Any]:
+    return {
+        "instance_id": wait.instance,
+        "scope": wait.scope,
+        "path": wait.path,
+        "round": wait.round,
+        "kind": wait.kind,
+        "since": wait.since,
+        "due": wait.due,
+        "woken_at": wait.woken_at,
+    }
+
+
+def wait_of(row: Any, reads: tuple[tuple[Ref, str], ...] = ()) -> Wait:
+    return Wait(
+        instance=row.instance_id,
+        scope=row.scope,
+        path=row.path,
+        round=row.round,
+        kind=row.kind,
+        since=row.since,
+        due=row.due,
+        reads=reads,
+        woken_at=row.woken_at,
+    )

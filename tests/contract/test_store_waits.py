@@ -1,0 +1,292 @@
+"""What `procession.ports.Journal` promises of what instances wait for, on every store."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from store_world import (
+    ANNA,
+    LATER,
+    NOW,
+    START,
+    claim,
+    do,
+    end,
+    fence,
+    instance,
+    mail_of_step,
+    mail_state,
+    new_engine,
+    of_outbox,
+    queue,
+    running,
+    started,
+    states,
+    tokens,
+    wait_of,
+)
+
+from procession.ports import End, Event, Instance, Store
+from procession.records import Ref
+
+MEETING, OTHER = Ref("activity", 17), Ref("activity", 18)
+
+
+def waiting(store: Store, *, key: str = "17", **named: Any) -> Instance:
+    """An instance that waits."""
+    one = running(store, replace(START, key=key))
+    end(store, one, "waiting", wait_of(one.id, **named))
+    return one
+
+
+def saved(ref: Ref, *changed: str, kind: Any = "modified") -> Event:
+    return Event(1, NOW, kind, ref, changed)
+
+
+# --- what is kept of them
+
+
+def test_waits_come_back_as_they_were_given(store: Store) -> None:
+    one = running(store)
+    waits = (
+        wait_of(one.id, None, 1, path="remind", round="2", kind="timer", reads=((MEETING, ""), (MEETING, "start"))),
+        wait_of(one.id, LATER, 2, kind="mail"),
+    )  # fmt: skip
+
+    end(store, one, "waiting", *waits)
+
+    assert do(store, "waits", [one.id, 999]) == {one.id: waits}
+    assert do(store, "waits", []) == {}
+
+
+def test_a_token_waits_for_one_thing_the_last_that_was_said(store: Store) -> None:
+    one = waiting(store, kind="timer", reads=((MEETING, "start"),))
+    again = wait_of(one.id, LATER + timedelta(hours=1), kind="timer", reads=((MEETING, "end"),))
+    do(store, "wake_due", LATER, 10)
+    (mine,) = claim(store, new_engine(store))
+
+    end(store, mine, "waiting", again)
+
+    assert do(store, "waits", [one.id]) == {one.id: (again,)}
+    assert do(store, "wake_by", [saved(MEETING, "start")], NOW) == 0
+    assert do(store, "wake_by", [saved(MEETING, "end")], NOW) == 1
+
+
+def test_a_wait_is_dropped_by_its_token(store: Store) -> None:
+    one = running(store)
+    end(store, one, "waiting", wait_of(one.id, scope=1), wait_of(one.id, scope=2))
+
+    do(store, "drop_waits", [(one.id, 1), (one.id, 7)])
+
+    assert [wait.scope for wait in do(store, "waits", [one.id])[one.id]] == [2]
+    assert do(store, "drop_waits", []) is None
+
+
+@pytest.mark.parametrize("how", ["cancelled", "superseded", "ended"])
+def test_who_is_over_waits_for_nothing(store: Store, how: str) -> None:
+    one = waiting(store)
+    if how == "cancelled":
+        do(store, "ask_to_stop", [one.id], "by anna", NOW)
+    elif how == "superseded":
+        started(store, replace(START, mode="restart"))
+    else:
+        do(store, "wake_due", LATER, 10)
+        end(store, *claim(store, new_engine(store)), "completed")
+        do(store, "forget_positions", [one.id])
+
+    assert do(store, "waits", [one.id]) == {}
+    assert do(store, "glance", LATER).due is False
+
+
+# --- woken
+
+
+def test_what_falls_due_is_woken_the_oldest_first_so_many_at_a_time(store: Store) -> None:
+    late = waiting(store, key="1", due=LATER)
+    soon = waiting(store, key="2", due=NOW)
+    never = waiting(store, key="3", due=None)
+    after = waiting(store, key="4", due=LATER + timedelta(minutes=1))
+
+    assert do(store, "wake_due", NOW - timedelta(minutes=1), 10) == 0
+    assert do(store, "wake_due", LATER, 1) == 1
+    assert states(store) == {late.id: "waiting", soon.id: "ready", never.id: "waiting", after.id: "waiting"}
+    assert do(store, "wake_due", LATER, 10) == 1
+    assert do(store, "wake_due", LATER, 10) == 0
+    assert states(store) == {late.id: "ready", soon.id: "ready", never.id: "waiting", after.id: "waiting"}
+    assert do(store, "waits", [soon.id])[soon.id][0].woken_at == LATER
+
+
+def test_what_was_woken_first_comes_first(store: Store) -> None:
+    one = running(store)
+    end(store, one, "waiting", wait_of(one.id, NOW + timedelta(minutes=2), 1), wait_of(one.id, LATER, 2))
+    do(store, "wake_due", LATER, 10)
+    do(store, "wake_due", NOW + timedelta(minutes=2), 10)
+
+    assert [wait.scope for wait in do(store, "waits", [one.id])[one.id]] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("event", "is_woken"),
+    [
+        (saved(MEETING, "start", "subject"), True),
+        (saved(MEETING, "subject"), False),
+        (saved(MEETING, kind="deleted"), True),
+        (saved(MEETING, kind="added"), False),
+        (saved(OTHER, "start"), False),
+        (saved(Ref("contact", 17), "start"), False),
+        (Event(1, NOW, "schedule"), False),
+    ],
+)
+def test_a_wait_is_woken_by_what_it_was_computed_from(store: Store, event: Event, is_woken: bool) -> None:
+    one = waiting(store, kind="timer", reads=((MEETING, ""), (MEETING, "start")))
+    assert do(store, "glance", NOW).live is True
+
+    assert do(store, "wake_by", [event], NOW) == is_woken
+    assert states(store) == {one.id: "ready" if is_woken else "waiting"}
+
+
+def test_one_that_was_woken_is_not_woken_again(store: Store) -> None:
+    one = waiting(store, kind="timer", reads=((MEETING, "start"),))
+    do(store, "wake_by", [saved(MEETING, "start")], NOW)
+
+    assert do(store, "wake_by", [saved(MEETING, "start")], LATER) == 0
+    assert do(store, "wake_due", LATER, 10) == 0
+    assert do(store, "waits", [one.id])[one.id][0].woken_at == NOW
+
+
+def test_a_person_wakes_what_waits_at_a_step(store: Store) -> None:
+    one = waiting(store, due=LATER, path="invite", round="1")
+
+    assert do(store, "wake", one.id, "invite", "", NOW) is False
+    assert do(store, "wake", one.id, "invite", "1", NOW) is True
+    assert do(store, "wake", one.id, "invite", "1", NOW) is False
+    assert states(store) == {one.id: "ready"}
+
+
+def test_one_that_is_woken_while_it_runs_is_ready_when_its_segment_ends(store: Store) -> None:
+    """Or nobody would wake it any more: its wait is over."""
+    one = running(store)
+    end(store, one, "waiting", wait_of(one.id, NOW, 1), wait_of(one.id, LATER, 2))
+    do(store, "wake_due", NOW, 10)
+    (mine,) = claim(store, new_engine(store))
+    do(store, "wake_due", LATER, 10)
+    assert instance(store, one.id).state == "running"
+
+    with store.unit() as unit:
+        unit.journal.fence(tokens(mine))
+        unit.journal.drop_waits([(one.id, 1)])
+        unit.journal.end([End(one.id, "waiting")], NOW)
+        unit.commit()
+
+    assert instance(store, one.id).state == "ready"
+    assert [wait.scope for wait in do(store, "waits", [one.id])[one.id]] == [2]
+
+
+def test_who_is_held_or_over_is_not_made_ready_by_a_wait(store: Store) -> None:
+    one = running(store)
+    end(store, one, "incident", error={"message": "no"})
+    do(store, "save_waits", [wait_of(one.id)])
+
+    do(store, "wake_due", LATER, 10)
+
+    assert instance(store, one.id).state == "incident"
+
+
+def test_what_was_given_back_is_woken_still(store: Store) -> None:
+    one = waiting(store)
+    do(store, "wake_due", LATER, 10)
+    (mine,) = claim(store, new_engine(store))
+
+    do(store, "give_back", tokens(mine))
+
+    assert instance(store, one.id).state == "ready"
+    assert do(store, "waits", [one.id])[one.id][0].woken_at == LATER
+    assert fence(store, mine) == set()
+
+
+# --- mails that their steps hold back
+
+
+def held(store: Store, one: Instance, **named: Any) -> int:
+    mail = mail_of_step(one.id, state="held", **named)
+    (envelope,) = queue(store, replace(mail, mail=replace(mail.mail, not_before=LATER)))
+    return envelope.id
+
+
+def test_a_held_mail_is_sent_by_nobody_but_its_step(store: Store) -> None:
+    one = running(store)
+    number = held(store, one)
+
+    assert of_outbox(store, "due", LATER, 10) == []
+    assert of_outbox(store, "claim", [number], 1, LATER) == []
+    assert mail_state(store, number) == "held"
+
+
+def test_a_held_mail_is_written_anew_by_its_step(store: Store) -> None:
+    one = running(store)
+    number = held(store, one)
+    again = mail_of_step(one.id, was_held=True)
+
+    (envelope,) = queue(store, replace(again, mail=replace(again.mail, subject="Now"), mime=b"now"))
+
+    assert (envelope.id, envelope.state, envelope.mime, envelope.fresh) == (number, "queued", b"now", False)
+    assert of_outbox(store, "claim", [number], 1, NOW) == [number]
+
+
+def test_a_held_mail_that_somebody_cancelled_stays_cancelled(store: Store) -> None:
+    one = running(store)
+    number = held(store, one)
+    of_outbox(store, "settle", number, "cancelled", NOW, detail="by anna")
+
+    (envelope,) = queue(store, mail_of_step(one.id, was_held=True))
+
+    assert (envelope.id, envelope.state, envelope.error) == (number, "cancelled", "by anna")
+
+
+def test_a_mail_whose_step_waits_no_more_is_withdrawn(store: Store) -> None:
+    one, other = running(store), running(store, replace(START, key="18"))
+    numbers = [held(store, each) for each in (one, other)]
+    for each in (one, other):
+        end(store, each, "waiting", wait_of(each.id, kind="mail"))
+
+    do(store, "drop_waits", [(one.id, 1)])
+
+    assert [mail_state(store, number) for number in numbers] == ["cancelled", "held"]
+
+
+@pytest.mark.parametrize("state", ["queued", "draft"])
+def test_a_mail_that_is_held_no_more_is_not_withdrawn(store: Store, state: Any) -> None:
+    one = running(store)
+    (envelope,) = queue(store, mail_of_step(one.id, state=state))
+    end(store, one, "waiting", wait_of(one.id, kind="mail"))
+
+    do(store, "drop_waits", [(one.id, 1)])
+
+    assert mail_state(store, envelope.id) == state
+
+
+def test_a_mail_is_held_on_when_its_step_waits_anew(store: Store) -> None:
+    one = running(store)
+    number = held(store, one)
+    end(store, one, "waiting", wait_of(one.id, kind="mail"))
+    do(store, "wake_due", LATER, 10)
+    (mine,) = claim(store, new_engine(store))
+
+    end(store, mine, "waiting", wait_of(one.id, LATER + timedelta(hours=1), kind="mail"))
+
+    assert mail_state(store, number) == "held"
+
+
+@pytest.mark.parametrize("how", ["cancelled", "superseded"])
+def test_the_held_mail_of_a_cancelled_instance_is_cancelled(store: Store, how: str) -> None:
+    one = running(store)
+    number = held(store, one)
+    end(store, one, "waiting", wait_of(one.id, kind="mail"))
+
+    if how == "cancelled":
+        do(store, "ask_to_stop", [one.id], f"by {ANNA.name}", NOW)
+    else:
+        started(store, replace(START, mode="restart"))
+
+    assert mail_state(store, number) == "cancelled"

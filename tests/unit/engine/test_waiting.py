@@ -1,0 +1,527 @@
+"""An instance that waits: for a moment, for one that moves, for the time of a mail that it holds back."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from engine_world import NOON
+from office import ANNA
+
+from procession.dispatch import start_by_hand
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+HEAD = """
+    process: p
+    title: The process
+    inputs: {meeting: {type: record, of: activity}}
+    triggers: [{manual: {on: activity}}]
+    key: "{{ meeting }}"
+    mode: %s
+    history: {on: "{{ meeting.opportunity }}"}
+    steps:
+"""
+REMIND = """
+      - id: day_before
+        wait: {until: "{{ meeting.start - duration('1 day') }}", if_past: %s}
+      - id: reminder
+        send_email: {to: "{{ meeting.contact }}", subject: "Reminder", text: "At {{ meeting.start }}"}
+      - {id: logged, log_history: "After"}
+"""
+
+
+@pytest.fixture
+def meeting(office):
+    """In four days, with Ann."""
+    return office.given(
+        "meeting", "activity", type="task", category="meeting", subject="Talk", start=NOON + 4 * DAY,
+        contact="ann", owner="bob", opportunity="deal",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def begin(office, meeting):
+    def run(steps, mode="parallel"):
+        office.nothing_new()
+        plan = office.deploy(HEAD % mode + steps)
+        start_by_hand(office.ports, plan, {"meeting": meeting}, actor=ANNA)
+        office.work()
+
+    return run
+
+
+def waits(office):
+    with office.ports.store.unit(write=False) as unit:
+        found = unit.journal.waits([instance.id for instance in office.instances()])
+    return [wait for some in found.values() for wait in some]
+
+
+def dues(office):
+    return [wait.due for wait in waits(office)]
+
+
+def mails(office):
+    with office.ports.store.unit(write=False) as unit:
+        states = ["draft", "held", "queued", "sending", "sent", "failed", "unknown", "cancelled"]
+        return unit.outbox.envelopes([mail.id for mail in unit.outbox.in_state(states)])
+
+
+def mail_states(office):
+    return [mail.state for mail in mails(office)]
+
+
+def texts(office):
+    return [row.text for row in office.history("deal")]
+
+
+# --- for a while
+
+
+@pytest.mark.parametrize(
+    ("span", "until"),
+    [
+        ("2 hours", NOON + 2 * HOUR),
+        ("PT90M", NOON + timedelta(minutes=90)),
+        ("1 business day", NOON + DAY),
+    ],
+)
+def test_it_waits_as_long_as_it_says(office, begin, span, until):
+    begin(f"""
+      - {{id: pause, wait: {{for: "{span}"}}}}
+      - log_history: Later
+    """)
+    assert (office.states(), dues(office), texts(office)) == (["waiting"], [until], [])
+
+    office.work(later=until - NOON - timedelta(seconds=1))
+    assert office.states() == ["waiting"]
+    office.work(later=timedelta(seconds=1))
+
+    assert (office.states(), texts(office), waits(office)) == (["completed"], ["Later"], [])
+
+
+def test_what_was_found_before_a_wait_is_there_after_it(office, begin):
+    begin("""
+      - {id: found, read: {entity: opportunity, where: {name: Pumps}}}
+      - set: {word: "{{ outputs.found.first.name }}"}
+      - {id: pause, wait: 1 hour}
+      - log_history: "{{ vars.word }} {{ outputs.found.count }} {{ outputs.pause.at | time }}"
+    """)
+    office.work(later=HOUR)
+
+    assert texts(office) == ["Pumps 1 1:00 PM"]
+
+
+def test_each_round_of_a_loop_waits_for_itself(office, begin):
+    begin("""
+      - for_each:
+          items: "{{ ['a', 'b'] }}"
+          steps:
+            - {id: pause, wait: 1 hour}
+            - log_history: "{{ item }}"
+    """)
+    assert texts(office) == []
+    office.work(later=HOUR)
+    assert (texts(office), dues(office)) == (["a"], [NOON + 2 * HOUR])
+    office.work(later=HOUR)
+
+    assert (texts(office), office.states()) == (["a", "b"], ["completed"])
+
+
+def test_a_wait_that_is_cancelled_is_forgotten(office, begin):
+    begin("      - {id: pause, wait: 1 hour}\n      - log_history: Never\n")
+    with office.ports.store.unit() as unit:
+        unit.journal.ask_to_stop([1], "by anna", office.clock.now())
+        unit.commit()
+
+    office.work(later=HOUR)
+
+    assert (office.states(), texts(office), waits(office)) == (["cancelled"], [], [])
+
+
+# --- until a moment that moves
+
+
+def test_it_waits_until_a_moment_of_a_record(office, begin):
+    begin(REMIND % "run")
+    assert (office.states(), dues(office)) == (["waiting"], [NOON + 3 * DAY])
+
+    office.work(later=3 * DAY)
+
+    assert (office.states(), office.subjects()) == (["completed"], ["Reminder"])
+
+
+@pytest.mark.parametrize("by", [2 * DAY, -2 * DAY])
+def test_a_timer_moves_with_its_record(office, begin, by):
+    begin(REMIND % "run")
+
+    office.change("meeting", start=NOON + 4 * DAY + by)
+    office.work()
+    assert dues(office) == [NOON + 3 * DAY + by]
+    office.work(later=3 * DAY + by - timedelta(seconds=1))
+    assert office.subjects() == []
+    office.work(later=timedelta(seconds=1))
+
+    assert office.subjects() == ["Reminder"]
+
+
+def test_a_timer_that_was_moved_just_before_it_falls_due_does_not_fire(office, begin):
+    """Nobody has dispatched the event yet."""
+    begin(REMIND % "run")
+    office.clock.at = NOON + 3 * DAY
+    office.change("meeting", start=NOON + 9 * DAY)
+
+    office.work()
+
+    assert (office.states(), office.subjects(), dues(office)) == (["waiting"], [], [NOON + 8 * DAY])
+
+
+def test_a_timer_that_has_fired_before_its_record_was_moved_looks_again(office, begin):
+    """It was woken, and nobody has claimed it yet."""
+    begin(REMIND % "run")
+    office.clock.at = NOON + 3 * DAY
+    with office.ports.store.unit() as unit:
+        assert unit.journal.wake_due(office.clock.now(), 10) == 1
+        unit.commit()
+    office.change("meeting", start=NOON + 9 * DAY)
+
+    office.work()
+
+    assert (office.states(), office.subjects(), dues(office)) == (["waiting"], [], [NOON + 8 * DAY])
+
+
+def test_what_does_not_matter_moves_nothing_and_wakes_nobody(office, begin):
+    begin(REMIND % "run")
+    (before,) = waits(office)
+
+    office.change("meeting", subject="Another talk")
+    office.change("ann", name="Ann B.")
+    office.work()
+
+    (instance,) = office.instances()
+    assert (waits(office), instance.fencing_token) == ([before], 1)
+
+
+def test_since_when_it_waits_stays_when_the_moment_moves(office, begin):
+    begin(REMIND % "run")
+    office.clock.at += HOUR
+    office.change("meeting", start=NOON + 5 * DAY)
+    office.work()
+
+    assert [wait.since for wait in waits(office)] == [NOON]
+
+
+def test_what_the_moment_was_computed_from_is_followed_through_other_records(office, begin):
+    office.change("bob", phone="2026-03-05T08:00:00+00:00")
+    begin("""
+      - id: morning
+        wait: {until: "{{ meeting.owner.phone }}"}
+      - log_history: "Good morning"
+    """)
+    assert dues(office) == [datetime(2026, 3, 5, 8, tzinfo=UTC)]
+
+    office.change("bob", phone="2026-03-04T08:00:00+00:00")
+    office.work()
+
+    assert dues(office) == [datetime(2026, 3, 4, 8, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize(
+    ("if_past", "said", "mailed"),
+    [("run", ["E-mail “Reminder” to Ann Smith", "After"], 1), ("skip", ["After"], 0), ("end_branch", [], 0)],
+)
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_moment_that_is_past_is_handled_as_it_says(office, begin, if_past, said, mailed, moved):
+    if moved:
+        begin(REMIND % if_past)
+        office.clock.at += HOUR
+        office.change("meeting", start=NOON + DAY)
+        office.work()
+    else:
+        office.change("meeting", start=NOON + HOUR)
+        begin(REMIND % if_past)
+
+    assert (office.states(), texts(office), len(office.post.mails)) == (["completed"], said, mailed)
+
+
+def test_a_moment_that_is_emptied_is_waited_for_until_somebody_says_one(office, begin):
+    begin("""
+      - {id: day, wait: {until: "{{ meeting.due }}"}}
+      - log_history: Due
+    """)
+    assert (office.states(), dues(office)) == (["waiting"], [None])
+    office.work(later=30 * DAY)
+    assert office.states() == ["waiting"]
+
+    office.change("meeting", due=office.clock.now() + HOUR)
+    office.work()
+    assert dues(office) == [office.clock.now() + HOUR]
+    office.change("meeting", due=None)
+    office.work(later=2 * HOUR)
+    assert (office.states(), dues(office)) == (["waiting"], [None])
+    office.change("meeting", due=office.clock.now())
+    office.work()
+
+    assert texts(office) == ["Due"]
+
+
+def test_who_waits_ends_when_the_record_that_it_is_about_is_deleted(office, begin):
+    begin(REMIND % "run")
+
+    office.delete("meeting")
+    office.work()
+
+    (instance,) = office.instances()
+    assert (instance.state, instance.result) == ("cancelled", "a record it was about is gone")
+    assert waits(office) == []
+
+
+def test_one_that_waits_for_a_while_ends_too_when_its_record_is_deleted(office, begin):
+    begin("      - {id: pause, wait: 30 days}\n      - log_history: Never\n")
+
+    office.delete("meeting")
+    office.work()
+
+    assert office.states() == ["cancelled"]
+
+
+def test_many_wait_for_one_record_and_all_move(office, begin):
+    office.nothing_new()
+    plan = office.deploy(HEAD % "parallel" + REMIND % "run")
+    meeting = office.known["meeting"]
+    for _ in range(30):
+        start_by_hand(office.ports, plan, {"meeting": meeting}, actor=ANNA)
+    office.work()
+
+    office.change("meeting", start=NOON + 9 * DAY)
+    office.work()
+
+    assert dues(office) == [NOON + 8 * DAY] * 30
+
+
+# --- modes
+
+
+def test_a_restart_forgets_what_the_one_before_waited_for(office, begin, meeting):
+    begin(REMIND % "run", "restart")
+    start_by_hand(office.ports, office.plans["p"], {"meeting": meeting}, actor=ANNA)
+    office.work()
+
+    assert (office.states(), len(waits(office))) == (["cancelled", "waiting"], 1)
+    office.work(later=3 * DAY)
+    assert office.subjects() == ["Reminder"]
+
+
+def test_one_that_waits_keeps_its_key(office, begin, meeting):
+    begin(REMIND % "run", "single")
+
+    assert start_by_hand(office.ports, office.plans["p"], {"meeting": meeting}, actor=ANNA) is None
+
+
+# --- mails that are held back
+
+
+def hello(more):
+    return f"""
+      - id: hello
+        send_email: {{to: "{{{{ meeting.contact }}}}", subject: "{{{{ meeting.subject }}}}", text: Hello, {more}}}
+      - log_history: "After {{{{ outputs.hello.state }}}}"
+    """
+
+
+def test_undo_holds_a_mail_back_and_its_step_is_done_when_it_was_sent(office, begin):
+    begin(hello("undo: 60s"))
+    assert (mail_states(office), office.states(), dues(office)) == (
+        ["held"],
+        ["waiting"],
+        [NOON + timedelta(minutes=1)],
+    )
+    assert texts(office) == ["E-mail “Talk” to Ann Smith"]
+
+    office.work(later=timedelta(seconds=61))
+
+    assert (office.subjects(), mail_states(office), office.states()) == (["Talk"], ["sent"], ["completed"])
+    assert texts(office) == ["E-mail “Talk” to Ann Smith", "After sent"]
+
+
+def test_a_mail_that_was_held_back_is_written_anew(office, begin):
+    """What it says is so when it goes, and who it is to; it is the same mail all the same."""
+    begin(hello("undo: 1h"))
+    (before,) = mails(office)
+    office.given("eve", "contact", name="Eve", email="eve@acme.example")
+    office.change("meeting", subject="Another talk", contact="eve")
+
+    office.work(later=HOUR)
+
+    (mail,) = office.post.mails
+    (after,) = mails(office)
+    assert (mail.subject, mail.recipients) == ("Another talk", ("eve@acme.example",))
+    assert (after.message_id, after.id) == (before.message_id, before.id)
+
+
+@pytest.mark.parametrize("put_back", [False, True])
+def test_a_mail_goes_only_if_what_it_says_is_still_so(office, begin, put_back):
+    office.change("meeting", status="cancelled")
+    begin(hello("undo: 1h, still: meeting.status == 'cancelled'"))
+    if put_back:
+        office.change("meeting", status="planned")
+
+    office.work(later=HOUR)
+
+    assert office.subjects() == ([] if put_back else ["Talk"])
+    assert mail_states(office) == ["cancelled" if put_back else "sent"]
+    assert texts(office)[-1] == f"After {'withdrawn' if put_back else 'sent'}"
+
+
+def test_the_steps_own_condition_is_asked_again(office, begin):
+    begin("""
+      - id: hello
+        if: meeting.status == 'planned'
+        send_email: {to: "{{ meeting.contact }}", subject: Talk, text: Hello, undo: 1h}
+    """)
+    office.change("meeting", status="cancelled")
+
+    office.work(later=HOUR)
+
+    assert (office.subjects(), mail_states(office), office.states()) == ([], ["cancelled"], ["completed"])
+
+
+def test_a_restart_withdraws_what_the_one_before_held_back(office, begin, meeting):
+    begin(hello("undo: 1h"), "restart")
+    start_by_hand(office.ports, office.plans["p"], {"meeting": meeting}, actor=ANNA)
+    office.work()
+    office.work(later=2 * HOUR)
+
+    assert (office.subjects(), mail_states(office)) == (["Talk"], ["cancelled", "sent"])
+
+
+def test_a_held_mail_of_a_record_that_is_gone_goes_nowhere(office, begin):
+    begin(hello("undo: 1h"))
+    office.delete("meeting")
+
+    office.work(later=HOUR)
+
+    assert (office.subjects(), mail_states(office), office.states()) == ([], ["cancelled"], ["cancelled"])
+
+
+def settle(office, state, **more):
+    """As a person does by `procession email`."""
+    (mail,) = mails(office)
+    with office.ports.store.unit() as unit:
+        unit.outbox.settle(mail.id, state, office.clock.now(), **more)
+        unit.journal.wake(mail.instance, mail.path, mail.round, office.clock.now())
+        unit.commit()
+
+
+def test_a_held_mail_that_a_person_cancels_is_not_sent_and_its_process_goes_on(office, begin):
+    begin(hello("undo: 1h"))
+    settle(office, "cancelled")
+    office.work()
+
+    assert (office.subjects(), mail_states(office), office.states()) == ([], ["cancelled"], ["completed"])
+    assert texts(office)[-1] == "After cancelled"
+
+
+def test_a_held_mail_that_was_cancelled_long_ago_is_not_sent_when_it_falls_due(office, begin):
+    begin(hello("undo: 1h"))
+    (mail,) = mails(office)
+    with office.ports.store.unit() as unit:
+        unit.outbox.settle(mail.id, "cancelled", office.clock.now())
+        unit.commit()
+
+    office.work(later=HOUR)
+
+    assert (office.subjects(), office.states()) == ([], ["completed"])
+
+
+def test_a_mail_that_was_held_back_is_tried_again_while_the_server_puts_it_off(office, begin):
+    begin(hello("undo: 1h"))
+    office.post.refuse_next("451 later", times=3)
+    for _ in range(8):
+        office.work(later=HOUR)
+
+    assert (office.subjects(), office.states()) == (["Talk"], ["completed"])
+
+
+def test_a_mail_that_was_held_back_and_refused_is_handled(office, begin):
+    begin(
+        """
+      - id: hello
+        send_email: {to: "{{ meeting.contact }}", subject: Talk, text: Hello, undo: 1h}
+        on_error: [{log_history: "Refused"}]
+    """
+    )
+    office.post.refuse_next("550 nobody")
+
+    office.work(later=HOUR)
+
+    assert (texts(office)[-1], mail_states(office), office.states()) == ("Refused", ["failed"], ["completed"])
+
+
+def test_one_that_cannot_be_written_any_more_is_an_incident_and_is_withdrawn_if_that_is_handled(
+    office, begin
+):
+    begin(
+        """
+      - id: hello
+        send_email: {to: "{{ meeting.contact }}", subject: Talk, text: Hello, undo: 1h}
+        on_error: [{log_history: "Nobody to write to"}]
+    """
+    )
+    office.change("meeting", contact=None)
+
+    office.work(later=HOUR)
+
+    assert (texts(office)[-1], mail_states(office)) == ("Nobody to write to", ["cancelled"])
+
+
+# --- windows
+
+
+@pytest.mark.parametrize(
+    ("window", "zone", "now", "goes"),
+    [
+        ("office_hours", "UTC", datetime(2026, 3, 2, 12, tzinfo=UTC), datetime(2026, 3, 2, 12, tzinfo=UTC)),
+        ("office_hours", "UTC", datetime(2026, 3, 2, 18, tzinfo=UTC), datetime(2026, 3, 3, 8, tzinfo=UTC)),
+        ("office_hours", "UTC", datetime(2026, 3, 6, 18, tzinfo=UTC), datetime(2026, 3, 9, 8, tzinfo=UTC)),
+        ("office_hours", "America/New_York", datetime(2026, 3, 2, 12, tzinfo=UTC), datetime(2026, 3, 2, 13, tzinfo=UTC)),
+        ("office_hours", "Europe/Berlin", datetime(2026, 3, 28, 12, tzinfo=UTC), datetime(2026, 3, 30, 6, tzinfo=UTC)),
+        ('{days: [sun], from: "02:30", to: "04:00"}', "Europe/Berlin", datetime(2026, 3, 28, 12, tzinfo=UTC), datetime(2026, 3, 29, 1, 30, tzinfo=UTC)),
+    ],
+)  # fmt: skip
+def test_a_mail_goes_in_its_window_on_the_clock_of_who_it_is_to(office, begin, window, zone, now, goes):
+    office.clock.at = now
+    office.change("ann", timezone=zone)
+    begin(hello(f"send_window: {window}"))
+    assert office.subjects() == (["Talk"] if goes == now else [])
+    if goes != now:
+        assert dues(office) == [goes]
+        office.work(later=goes - now - timedelta(seconds=1))
+        assert office.subjects() == []
+        office.work(later=timedelta(seconds=1))
+
+    assert (office.subjects(), office.states()) == (["Talk"], ["completed"])
+
+
+def test_a_window_that_closed_while_no_engine_ran_is_waited_for_again(office, begin):
+    office.change("ann", timezone="UTC")
+    office.clock.at = datetime(2026, 3, 2, 19, tzinfo=UTC)
+    begin(hello("send_window: office_hours, undo: 1h"))
+
+    office.work(later=timedelta(hours=23, minutes=30))
+
+    assert (office.subjects(), dues(office), mail_states(office)) == (
+        [],
+        [datetime(2026, 3, 4, 8, tzinfo=UTC)],
+        ["held"],
+    )
+    office.work(later=timedelta(hours=14))
+    assert office.subjects() == ["Talk"]
+
+
+def test_undo_is_not_waited_for_twice(office, begin):
+    begin(hello("undo: 1h"))
+    office.post.refuse_next("451 later")
+    office.work(later=HOUR)
+    assert mail_states(office) == ["queued"]
+
+    office.work(later=timedelta(minutes=2))
+
+    assert office.subjects() == ["Talk"]
