@@ -44,7 +44,16 @@ def _effects(n: int, items: str) -> list[list[Step]]:
         [{"id": f"draft{n}", "send_email": {
             "to": "ann@acme.example", "subject": f"Draft {n} {items}", "text": "…", "send": "draft"}}],
         [{"id": f"held{n}", "send_email": {
-            "to": "ann@acme.example", "subject": f"Held {n} {items}", "text": "…", "undo": "2 minutes"}}],
+            "to": "ann@acme.example", "subject": f"Held {n} {items}", "text": "…", "undo": "2 minutes"}},
+         {"id": f"went{n}", "log_history": f"held: {{{{ outputs.held{n}.state }}}}"}],
+        [{"id": f"still{n}", "send_email": {
+            "to": "ann@acme.example", "subject": f"Still {n} {items}", "text": KEPT, "undo": "1 hour", "still": "deal.amount > 8"}},
+         {"id": f"kept{n}", "log_history": f"still: {{{{ outputs.still{n}.state }}}}"}],
+        [{"id": f"wait{n}", "wait": {"for": "1 hour"}}, {"id": f"after{n}", "log_history": f"waited {n} {items}: {KEPT}"}],
+        [{"id": f"until{n}", "wait": {"until": "2026-03-06T10:00+01:00"}}, {"id": f"then{n}", "log_history": f"then {n}"}],
+        *([{"id": f"past{n}", "wait": {"until": "{{ moment('2026-03-01 10:00') }}", "if_past": if_past}},
+           {"id": f"next{n}", "log_history": f"next {n} {items}"}, {"id": f"rest{n}", "log_history": f"rest {n} {items}"}]
+          for if_past in ("run", "skip", "end_branch")),
         [{"id": f"team{n}", "notify": {"to": "sales", "subject": f"Team {n} {items}", "text": KEPT}}],
         [{"id": f"call{n}", "create_activity": {
             "type": "call", "subject": f"Call {n} {items}", "connected_to": ["{{ deal }}"]}}],

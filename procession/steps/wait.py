@@ -66,16 +66,16 @@ def decide(fields: Mapping[str, Any], context: Context) -> Outcome:
 
 
 def _over(context: Context) -> Outcome:
-    return Outcome(output={"at": context.now})
+    return Outcome(output={"ended_at": context.now})
 
 
 def _past(then: str, context: Context) -> Outcome:
-    output: dict[str, datetime] = {"at": context.now}
+    output: dict[str, datetime] = {"ended_at": context.now}
     return Outcome(output=output, leaves=then == "end_branch", passes_over=1 if then == "skip" else 0)
 
 
 def outputs(_shape: Wait, _schema: Schema) -> Mapping[str, Type]:
-    return {"at": DATETIME}
+    return {"ended_at": DATETIME}
 
 
 WAIT = StepKind(

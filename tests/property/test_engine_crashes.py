@@ -34,7 +34,16 @@ from procession.records import Ref, fields_of
 from procession.takeover import LONGEST_HAND_OVER
 
 ACME = Ref("account", 1)
-ALL_STATES: tuple[MailState, ...] = ("draft", "queued", "sending", "sent", "failed", "unknown", "cancelled")
+ALL_STATES: tuple[MailState, ...] = (
+    "draft",
+    "held",
+    "queued",
+    "sending",
+    "sent",
+    "failed",
+    "unknown",
+    "cancelled",
+)
 
 
 def compiled(process: Mapping[str, Any]) -> Plan:
@@ -90,9 +99,9 @@ def live(world: World, process: Mapping[str, Any], deaths: Sequence[float] = (),
         try:
             run_dry(engine(world, fuse), world)
         except Killed:
-            take_over(world)
             publish_another(world, process, number)
             instants -= fuse.at
+        take_over(world)
         settle_doubts(world)
     run_dry(engine(world, Fuse()), world)
     return fuse.passed
@@ -151,7 +160,8 @@ def run_dry(engine: Engine, world: World) -> None:
         while engine.tick():
             pass
         with engine.ports.store.unit(write=False) as unit:
-            moments = [instance.due for instance in unit.journal.instances(states=["ready"])]
+            waits = unit.journal.waits(ids(unit.journal.instances(states=["waiting"])))
+            moments = [wait.due for some in waits.values() for wait in some if wait.due]
             moments += [mail.not_before for mail in unit.outbox.in_state(["queued"]) if mail.not_before]
             if unit.outbox.in_state(["sending"]):  # it broke off, and looks after that in a while
                 moments.append(world.clock.at + LONGEST_HAND_OVER + timedelta(minutes=1))
@@ -173,7 +183,7 @@ def settle_doubts(world: World) -> None:
     though it is innocent, is let go on."""
     now = world.clock.now()
     with world.store.unit() as unit:
-        going_on = ids(unit.journal.instances(states=["ready", "running"]))
+        going_on = ids(unit.journal.instances(states=["ready", "running", "waiting"]))
         incidents = unit.journal.instances(states=["incident"])
         for mail in unit.outbox.in_state(["unknown"]):
             if mail.instance not in going_on:
@@ -202,6 +212,7 @@ def outcome(world: World) -> dict[str, Any]:
             "records": records(unit),
             "live": {one.id for one in instances if one.state in LIVE},
             "states": [(one.state, one.result, (one.error or {}).get("message")) for one in instances],
+            "waits": unit.journal.waits(ids(instances)),
             "positions": {
                 number: one.position for number, one in unit.journal.positions(ids(instances)).items()
             },
@@ -225,8 +236,8 @@ def told(value: Mapping[str, Any] | None) -> str:
     return json.dumps(comparable(value), sort_keys=True) if value else ""
 
 
-VARIES = ("created_at", "modified_at", "refused", "id", "uid")
-"""The moments at which records were made: a try whose engine died is not waited for. Whom a mail server refused, if nobody
+VARIES = ("created_at", "modified_at", "ended_at", "refused", "id", "uid")
+"""The moments at which records were made and waits were over: a try whose engine died is not waited for. Whom a mail server refused, if nobody
 has read its answer. Random UIDs. And numbers: PostgreSQL gives none a second time, though nothing came of the first."""
 
 
@@ -294,7 +305,7 @@ def is_the_same_after(
         assert disturbed[what] == value, what
     assert all(count == 1 for count in rough.postman.taken.values())
     assert undisturbed["positions"].keys() <= undisturbed["live"], "one that is over is nowhere any more"
-    assert not {"running", "ready"} & {state for state, *_ in disturbed["states"]}
+    assert not {"running", "ready", "waiting"} & {state for state, *_ in disturbed["states"]}
 
 
 def examples(count: int) -> settings:

@@ -55,6 +55,20 @@ STEPS = {
       - {{id: note, log_history: "after {{{{ outputs.mail.state | default('nothing') }}}}"}}
 """,
 }  # fmt: skip
+WAITS = {
+    "a wait": f"""
+      - {{id: pause, wait: 50s}}
+      - {{id: mail, {MAIL}}}
+""",
+    "a held mail": f"""
+      - {{id: mail, {MAIL.replace("text: Hello", "text: Hello, undo: 50s")}}}
+""",
+    "a live timer": f"""
+      - {{id: day, wait: {{until: "{{{{ deal.name | length > 5 and moment('2026-03-02 12:00:30') or moment('2026-03-02 12:01') }}}}"}}}}
+      - {{id: mail, {MAIL}}}
+""",
+}  # fmt: skip
+A_MINUTE = timedelta(minutes=1)
 DISTURBANCES = {"event": "parallel", "cancel": "parallel", "restart": "restart", "error": "restart"}
 """What happens, and the mode of the process."""
 
@@ -83,7 +97,7 @@ def boom() -> None:
 
 
 def plan_of(steps: str, mode: str) -> Plan:
-    text = dedent(HEAD.replace("MODE", mode).rstrip() + STEPS[steps])
+    text = dedent(HEAD.replace("MODE", mode).rstrip() + {**STEPS, **WAITS}[steps])
     return compile_text(text, "p.yaml", Templates.of_files({}), SCHEMA, ("boom",))
 
 
@@ -138,7 +152,8 @@ class Scene:
 
         def do() -> None:
             for _ in range(times):
-                self.planner.planner.plan(replace(glance, pending=True))
+                self.world.clock.at += A_MINUTE
+                self.planner.planner.plan(replace(glance, pending=True, due=True, live=True))
 
         return do
 
@@ -176,7 +191,9 @@ class Scene:
         for _ in range(20):
             while sum(engine.tick() for engine in self.engines):
                 pass
-            due = [one.due for one in self.instances() if one.state == "ready"]
+            with self.world.store.unit(write=False) as unit:
+                waits = unit.journal.waits([one.id for one in unit.journal.instances(states=["waiting"])])
+            due = [wait.due for some in waits.values() for wait in some if wait.due]
             if not due:
                 return
             self.world.clock.at = max(self.world.clock.at, *due) + timedelta(seconds=1)
@@ -190,11 +207,12 @@ def is_well(scene: Scene, disturbance: str) -> None:
         mails = {
             mail.message_id: mail
             for mail in unit.outbox.in_state(
-                ["draft", "queued", "sending", "sent", "failed", "unknown", "cancelled"]
+                ["draft", "held", "queued", "sending", "sent", "failed", "unknown", "cancelled"]
             )
         }
         rows = [row for row in unit.history.of(scene.world.deal) if row.kind == "email"]
         positions = unit.journal.positions([one.id for one in instances])
+        waits = unit.journal.waits([one.id for one in instances])
     taken = Counter(message_id for message_id, _ in scene.server.taken)
     assert set(taken.values()) <= {1}, "a mail was sent twice"
     assert {id_ for id_, mail in mails.items() if mail.state == "sent"} == set(taken), (
@@ -205,6 +223,7 @@ def is_well(scene: Scene, disturbance: str) -> None:
     assert {row.activity: row.delivery for row in rows} == {
         mail.activity: mail.state for mail in mails.values()
     }
+    assert waits == {}, "an instance that is over waits still"
     assert positions == {}, "an instance that is over is still somewhere"
     for number, under_way in scene.stopped.items():
         late = {
@@ -246,7 +265,7 @@ def _in_order(scene: Scene, subjects: list[str]) -> None:
 
 def scenario(
     ground: Ground, steps: str, disturbance: str, *, workers: int = 1, plans: int = 1, saves: int = 1,
-    waiting: Callable[[], int] | None = None,
+    waiting: Callable[[], int] | None = None, works: int = 1,
 ) -> Callable[[Order], None]:  # fmt: skip
     plan = plan_of(steps, DISTURBANCES[disturbance])
 
@@ -260,7 +279,7 @@ def scenario(
                     scene.cancel() if disturbance == "cancel" else scene.save()
 
             actors = {"saver": saver, "planner": scene.plans(plans)}
-            actors |= {f"worker {number}": scene.works() for number in range(workers)}
+            actors |= {f"worker {number}": scene.works(works) for number in range(workers)}
             if order.play(stage, actors, scene.look):
                 scene.drain()
                 is_well(scene, disturbance)
@@ -280,6 +299,19 @@ def in_memory() -> Ground:
 @every_case
 def test_in_every_order_all_is_well(in_memory, steps, disturbance):
     assert every_order(scenario(in_memory, steps, disturbance, plans=2)) >= 10
+
+
+WAITING = [(steps, disturbance) for steps in WAITS for disturbance in DISTURBANCES]
+who_waits = pytest.mark.parametrize(("steps", "disturbance"), WAITING)
+ORDERS_OF_WAITS = 150
+"""Of tens of thousands for each case."""
+
+
+@who_waits
+def test_in_orders_drawn_at_random_one_that_waits_is_well(in_memory, steps, disturbance):
+    """The planner wakes it, while a worker lays it down, and somebody saves, cancels or starts it anew."""
+    play = scenario(in_memory, steps, disturbance, plans=2, works=2)
+    some_orders(play, ORDERS_OF_WAITS, seed=WAITING.index((steps, disturbance)))
 
 
 @pytest.mark.parametrize("steps", ["a mail", "two steps"])
@@ -331,3 +363,11 @@ def test_in_orders_drawn_at_random_all_is_well_on_postgresql(on_postgresql, step
     ground, waiting = on_postgresql
     play = scenario(ground, steps, disturbance, workers=2, plans=2, saves=2, waiting=waiting)
     some_orders(play, ORDERS_ON_POSTGRESQL, seed=CASES.index((steps, disturbance)))
+
+
+@pytest.mark.external_service
+@who_waits
+def test_in_orders_drawn_at_random_one_that_waits_is_well_on_postgresql(on_postgresql, steps, disturbance):
+    ground, waiting = on_postgresql
+    play = scenario(ground, steps, disturbance, workers=2, plans=2, works=2, waiting=waiting)
+    some_orders(play, ORDERS_ON_POSTGRESQL, seed=WAITING.index((steps, disturbance)))

@@ -102,7 +102,7 @@ def test_what_was_found_before_a_wait_is_there_after_it(office, begin):
       - {id: found, read: {entity: opportunity, where: {name: Pumps}}}
       - set: {word: "{{ outputs.found.first.name }}"}
       - {id: pause, wait: 1 hour}
-      - log_history: "{{ vars.word }} {{ outputs.found.count }} {{ outputs.pause.at | time }}"
+      - log_history: "{{ vars.word }} {{ outputs.found.count }} {{ outputs.pause.ended_at | time }}"
     """)
     office.work(later=HOUR)
 
