@@ -1,6 +1,6 @@
 """What a contact holds in the end, when the shipped processes have told of a meeting's life."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from pathlib import Path
 
@@ -46,3 +46,109 @@ def test_a_meeting_that_was_put_back_stands_in_the_contacts_calendar(shipped: Of
     shipped.work(later=timedelta(hours=1))
 
     assert told(shipped) == ["REQUEST", "CANCEL", "REQUEST"]
+
+
+# --- the reminder
+
+
+@pytest.fixture
+def reminded(shipped: Office) -> Office:
+    """A meeting in three days, at one o'clock in Berlin, of which its contact is to be reminded."""
+    plans = load(SHIPPED / "processes", Templates(SHIPPED / "templates"), SCHEMA, ())
+    shipped.plans = {}
+    shipped.change("talk", start=None, end=None)
+    shipped.work()
+    shipped.post.mails.clear()
+    shipped.plans = {"remind_of_meeting": plans["remind_of_meeting"]}
+    shipped.change("talk", start=shipped.clock.now() + timedelta(days=3))
+    shipped.work()
+    return shipped
+
+
+def reminders(office: Office) -> list[str]:
+    return [mail.subject for mail in office.post.mails]
+
+
+WEDNESDAY, THURSDAY, FRIDAY = (
+    f"Reminder: Talk, {day}"
+    for day in ("Wednesday, March 4, 2026", "Thursday, March 5, 2026", "Friday, March 6, 2026")
+)
+
+
+def test_a_contact_is_reminded_a_day_before(reminded: Office) -> None:
+    reminded.work(later=timedelta(days=1, hours=23))
+    assert reminders(reminded) == []
+    reminded.work(later=timedelta(hours=1))
+
+    assert reminders(reminded) == [THURSDAY]
+    reminded.work(later=timedelta(days=5))
+    assert (reminders(reminded), reminded.states()[-1]) == ([THURSDAY], "completed")
+
+
+@pytest.mark.parametrize(("days", "subject"), [(1, FRIDAY), (-1, WEDNESDAY)])
+def test_a_reminder_moves_with_its_meeting(reminded: Office, days: int, subject: str) -> None:
+    reminded.change("talk", start=reminded.clock.now() + timedelta(days=3 + days))
+    reminded.work()
+    reminded.work(later=timedelta(days=2 + days))
+
+    assert reminders(reminded) == [subject]
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_nobody_is_reminded_of_a_meeting_that_is_off(reminded: Office, back: bool) -> None:
+    reminded.change("talk", status="cancelled")
+    reminded.work()
+    if back:
+        reminded.change("talk", status="planned")
+        reminded.work()
+    reminded.work(later=timedelta(days=2))
+
+    assert reminders(reminded) == ([THURSDAY] if back else [])
+    assert reminded.states()[-1] == "completed"
+
+
+def test_nobody_is_reminded_of_a_meeting_that_is_deleted(reminded: Office) -> None:
+    reminded.delete("talk")
+    reminded.work()
+
+    assert reminded.states()[-1] == "cancelled"
+    reminded.work(later=timedelta(days=2))
+    assert reminders(reminded) == []
+
+
+def test_a_meeting_without_a_date_is_waited_for(reminded: Office) -> None:
+    reminded.change("talk", start=None)
+    reminded.work()
+    assert reminded.states()[-1] == "waiting"
+    reminded.change("talk", start=reminded.clock.now() + timedelta(days=4))
+    reminded.work()
+    reminded.work(later=timedelta(days=3))
+
+    assert reminders(reminded) == [FRIDAY]
+
+
+def test_whoever_is_the_contact_by_then_is_reminded(reminded: Office) -> None:
+    reminded.given("eve", "contact", name="Eve", email="eve@acme.example")
+    reminded.change("talk", contact="eve")
+    reminded.work(later=timedelta(days=2))
+
+    assert [mail.recipients for mail in reminded.post.mails] == [("eve@acme.example",)]
+
+
+def test_who_planned_a_meeting_for_tomorrow_morning_needs_no_reminder(reminded: Office) -> None:
+    reminded.change("talk", start=reminded.clock.now() + timedelta(hours=20))
+    reminded.work()
+
+    assert (reminders(reminded), reminded.states()[-1]) == ([], "completed")
+
+
+def test_the_reminder_of_a_whole_day_does_not_come_at_midnight(reminded: Office) -> None:
+    """It begins at midnight in Berlin; Ann has no zone of her own, so the process's is hers."""
+    start = datetime(2026, 3, 5, 23, tzinfo=UTC)
+    reminded.change("talk", start=start, all_day=True)
+    reminded.work()
+
+    reminded.work(later=start - timedelta(days=1) - reminded.clock.now())
+    assert reminders(reminded) == []
+    reminded.work(later=timedelta(hours=7))
+    assert reminders(reminded) == [FRIDAY]

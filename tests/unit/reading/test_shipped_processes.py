@@ -50,7 +50,11 @@ def test_a_meeting_is_announced_moved_and_cancelled(office: Office):
     office.change("meeting", status="cancelled")
     office.work(later=timedelta(minutes=3))
 
-    assert {state for _, state, _ in ended(office)} == {"completed"}
+    assert {(process, state) for process, state, _ in ended(office)} == {
+        ("notify_contact_of_meeting", "completed"),
+        ("notify_contact_of_cancelled_meeting", "completed"),
+        ("remind_of_meeting", "waiting"),
+    }
     assert told(office, "deal") == [
         "E-mail “Termin am Mittwoch, 4. März 2026: Kickoff” to Ann",
         "E-mail “Neuer Termin: Kickoff, Donnerstag, 5. März 2026” to Ann",
