@@ -66,7 +66,8 @@ def simulate(
 ) -> None:
     """Run a process on real records without any effect: nothing is sent, nothing is saved.
 
-    Shows each step, the mails as they would be, the lines of History, and why each branch was not taken.
+    Shows each step, the mails as they would be, the lines of History, and why each branch was not taken. What it waits for
+    comes at once, on a clock that goes ahead.
 
     Examples:
 
@@ -226,7 +227,7 @@ def _because(path: str, word: str, condition: "Expression", names: Mapping[str, 
 
 def _show(done: Simulated) -> None:
     output.say(done.instance.title, "bold")
-    output.table(("step", "state", "output"), [_line(row) for row in done.steps])
+    output.table(("step", "state", "when", "output"), [_line(row) for row in done.steps])
     for reason in done.not_taken:
         output.say(Text.assemble(("  not taken: ", "yellow"), (reason.path, "bold"), f": {reason.because}"))
         if reason.saw:
@@ -245,11 +246,16 @@ def _show(done: Simulated) -> None:
     output.note("Nothing was sent or saved.")
 
 
-def _line(row: StepRun) -> tuple[str, Text, str]:
+def _line(row: StepRun) -> tuple[str, Text, str, str]:
     kept = from_json(row.output)
     said = f"→ {row.branch}" if row.branch else instances.brief(kept.get("out", {}))
     state = output.state(row.state)
-    return instances.path_of(row), state, str((row.error or {}).get("message", said))
+    return (
+        instances.path_of(row),
+        state,
+        output.short_time(row.at),
+        str((row.error or {}).get("message", said)),
+    )
 
 
 def _document(done: Simulated) -> dict[str, Any]:
