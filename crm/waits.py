@@ -4,7 +4,7 @@ Whoever wakes a wait locks its instance first, as those do that end a segment: s
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -56,9 +56,16 @@ def _locked(query: Select[Any]) -> Select[Any]:
 _DUE = (_ASLEEP, _W.due <= NOW)
 _LOCK_DUE = _locked(select(_W.instance_id).where(*_DUE).order_by(_W.due, _W.id).limit(bindparam("limit")))
 _WAKE_DUE = update(j.wait).where(_W.instance_id.in_(IDS), *_DUE).values(woken_at=NOW).returning(_W.id)
-_READING = select(_R.wait_id, _R.record_id, _R.field).where(
-    _R.entity == bindparam("entity"), _R.record_id.in_(bindparam("records", expanding=True))
+_READING = (
+    select(_W.id)
+    .distinct()
+    .join_from(j.wait_read, j.wait)
+    .where(_R.entity == bindparam("entity"), _ASLEEP)
+    .limit(bindparam("limit"))
 )
+_READING_FIELD = _READING.where(tuple_(_R.record_id, _R.field).in_(bindparam("changed", expanding=True)))
+_READING_RECORD = _READING.where(_R.record_id.in_(bindparam("deleted", expanding=True)))
+_FORGET_READS = delete(j.wait_read).where(_R.wait_id.in_(IDS))
 _INSTANCES = select(_W.instance_id).where(_W.id.in_(IDS))
 _LOCK = select(j.instance.c.id).where(j.instance.c.id.in_(IDS)).order_by(j.instance.c.id).with_for_update()
 _WAKE = update(j.wait).where(_W.id.in_(IDS), _ASLEEP).values(woken_at=NOW).returning(_W.id)
@@ -117,20 +124,24 @@ class Waits(Part):
         self._connection.execute(_GO_ON, {"ids": instances})
         return len(woken)
 
-    def wake_by(self, events: Sequence[Event], now: datetime) -> int:
-        by_entity: dict[str, set[int]] = defaultdict(set)
-        for event in events:
-            if event.ref:
-                by_entity[event.ref.entity].add(event.ref.id)
-        touched = changed_fields(events)
-        waits = {
-            row.wait_id
-            for entity, records in sorted(by_entity.items())
-            for some in portions(sorted(records))
-            for row in self._connection.execute(_READING, {"entity": entity, "records": some})
-            if is_touched(touched[Ref(entity, row.record_id)], row.field)
-        }
-        return self._wake(waits, now)
+    def wake_by(self, events: Sequence[Event], now: datetime, limit: int) -> int:
+        """What is woken reads no more: so the next portion does not meet it again."""
+        waits: set[int] = set()
+        for entity, changed, deleted in touched_by(events):
+            values = {"entity": entity, "limit": limit}
+            for fields in portions(changed):
+                waits.update(
+                    self._connection.execute(_READING_FIELD, {**values, "changed": fields}).scalars()
+                )
+            for numbers in portions(deleted):
+                waits.update(
+                    self._connection.execute(_READING_RECORD, {**values, "deleted": numbers}).scalars()
+                )
+        chosen = sorted(waits)[:limit]
+        self._wake(chosen, now)
+        for some in portions(chosen):
+            self._connection.execute(_FORGET_READS, {"ids": some})
+        return len(chosen)
 
     def wake(self, instance: int, path: str, round: str, now: datetime) -> bool:  # noqa: A002  # a column's name
         asked = {"number": instance, "path": path, "round": round}
@@ -154,17 +165,18 @@ class Waits(Part):
         return len(woken)
 
 
-def changed_fields(events: Sequence[Event]) -> Mapping[Ref, set[str]]:
-    """What became of each record: the fields that were changed, and an empty name if it was deleted."""
-    found: dict[Ref, set[str]] = defaultdict(set)
-    for event in events:
-        if event.ref:
-            found[event.ref] |= {""} if event.type == "deleted" else set(event.changed)
-    return found
-
-
-def is_touched(changed: Collection[str], field: str) -> bool:
-    return field in changed or "" in changed
+def touched_by(events: Sequence[Event]) -> list[tuple[str, list[tuple[int, str]], list[int]]]:
+    """`(entity, fields of its records that were changed, records that were deleted)`."""
+    changed: dict[str, set[tuple[int, str]]] = defaultdict(set)
+    deleted: dict[str, set[int]] = defaultdict(set)
+    for ref, event in ((event.ref, event) for event in events if event.ref):
+        if event.type == "deleted":
+            deleted[ref.entity].add(ref.id)
+        changed[ref.entity] |= {(ref.id, name) for name in event.changed}
+    return [
+        (entity, sorted(changed[entity]), sorted(deleted[entity]))
+        for entity in sorted(changed.keys() | deleted.keys())
+    ]
 
 
 def row_of(wait: Wait) -> dict[str, Any]:

@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 Told = Callable[[Sequence[Event]], object]
 """Hears of events once they are dispatched; it must not raise."""
 
+MOST_WOKEN = 500
+"""Waits that one unit wakes by events. One event may wake a hundred thousand, and a unit is to be short."""
+
 OpenUnit = Callable[[], AbstractContextManager[Unit]]
 """Opens a unit of the planner."""
 
@@ -96,7 +99,7 @@ def dispatch(
     ports: Ports, plans: Mapping[str, Plan], limit: int, told: Told, open_unit: OpenUnit, *, live: bool = True
 ) -> int:  # fmt: skip
     """Start what the oldest pending events start, and wake what waits for a moment that they may have moved, if anything does
-    (`live`); returns how many events there were, and has them `told`.
+    (`live`); returns how many things that were, and has the events `told`.
 
     If that cannot be done in one unit, fewer events are tried, down to the one that is to blame: that starts an
     incident, and is not in the way of the others.
@@ -121,13 +124,14 @@ def _dispatch(
     now = ports.clock.now()
     with open_unit() as unit:
         events = unit.journal.pending(limit)
+        if live and unit.journal.wake_by(events, now, MOST_WOKEN) == MOST_WOKEN:
+            unit.commit()  # there may be more, of these very events
+            return MOST_WOKEN
         tried += events
         matches = _settled([match for event in events for match in _matches(event, plans)])
         records = _read_records(matches, unit)
         starts = [start for match in matches if (start := _started(match, records, now))]
         unit.journal.start(starts, now)
-        if live:
-            unit.journal.wake_by(events, now)
         unit.journal.dispatched([event.id for event in events], now)
         unit.commit()
     if starts:
@@ -153,7 +157,7 @@ def _set_aside(
     ]
     with open_unit() as unit:
         unit.journal.start(starts, now)
-        unit.journal.wake_by(events, now)
+        unit.journal.wake_by(events, now, MOST_WOKEN)
         unit.journal.dispatched([event.id for event in events], now)
         unit.commit()
     for event in events:

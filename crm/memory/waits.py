@@ -5,7 +5,7 @@ from datetime import datetime
 
 from crm.memory.shapes import Row
 from crm.memory.tables import Tables
-from crm.waits import WITHDRAWN, changed_fields, is_touched, row_of, wait_of
+from crm.waits import WITHDRAWN, row_of, touched_by, wait_of
 from procession.ports import Event, Wait
 from procession.records import Ref
 
@@ -63,14 +63,22 @@ class MemoryWaits:
         instances = {row.instance_id for row in due[:limit]}
         return self._wake((row for row in due if row.instance_id in instances), now)
 
-    def wake_by(self, events: Sequence[Event], now: datetime) -> int:
-        changed = changed_fields(events)
-        waits = {
-            read.wait_id
-            for read in self._tables["wait_read"].rows.values()
-            if is_touched(changed.get(Ref(read.entity, read.record_id), ()), read.field)
-        }
-        return self._wake((self._tables["wait"].rows[number] for number in sorted(waits)), now)
+    def wake_by(self, events: Sequence[Event], now: datetime, limit: int) -> int:
+        """What is woken reads no more. See `crm.waits`."""
+        touched = {entity: (set(changed), set(deleted)) for entity, changed, deleted in touched_by(events)}
+        rows, waits = self._tables["wait"].rows, set()
+        for read in self._tables["wait_read"].rows.values():
+            changed, deleted = touched.get(read.entity, (set(), set()))
+            is_touched = (read.record_id, read.field) in changed or read.record_id in deleted
+            if is_touched and rows[read.wait_id].woken_at is None:
+                waits.add(read.wait_id)
+        chosen = sorted(waits)[:limit]
+        self._wake((rows[number] for number in chosen), now)
+        for number in chosen:
+            reads = self._tables["wait_read"].of("wait_id", number)
+            keys = [(read.wait_id, read.entity, read.record_id, read.field) for read in reads]
+            self._tables.delete("wait_read", keys)
+        return len(chosen)
 
     def wake(self, instance: int, path: str, round: str, now: datetime) -> bool:  # noqa: A002  # a column's name
         rows = self._tables["wait"].of("instance_id", instance)

@@ -200,8 +200,8 @@ class Journal(Protocol):
         """Wake at most so many waits whose time has come; their instances are ready. Returns how many there were."""
         ...
 
-    def wake_by(self, events: Sequence[Event], now: datetime) -> int:
-        """Wake the waits that read what these changed or deleted; returns how many there were."""
+    def wake_by(self, events: Sequence[Event], now: datetime, limit: int) -> int:
+        """Wake at most so many waits that read what these changed or deleted; returns how many there were."""
         ...
 
     def wake(self, instance: int, path: str, round: str, now: datetime) -> bool:  # noqa: A002  # a column's name

@@ -69,8 +69,8 @@ def test_a_token_waits_for_one_thing_the_last_that_was_said(store: Store) -> Non
     end(store, mine, "waiting", again)
 
     assert do(store, "waits", [one.id]) == {one.id: (again,)}
-    assert do(store, "wake_by", [saved(MEETING, "start")], NOW) == 0
-    assert do(store, "wake_by", [saved(MEETING, "end")], NOW) == 1
+    assert do(store, "wake_by", [saved(MEETING, "start")], NOW, 10) == 0
+    assert do(store, "wake_by", [saved(MEETING, "end")], NOW, 10) == 1
 
 
 def test_a_wait_is_dropped_by_its_token(store: Store) -> None:
@@ -142,15 +142,15 @@ def test_a_wait_is_woken_by_what_it_was_computed_from(store: Store, event: Event
     one = waiting(store, kind="timer", reads=((MEETING, ""), (MEETING, "start")))
     assert do(store, "glance", NOW).live is True
 
-    assert do(store, "wake_by", [event], NOW) == is_woken
+    assert do(store, "wake_by", [event], NOW, 10) == is_woken
     assert states(store) == {one.id: "ready" if is_woken else "waiting"}
 
 
 def test_one_that_was_woken_is_not_woken_again(store: Store) -> None:
     one = waiting(store, kind="timer", reads=((MEETING, "start"),))
-    do(store, "wake_by", [saved(MEETING, "start")], NOW)
+    do(store, "wake_by", [saved(MEETING, "start")], NOW, 10)
 
-    assert do(store, "wake_by", [saved(MEETING, "start")], LATER) == 0
+    assert do(store, "wake_by", [saved(MEETING, "start")], LATER, 10) == 0
     assert do(store, "wake_due", LATER, 10) == 0
     assert do(store, "waits", [one.id])[one.id][0].woken_at == NOW
 
@@ -290,3 +290,15 @@ def test_the_held_mail_of_a_cancelled_instance_is_cancelled(store: Store, how: s
         started(store, replace(START, mode="restart"))
 
     assert mail_state(store, number) == "cancelled"
+
+
+def test_one_change_wakes_so_many_at_a_time_until_all_are_woken(store: Store) -> None:
+    waits = [
+        waiting(store, key=str(n), kind="timer", reads=((MEETING, ""), (MEETING, "start"))) for n in range(5)
+    ]
+    event = saved(MEETING, "start")
+
+    assert [do(store, "wake_by", [event], NOW, 2) for _ in range(4)] == [2, 2, 1, 0]
+    assert set(states(store).values()) == {"ready"}
+    assert do(store, "glance", NOW).live is False
+    assert all(do(store, "waits", [one.id])[one.id][0].woken_at == NOW for one in waits)
