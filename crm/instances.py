@@ -15,7 +15,7 @@ from crm.events import EventLog
 from crm.starting import Starts
 from crm.statements import IDS, NOW, Part, Upsert, portions
 from crm.waits import Waits
-from procession.ports import Checkpoint, Glance, Instance, StepRun
+from procession.ports import Checkpoint, Glance, Instance, InstanceState, StepRun
 
 _RECORD = Upsert(
     j.step_run,
@@ -42,12 +42,12 @@ _STATES = {
 }
 _LOOKED_AT = text("instance.state IN ('failed', 'incident', 'stopped', 'cancelled')")
 _LIVE = union_all(
-    select(j.instance.c.process).where(_STATES["ready"]),
-    select(j.instance.c.process).where(_STATES["running"]),
-    select(j.instance.c.process).where(_STATES["waiting"]),
-    select(j.instance.c.process).where(_LOOKED_AT, text("instance.state = 'incident'")),
+    select(j.instance.c.process, j.instance.c.state).where(_STATES["ready"]),
+    select(j.instance.c.process, j.instance.c.state).where(_STATES["running"]),
+    select(j.instance.c.process, j.instance.c.state).where(_STATES["waiting"]),
+    select(j.instance.c.process, j.instance.c.state).where(_LOOKED_AT, text("instance.state = 'incident'")),
 ).subquery("live")  # each by its own partial index
-_LIVE_OF_EACH = select(_LIVE.c.process, func.count().label("live")).group_by(_LIVE.c.process)
+_TALLY = select(*_LIVE.c, func.count().label("live")).group_by(*_LIVE.c)
 _SEEN = (
     update(j.instance).where(j.instance.c.id == bindparam("number")).values(flow_run_id=bindparam("flow_run"))
 )
@@ -158,7 +158,13 @@ class Runs(Part):
         return list(map(instance_of, self._connection.execute(query)))
 
     def live(self) -> dict[str, int]:
-        return {row.process: row.live for row in self._connection.execute(_LIVE_OF_EACH)}
+        return {process: sum(states.values()) for process, states in self.tally().items()}
+
+    def tally(self) -> dict[str, dict[InstanceState, int]]:
+        found: dict[str, dict[InstanceState, int]] = defaultdict(dict)
+        for row in self._connection.execute(_TALLY):
+            found[row.process][row.state] = row.live
+        return dict(found)
 
     def running_in_prefect(self) -> dict[int, str]:
         rows = self._connection.execute(_RUNNING_IN_PREFECT)

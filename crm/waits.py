@@ -23,6 +23,7 @@ _INSERT, _INSERT_READ = insert(j.wait), insert(j.wait_read)
 _ASLEEP = text("wait.woken_at IS NULL")
 _OF = select(j.wait).where(_W.instance_id.in_(IDS)).order_by(_W.woken_at.nulls_last(), _W.id)
 _READS = select(j.wait_read).where(_R.wait_id.in_(IDS)).order_by(_R.entity, _R.record_id, _R.field)
+_LONGEST = select(j.wait).where(_ASLEEP).order_by(_W.since, _W.id).limit(bindparam("limit"))
 _THESE = tuple_(_W.instance_id, _W.scope).in_(bindparam("waits", expanding=True))
 _DROP = delete(j.wait).where(_THESE)
 FORGET_WAITS = delete(j.wait).where(_W.instance_id.in_(IDS))
@@ -93,6 +94,9 @@ class Waits(Part):
         for row in rows:
             found[row.instance_id].append(wait_of(row, tuple(reads[row.id])))
         return {number: tuple(waits) for number, waits in found.items()}
+
+    def longest_waits(self, limit: int) -> list[Wait]:
+        return [wait_of(row) for row in self._connection.execute(_LONGEST, {"limit": limit})]
 
     def save_waits(self, waits: Sequence[Wait]) -> None:
         if not waits:

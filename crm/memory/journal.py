@@ -1,6 +1,6 @@
 """The journal: events, versions of processes, engines, instances, where these are and what they did."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
@@ -19,6 +19,7 @@ from procession.ports import (
     Glance,
     Identity,
     Instance,
+    InstanceState,
     Publication,
     SentMail,
     Standing,
@@ -186,7 +187,15 @@ class MemoryRuns(MemoryStarts):
     _tables: Tables
 
     def live(self) -> dict[str, int]:
-        return dict(Counter(row.process for row in self._tables["instance"].waiting()))
+        return {process: sum(states.values()) for process, states in self.tally().items()}
+
+    def tally(self) -> dict[str, dict[InstanceState, int]]:
+        found: dict[str, dict[InstanceState, int]] = defaultdict(dict)
+        for (process, state), number in Counter(
+            (row.process, row.state) for row in self._tables["instance"].waiting()
+        ).items():
+            found[process][state] = number
+        return dict(found)
 
     def glance(self, now: datetime) -> Glance:
         engines, planner = self._tables["engine"].rows, self._tables["planner"].rows.get(1)

@@ -29,6 +29,10 @@ class MemoryWaits:
         reads = self._tables["wait_read"].of("wait_id", row.id)
         return wait_of(row, tuple(sorted((Ref(read.entity, read.record_id), read.field) for read in reads)))
 
+    def longest_waits(self, limit: int) -> list[Wait]:
+        asleep = [row for row in self._tables["wait"].rows.values() if row.woken_at is None]
+        return [wait_of(row) for row in sorted(asleep, key=lambda row: (row.since, row.id))[:limit]]
+
     def save_waits(self, waits: Sequence[Wait]) -> None:
         for wait in waits:
             if before := self._tables["wait"].known(_KEY, wait.instance, wait.scope):

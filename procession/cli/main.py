@@ -31,6 +31,7 @@ from procession.cli import (
     running,
     sandbox,
     simulate,
+    status,
     templates,
 )
 from procession.cli.session import Session
@@ -175,6 +176,7 @@ def _add_commands() -> None:
     running.add(app)
     doctor.add(app)
     restored.add(app)
+    status.add(app)
     history.add(app)
     app.add_typer(processes.app, name="process", rich_help_panel="Running")
     app.add_typer(instances.app, name="instances", rich_help_panel="Looking")

@@ -14,6 +14,7 @@ from procession.ports.entries import (
     Glance,
     Identity,
     Instance,
+    InstanceState,
     Publication,
     Released,
     SentMail,
@@ -63,6 +64,10 @@ class Journal(Protocol):
 
     def live(self) -> dict[str, int]:
         """`{process: how many of its instances are not over}`; without those that have none."""
+        ...
+
+    def tally(self) -> dict[str, dict[InstanceState, int]]:
+        """`{process: {state: how many of its instances are in it}}` of those that are not over."""
         ...
 
     def start(self, starts: Sequence[Start], now: datetime) -> list[int | None]:
@@ -186,6 +191,10 @@ class Journal(Protocol):
 
     def waits(self, instances: Collection[int]) -> dict[int, tuple[Wait, ...]]:
         """What each of them waits for, without those that wait for nothing; what was woken first comes first."""
+        ...
+
+    def longest_waits(self, limit: int) -> list[Wait]:
+        """What has been waited for longest, and is waited for still; without what it reads."""
         ...
 
     def save_waits(self, waits: Sequence[Wait]) -> None:

@@ -302,3 +302,25 @@ def test_one_change_wakes_so_many_at_a_time_until_all_are_woken(store: Store) ->
     assert set(states(store).values()) == {"ready"}
     assert do(store, "glance", NOW).live is False
     assert all(do(store, "waits", [one.id])[one.id][0].woken_at == NOW for one in waits)
+
+
+# --- what is seen of them
+
+
+def test_what_waits_longest_is_known(store: Store) -> None:
+    waits = [waiting(store, key=str(n), since=NOW - timedelta(minutes=n)) for n in range(3)]
+    woken = waiting(store, key="woken", since=NOW - timedelta(days=1))
+    do(store, "wake", woken.id, "invite", "", NOW)
+
+    assert [wait.instance for wait in do(store, "longest_waits", 2)] == [waits[2].id, waits[1].id]
+
+
+def test_live_instances_are_told_by_process_and_state(store: Store) -> None:
+    waiting(store, key="1")
+    waiting(store, key="2")
+    running(store, replace(START, key="3"))
+    end(store, running(store, replace(START, process="other")), "incident")
+    end(store, running(store, replace(START, process="over")), "completed")
+
+    assert do(store, "tally") == {"notify": {"waiting": 2, "running": 1}, "other": {"incident": 1}}
+    assert do(store, "live") == {"notify": 3, "other": 1}
