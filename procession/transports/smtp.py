@@ -2,7 +2,9 @@
 
     smtp.py             settings, and which connection takes a mail
     smtp_connection.py  one connection: opening it, handing over a mail, what each failure means
+    smtp_dialogue.py    how long the server may take, and how much it may say
     pace.py             how many mails a second
+    breaker.py          whether it is asked at all
 
 A connection that was idle may have been closed by the server. That shows at the first command of the next
 mail, when nothing has been handed over yet: the mail then goes over a fresh connection.
@@ -15,6 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from procession.ports import Delivery
+from procession.transports.breaker import Breaker
 from procession.transports.pace import Pace
 from procession.transports.smtp_connection import Connection, SmtpSettings, StaleConnection, open_connection
 
@@ -24,8 +27,9 @@ __all__ = ["SmtpMailOut", "SmtpSettings"]
 class SmtpMailOut:
     """Implements `procession.ports.MailOut`; safe to call from several threads."""
 
-    def __init__(self, settings: SmtpSettings) -> None:
+    def __init__(self, settings: SmtpSettings, *, breaker: Breaker | None = None) -> None:
         self._settings = settings
+        self._breaker = breaker or Breaker(str(settings))
         self._pace = Pace(settings.per_second)
         self._idle: list[Connection] = []
         self._lock = threading.Lock()
@@ -36,17 +40,24 @@ class SmtpMailOut:
         return self._settings.connections
 
     def send(self, sender: str, recipients: Sequence[str], mime: bytes) -> Delivery:
-        """See `procession.ports.MailOut.send`. Waits for a free connection, and for its turn if there is a pace."""
+        """See `procession.ports.MailOut.send`. Waits for a free connection, and for its turn if there is a pace.
+
+        Raises:
+            NotAsked: the server did not answer the mails before.
+        """
+        self._breaker.check()
         self._pace.wait()
-        with self._free:
-            while True:
-                connection = self._take()
-                try:
-                    return connection.hand_over(sender, recipients, mime)
-                except StaleConnection:
-                    continue
-                finally:
-                    self._give_back(connection)
+        with self._free, self._breaker.guarded():
+            try:
+                return self._sent(self._take(), sender, recipients, mime)
+            except StaleConnection:  # the next one that was kept may be as silent
+                return self._sent(open_connection(self._settings), sender, recipients, mime)
+
+    def _sent(self, connection: Connection, sender: str, recipients: Sequence[str], mime: bytes) -> Delivery:
+        try:
+            return connection.hand_over(sender, recipients, mime)
+        finally:
+            self._give_back(connection)
 
     def probe(self, sender: str = "") -> str:
         """What works, in one sentence, after opening a connection and signing in, and naming a sender if there is one.

@@ -11,7 +11,8 @@
     after the last byte                             2xx / 4xx / 5xx                       sent / deferred / refused
     after the last byte                             closed, timeout, no reply code        unknown
 
-A server that offers PIPELINING (RFC 2920) gets MAIL, RCPT and DATA in one packet.
+How long each of these may take, and how much a server may say, is bounded (`smtp_dialogue.py`); what is beyond counts as
+closed. A server that offers PIPELINING (RFC 2920) gets MAIL, RCPT and DATA in one packet.
 """
 
 import smtplib
@@ -32,10 +33,12 @@ from procession.errors import (
     ProcessionError,
     TransportDeferred,
     TransportRefused,
+    Unanswered,
     UnknownOutcome,
 )
 from procession.mail.addresses import envelope_address
 from procession.ports import Delivery
+from procession.transports.smtp_dialogue import Dialogue, Patience
 
 Security = Literal["none", "starttls", "tls"]
 Reply = tuple[int, str]
@@ -50,7 +53,7 @@ LOST = (smtplib.SMTPServerDisconnected, smtplib.SMTPResponseException, OSError)
 class SmtpSettings:
     """A mail server and how to speak to it. `password` looks the password up when it is needed; `ca_file` holds
     certificates to trust besides those of the system; `ehlo_name` is this machine's full name unless given;
-    `per_second` 0 is no limit."""
+    `timeout` is that of one silence (`smtp_dialogue.py`); `per_second` 0 is no limit."""
 
     host: str
     port: int = 587
@@ -78,7 +81,7 @@ class StaleConnection(TransportDeferred):
 class Connection:
     """An open connection. `described` says in a sentence what works; `usable` is False after a failure."""
 
-    smtp: smtplib.SMTP
+    smtp: Dialogue
     described: str
     mails: int = 0
     used_at: float = field(default_factory=monotonic)
@@ -107,10 +110,11 @@ class Connection:
             TransportDeferred, TransportRefused, ConfigurationError: it would not.
         """
         try:
+            self.smtp.patience.for_commands(1)
             self.smtp.send(f"MAIL FROM:<{envelope_address(sender)}>\r\n".encode())
             reply = self._reply()
         except LOST as error:
-            raise TransportDeferred(f"the mail server was lost: {_reason(error)}") from error
+            raise Unanswered(f"the mail server was lost: {_reason(error)}") from error
         if not _taken(reply):
             self._give_up(reply, f"the sender {sender}", started=False)
         self._reset()
@@ -118,6 +122,7 @@ class Connection:
     def quit(self) -> None:
         """Say goodbye, if anyone is still listening."""
         try:
+            self.smtp.patience.for_courtesy()
             self.smtp.quit()
         except LOST:
             self.close()
@@ -149,13 +154,12 @@ class Connection:
         except LOST as error:
             if self.mails and (not replies or replies[0][0] == CLOSING):
                 raise StaleConnection("the mail server had closed the connection") from error
-            raise TransportDeferred(
-                f"the mail server was lost before it took the mail: {_reason(error)}"
-            ) from error
+            raise Unanswered(f"the mail server was lost before it took the mail: {_reason(error)}") from error
         return self._judged(replies, recipients)
 
     def _ask(self, commands: Sequence[str], replies: list[Reply]) -> None:
         """Send the commands and append their replies: all at once, or in turn until there is no use going on."""
+        self.smtp.patience.for_commands(len(commands))
         if "pipelining" in self.smtp.esmtp_features:
             self.smtp.send("".join(f"{command}\r\n" for command in commands).encode())
             replies.extend(self._reply() for _ in commands)
@@ -193,21 +197,23 @@ class Connection:
 
     def _reset(self) -> None:
         try:
+            self.smtp.patience.for_courtesy()
             self.smtp.send(b"RSET\r\n")
             self.usable = _taken(self._reply())
         except LOST:
             return
 
     def _message(self, mime: bytes) -> str:
-        """The message itself; returns the server's answer. It goes in one write, whose last bytes end it: if that
-        write failed, it was not handed over."""
+        """The message itself; returns the server's answer. Its last bytes end it: if they were not written, it was not
+        handed over."""
+        data = _transparent(mime)
         try:
-            self.smtp.send(_transparent(mime))
+            self.smtp.patience.for_message(len(data))
+            self.smtp.send(data)
         except LOST as error:
-            raise TransportDeferred(
-                f"the mail server was lost before it took the mail: {_reason(error)}"
-            ) from error
+            raise Unanswered(f"the mail server was lost before it took the mail: {_reason(error)}") from error
         try:
+            self.smtp.patience.for_answer()
             code, text = self._reply()
         except LOST as error:
             raise UnknownOutcome(
@@ -247,13 +253,10 @@ def open_connection(settings: SmtpSettings) -> Connection:
         raise
 
 
-def _connected(settings: SmtpSettings) -> smtplib.SMTP:
-    seconds, name = settings.timeout.total_seconds(), settings.ehlo_name or None
-    if settings.security == "tls":
-        return smtplib.SMTP_SSL(
-            settings.host, settings.port, name, timeout=seconds, context=_trust(settings.ca_file)
-        )
-    return smtplib.SMTP(settings.host, settings.port, name, timeout=seconds)
+def _connected(settings: SmtpSettings) -> Dialogue:
+    context = _trust(settings.ca_file) if settings.security == "tls" else None
+    patience = Patience(settings.timeout.total_seconds())
+    return Dialogue(settings.host, settings.port, settings.ehlo_name, patience, context)
 
 
 def _secured(smtp: smtplib.SMTP, settings: SmtpSettings) -> None:
@@ -311,13 +314,14 @@ def _failed_to_open(error: Exception, settings: SmtpSettings) -> ProcessionError
                 f"{settings} does not offer STARTTLS", hint="Set security to tls (port 465), or to none."
             )
         case smtplib.SMTPResponseException():
-            return TransportDeferred(f"{settings} does not take mail now: {_reason(error)}")
+            kind = TransportDeferred if error.smtp_code >= 0 else Unanswered
+            return kind(f"{settings} does not take mail now: {_reason(error)}")
         case smtplib.SMTPException() if not isinstance(error, smtplib.SMTPServerDisconnected):
             return ConfigurationError(
                 f"{settings} offers no way to sign in that is known here",
                 hint="Leave the user empty, or secure the connection: many servers offer AUTH only then.",
             )
-    return TransportDeferred(f"{settings} cannot be reached: {_reason(error)}", hint=_where_to_look(error))
+    return Unanswered(f"{settings} cannot be reached: {_reason(error)}", hint=_where_to_look(error))
 
 
 def _where_to_look(error: Exception) -> str:
@@ -339,7 +343,7 @@ def _failed_to_secure(error: ssl.SSLError, settings: SmtpSettings) -> Procession
                 hint="Name your certificate authority's file as ca_file, or the host as the certificate has it.",
             )
         case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
-            return TransportDeferred(f"{settings} closed the connection while it was being secured")
+            return Unanswered(f"{settings} closed the connection while it was being secured")
     return ConfigurationError(
         f"{settings} does not speak TLS as expected: {error.reason}",
         hint="Set security to starttls (port 587), tls (port 465) or none (port 25).",
