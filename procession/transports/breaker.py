@@ -4,7 +4,8 @@ Each mail to a server that does not answer costs a time-out. So after a few in a
 for a time that doubles; then one mail tries, and if the server answers it, all go again. Any answer will do, a refusal too.
 Once one was not answered, no more are under way than it takes to be sure, so all of them together cost one time-out.
 
-The pauses end at a minute. While one lasts, a server that is back is not asked, and a step that has no try left then fails; a
+While one tries, the others wait for it for a moment: a server that is well has answered by then, and who is put off may
+have had its last try. The pauses end at a minute. While one lasts, a server that is back is not asked, and a step that has no try left then fails; a
 longer one would spare little, as each is followed by a whole time-out of one mail.
 """
 
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
 
 from procession.errors import (
@@ -29,6 +31,7 @@ log = logging.getLogger(__name__)
 
 IN_A_ROW = 3
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 5.0, 60.0
+MOMENT_SECONDS = 2.0
 
 UNANSWERED = (Unanswered, UnknownOutcome)
 ANSWERED = (TransportDeferred, TransportRefused, ConfigurationError)
@@ -36,11 +39,13 @@ ANSWERED = (TransportDeferred, TransportRefused, ConfigurationError)
 
 @dataclass(slots=True)
 class _Pause:
-    """`ends` by the monotonic clock; `probe` is the mail that tries meanwhile, or None."""
+    """`ends` by the monotonic clock; `probe` is the mail that tries then, or None; `hopeless` once others waited for it in
+    vain."""
 
     seconds: float
     ends: float
     probe: object = None
+    hopeless: bool = False
 
 
 class Breaker:
@@ -49,10 +54,13 @@ class Breaker:
     Args:
         server: its name in messages.
         monotonic: seconds.
+        moment: how many seconds others wait, by the world's clock, for one that tries.
     """
 
-    def __init__(self, server: str, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._server, self._monotonic = server, monotonic
+    def __init__(
+        self, server: str, *, monotonic: Callable[[], float] = time.monotonic, moment: float = MOMENT_SECONDS
+    ) -> None:
+        self._server, self._monotonic, self._moment = server, monotonic, moment
         self._lock = threading.Condition()
         self._unanswered = self._under_way = 0
         self._pause: _Pause | None = None
@@ -68,7 +76,7 @@ class Breaker:
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
-        """Around one hand-over. Waits while those under way may show that there is no use.
+        """Around one hand-over. Waits while those under way may show whether there is any use.
 
         Raises:
             NotAsked: the server is not to be asked now.
@@ -92,9 +100,9 @@ class Breaker:
         if self._pause is None:
             return
         left = self._pause.ends - self._monotonic()
-        if left <= 0 and self._pause.probe is None:
+        if left <= 0 and not self._pause.hopeless:
             return
-        then = "another one tries it now" if self._pause.probe else f"the next one tries it in {ceil(left)} s"
+        then = f"the next one tries it in {ceil(left)} s" if left > 0 else "another one tries it now"
         raise NotAsked(
             f"{self._server} did not answer the last {self._unanswered} mails, so this one was not handed over: {then}",
             hint="Look at the mail server; `procession doctor` says whether it answers.",
@@ -104,6 +112,8 @@ class Breaker:
         with self._lock:
             self._lock.wait_for(self._is_clear)
             self._check()
+            self._wait_a_moment()
+            self._check()
             self._under_way += 1
             if self._pause:
                 self._pause.probe = mail
@@ -111,6 +121,15 @@ class Breaker:
     def _is_clear(self) -> bool:
         """Whether what becomes of those under way makes no difference to the next one."""
         return bool(self._pause) or not self._unanswered or self._unanswered + self._under_way < IN_A_ROW
+
+    def _wait_a_moment(self) -> None:
+        """For the one that tries. Who waits in vain is the last to wait for it."""
+        while (pause := self._pause) and (probe := pause.probe) and not pause.hopeless:
+            if not self._lock.wait_for(partial(self._is_decided, pause, probe), self._moment):
+                pause.hopeless = True
+
+    def _is_decided(self, pause: _Pause, probe: object) -> bool:
+        return self._pause is not pause or pause.probe is not probe
 
     def _count(self, mail: object) -> None:
         """One more that was not answered. Those that were under way when the pause began do not make it longer."""
@@ -138,5 +157,5 @@ class Breaker:
         with self._lock:
             self._under_way -= 1
             if self._pause and self._pause.probe is mail:
-                self._pause.probe = None
+                self._pause.probe, self._pause.hopeless = None, False
             self._lock.notify_all()

@@ -9,12 +9,14 @@ end besides, by a monotonic clock. With T for the time-out of one silence (the s
     the message                                  2 T, and 1 s for each 32 kB            1 minute for a small one
     its answer                                   2 T                                    1 minute
     RSET, QUIT                                   T, at most 5 s                         5 s
+    all that one mail takes                      12 minutes, its connection included
 
 RFC 5321, 4.5.3.2 asks a client to grant 5 minutes to the greeting, to MAIL and to each RCPT, 2 to DATA, 3 to each block
 of the message and 10 to its answer, for a client that gives up early and sends again makes copies. Here a mail that
 nobody answered for after its last byte is not sent again but left to a person, and one that was put off is tried again, so
 impatience doubles no mail; and a person waits for ours, at the customer's own server, which is no relay far away. Who wants
-the RFC's waits has them with a time-out of 600 s: no phase is shorter than one silence.
+the RFC's waits sets a time-out of 600 s: no phase is shorter than one silence, as long as the whole is not over. That has to end
+before an engine looks upon a mail in its hands as one that broke off (`procession.takeover.LONGEST_HAND_OVER`).
 
 A reply has at most 256 lines of at most 8,192 bytes, and 64 KiB in all. RFC 5321, 4.5.3.1.5 allows lines of 512 bytes, but
 servers greet with more; 8,192 is the limit of `smtplib` too. So one connection never holds more than that of what a server says.
@@ -29,6 +31,7 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
@@ -42,6 +45,8 @@ COMMAND = 0.1
 BYTES_PER_SECOND = 32_000
 """Four connections share an uplink of one megabit a second."""
 COURTESY_SECONDS = 5.0
+HAND_OVER_SECONDS = 720.0
+"""All that one mail takes. The RFC's ten minutes for the last answer fit in."""
 
 LINE_BYTES, LINES, REPLY_BYTES = 8192, 256, 65_536
 PIECE_BYTES = 65_536
@@ -50,10 +55,12 @@ PIECE_BYTES = 65_536
 
 @dataclass(slots=True)
 class Patience:
-    """How long a server may still take. `silence_seconds` is how long it may say nothing, or read nothing."""
+    """How long a server may still take. `silence_seconds` is how long it may say nothing, or read nothing; `until` is when
+    all that the mail of the moment takes is over, by `monotonic`."""
 
     silence_seconds: float
     monotonic: Callable[[], float] = time.monotonic
+    until: float = inf
     _ends: float = field(default=0.0, init=False)
 
     def for_opening(self) -> None:
@@ -70,10 +77,10 @@ class Patience:
 
     def for_courtesy(self) -> None:
         """What became of the mail is known."""
-        self._begin(min(COURTESY_SECONDS, self.silence_seconds))
+        self._ends = self.monotonic() + min(COURTESY_SECONDS, self.silence_seconds)
 
     def _begin(self, seconds: float) -> None:
-        self._ends = self.monotonic() + seconds
+        self._ends = min(self.monotonic() + seconds, self.until)
 
     def seconds(self) -> float:
         """For the next thing that is waited for; above 0.
@@ -203,3 +210,22 @@ class _Received(io.RawIOBase):
     def readinto(self, buffer: "WriteableBuffer") -> int:
         self._connection.settimeout(self._patience.seconds())
         return int(self._connection.recv_into(buffer))
+
+
+def reason(error: BaseException) -> str:
+    """Why the connection was lost, in a few words."""
+    if isinstance(error, smtplib.SMTPResponseException) and error.smtp_code < 0:
+        return "what answers there does not speak SMTP"
+    if isinstance(error, smtplib.SMTPResponseException):
+        words = error.smtp_error
+        text = words.decode("utf-8", "replace") if isinstance(words, bytes) else str(words)
+        return f"{error.smtp_code} {text}"
+    found = cause(error)
+    if isinstance(found, TimeoutError):
+        return "no answer in time"
+    return (getattr(found, "strerror", None) or str(found)).rstrip(".")
+
+
+def cause(error: BaseException) -> BaseException:
+    """What `smtplib` tells of as a lost connection only."""
+    return error.__context__ if isinstance(error.__context__, OSError) else error

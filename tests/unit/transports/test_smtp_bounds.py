@@ -11,10 +11,11 @@ import pytest
 from slow_server import How, SlowServer
 
 from procession.errors import ProcessionError, TransportRefused, Unanswered, UnknownOutcome
+from procession.takeover import LONGEST_HAND_OVER
 from procession.testing.certificate import Certificate, make_certificate
-from procession.transports import smtp_dialogue
+from procession.transports import smtp, smtp_dialogue
 from procession.transports.smtp import SmtpMailOut, SmtpSettings
-from procession.transports.smtp_dialogue import Patience
+from procession.transports.smtp_dialogue import HAND_OVER_SECONDS, Patience
 
 BOB, ANN = "bob@us.example", "ann@acme.example"
 MIME = b"Subject: x\r\n\r\nHello\r\n"
@@ -192,6 +193,17 @@ def test_kept_connections_that_fell_silent_cost_a_mail_one_time_out_and_not_one_
     assert server.connections == 2
 
 
+@pytest.mark.parametrize(
+    ("at", "kind"), [("greeting", Unanswered), ("MAIL", Unanswered), (".", UnknownOutcome)]
+)
+def test_all_phases_of_a_mail_share_the_time_of_one_mail(
+    at: str, kind: type[ProcessionError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smtp, "HAND_OVER_SECONDS", 0.3)
+    with SlowServer(at) as server:
+        assert type(failure(server, timeout=timedelta(seconds=20))) is kind
+
+
 @pytest.mark.parametrize("how", ["mute", "dripping", "endless lines", "endless line"])
 def test_a_look_whether_the_server_answers_ends_soon(how: How) -> None:
     for at in ("greeting", "MAIL"):
@@ -274,6 +286,25 @@ def test_many_recipients_and_a_big_message_get_more(patience: Patience, watch: W
     assert most(patience, watch, 0.5) == 366
     patience.for_message(32_000_000)
     assert most(patience, watch, 0.5) == 1060
+
+
+def test_all_that_one_mail_takes_ends_too(watch: Watch) -> None:
+    """As long as the RFC's waits are asked for, the last answer may have its ten minutes."""
+    patience = Patience(600, watch, until=watch.now + HAND_OVER_SECONDS)
+    patience.for_opening()
+    watch.now += 100
+    patience.for_answer()
+
+    assert patience.seconds() == 600
+    assert most(patience, watch, 1) == HAND_OVER_SECONDS - 100
+    with pytest.raises(TimeoutError):
+        patience.seconds()
+    patience.for_courtesy()
+    assert patience.seconds() == 5
+
+
+def test_a_mail_is_over_before_its_engine_thinks_that_it_broke_off() -> None:
+    assert timedelta(seconds=HAND_OVER_SECONDS) < LONGEST_HAND_OVER
 
 
 def test_a_goodbye_gets_five_seconds_or_one_silence(watch: Watch) -> None:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
 
@@ -44,7 +45,7 @@ def watch() -> Watch:
 
 @pytest.fixture
 def breaker(watch: Watch) -> Breaker:
-    return Breaker("mail.example:587", monotonic=watch)
+    return Breaker("mail.example:587", monotonic=watch, moment=0.05)
 
 
 def hand_over(breaker: Breaker, outcome: BaseException | None = None) -> str:
@@ -117,13 +118,64 @@ def test_one_mail_at_a_time_tries(breaker: Breaker, watch: Watch) -> None:
     watch.now += 5
 
     with breaker.guarded():
+        assert hand_over(breaker) == "NotAsked"
         with pytest.raises(NotAsked, match="this one was not handed over: another one tries it now"):
             breaker.check()
-        assert hand_over(breaker) == "NotAsked"
         watch.now += 1000
         assert hand_over(breaker) == "NotAsked"
 
     assert hand_over(breaker) == "sent"
+
+
+def trying(watch: Watch, moment: float) -> tuple[Breaker, AbstractContextManager[None]]:
+    """One mail tries, and others come."""
+    breaker = Breaker("mail.example:587", monotonic=watch, moment=moment)
+    fail(breaker, 3)
+    watch.now += 5
+    probe = breaker.guarded()
+    probe.__enter__()
+    return breaker, probe
+
+
+def test_others_wait_a_moment_for_the_one_that_tries_and_go_if_it_is_answered(watch: Watch) -> None:
+    breaker, probe = trying(watch, 20)
+    with ThreadPoolExecutor(8) as pool:
+        others = [pool.submit(hand_over, breaker) for _ in range(8)]
+        with pytest.raises(TimeoutError):
+            others[0].result(timeout=0.05)
+        breaker.check()
+
+        probe.__exit__(None, None, None)
+
+        assert [other.result() for other in others] == ["sent"] * 8
+
+
+def test_others_are_put_off_once_the_one_that_tries_was_not_answered(watch: Watch) -> None:
+    breaker, probe = trying(watch, 20)
+    with ThreadPoolExecutor(8) as pool:
+        others = [pool.submit(hand_over, breaker) for _ in range(8)]
+        probe.__exit__(Unanswered, Unanswered("no answer in time"), None)
+
+        assert [other.result() for other in others] == ["NotAsked"] * 8
+
+
+def test_all_others_together_wait_one_moment(watch: Watch) -> None:
+    breaker, probe = trying(watch, 0.5)
+    began = time.monotonic()
+
+    assert [hand_over(breaker) for _ in range(30)] == ["NotAsked"] * 30
+
+    assert time.monotonic() - began < 5
+    probe.__exit__(None, None, None)
+
+
+def test_another_one_tries_if_the_first_did_not_come_to_the_server(watch: Watch) -> None:
+    breaker, probe = trying(watch, 20)
+    with ThreadPoolExecutor(8) as pool:
+        others = [pool.submit(hand_over, breaker, Unanswered("no answer in time")) for _ in range(8)]
+        probe.__exit__(PermanentError, PermanentError("that is no e-mail address"), None)
+
+        assert sorted(other.result() for other in others) == ["NotAsked"] * 7 + ["Unanswered"]
 
 
 @pytest.mark.parametrize(
