@@ -4,7 +4,7 @@ import socket
 import ssl
 import threading
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 How = Literal["mute", "dripping", "endless lines", "endless line"]
 DRIP_SECONDS = 0.03
@@ -23,9 +23,11 @@ class SlowServer:
     """
 
     def __init__(
-        self, at: str = "", how: How = "mute", *, tls: ssl.SSLContext | None = None, **answers: str
-    ) -> None:
-        self.at, self.how, self._tls, self._answers = at, how, tls, USUAL | answers
+        self, at: str = "", how: How = "mute", *, tls: ssl.SSLContext | None = None,
+        starttls: ssl.SSLContext | None = None, **answers: str,
+    ) -> None:  # fmt: skip
+        self.at, self.how, self._tls, self._starttls = at, how, tls, starttls
+        self._answers = USUAL | answers
         self.connections = self.mails = self.written = 0
         self.pause = 0.0
         self._over = threading.Event()
@@ -64,34 +66,45 @@ class SlowServer:
         try:
             if self._tls:
                 connection = self._tls.wrap_socket(connection, server_side=True)
-            with connection, connection.makefile("rb") as lines:
-                self._talk(connection, lines)
+            with connection:
+                if self._answered(connection, "greeting", "220 slow.example"):
+                    self._talk(connection)
         except OSError:
             connection.close()
 
-    def _talk(self, connection: socket.socket, lines: Any) -> None:
-        answer, command = "220 slow.example", "greeting"
-        while True:
-            if command == self.at:
-                self._hold_up(connection, b"250")
+    def _talk(self, connection: socket.socket) -> None:
+        with connection.makefile("rb") as lines:
+            while line := lines.readline():
+                command = line.decode("latin-1").split()[0].upper()
+                if not self._answered(connection, command, self._answers[command]):
+                    return
+                if command == "STARTTLS" and self._starttls:
+                    break
+                if command == "DATA":
+                    while lines.readline() not in {b"", b".\r\n"}:
+                        pass
+                    self.mails += 1
+                    if not self._answered(connection, ".", self._answers["."]):
+                        return
+            else:
                 return
-            self._over.wait(self.pause)
-            self._say(connection, f"{answer}\r\n".encode())
-            if command == "STARTTLS" and self.at == "handshake":
-                self._hold_up(connection, b"\x16\x03\x03")
-                return
-            if command == "DATA" and self.at == "message":
-                self._read_little(connection)
-                return
-            line = lines.readline()
-            if not line:
-                return
-            if command == "DATA":
-                while line not in {b"", b".\r\n"}:
-                    line = lines.readline()
-                self.mails += 1
-            command = line.decode("latin-1").split()[0].upper()
-            answer = self._answers[command]
+        with self._starttls.wrap_socket(connection, server_side=True) as secured:
+            self._talk(secured)
+
+    def _answered(self, connection: socket.socket, command: str, answer: str) -> bool:
+        """Whether it was answered, and the next one is to be."""
+        if command == self.at:
+            self._hold_up(connection, b"250")
+            return False
+        self._over.wait(self.pause)
+        self._say(connection, f"{answer}\r\n".encode())
+        if command == "STARTTLS" and self.at == "handshake":
+            self._hold_up(connection, b"\x16\x03\x03")
+            return False
+        if command == "DATA" and self.at == "message":
+            self._read_little(connection)
+            return False
+        return True
 
     def _hold_up(self, connection: socket.socket, begin: bytes) -> None:
         match self.how:

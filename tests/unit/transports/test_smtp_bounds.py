@@ -214,6 +214,15 @@ def test_a_look_whether_the_server_answers_ends_soon(how: How) -> None:
             assert time.monotonic() - began < LONG_SECONDS
 
 
+def test_what_was_said_before_tls_is_not_believed_after_it(certificate: Certificate) -> None:
+    """Somebody in between may have said it (RFC 3207, 4.2; "STARTTLS command injection")."""
+    answers = {"STARTTLS": "220 go\r\n250 SIZE 77000000"}
+    with SlowServer(starttls=certificate.server, **answers) as server:
+        found = SmtpMailOut(settings(server.port, security="starttls", ca_file=certificate.ca_file)).probe()
+
+    assert found == f"127.0.0.1:{server.port} takes mail, secured by STARTTLS, without signing in"
+
+
 def test_a_long_greeting_is_read() -> None:
     lines = "\r\n".join(f"250-{'X' * 400}{number}" for number in range(100))
     with SlowServer(EHLO=f"{lines}\r\n250 SIZE 1000") as server, SmtpMailOut(settings(server.port)) as out:
