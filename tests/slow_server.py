@@ -19,7 +19,7 @@ class SlowServer:
     """Does what it does instead of answering the command `at` (`greeting`, `handshake` after STARTTLS, `.` after the
     message; `message`: it does not read it, or a little at a time), on as many connections as there are.
 
-    `pause` is how many seconds it takes for each answer. `written` counts the bytes that it could get rid of; `mails` the messages that it took. `at` may be changed meanwhile.
+    `pause` is how many seconds it takes for each answer. `held_up` counts how often it was slow, `written` the bytes that it could get rid of; `mails` the messages that it took. `at` may be changed meanwhile.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class SlowServer:
     ) -> None:  # fmt: skip
         self.at, self.how, self._tls, self._starttls = at, how, tls, starttls
         self._answers = USUAL | answers
-        self.connections = self.mails = self.written = 0
+        self.connections = self.mails = self.held_up = self.written = 0
         self.pause = 0.0
         self._over = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -107,6 +107,7 @@ class SlowServer:
         return True
 
     def _hold_up(self, connection: socket.socket, begin: bytes) -> None:
+        self.held_up += 1
         match self.how:
             case "mute":
                 self._over.wait()

@@ -13,7 +13,7 @@ end besides, by a monotonic clock. With T for the time-out of one silence (the s
 
 RFC 5321, 4.5.3.2 asks a client to grant 5 minutes to the greeting, to MAIL and to each RCPT, 2 to DATA, 3 to each block
 of the message and 10 to its answer, for a client that gives up early and sends again makes copies. Here a mail that
-nobody answered for after its last byte is not sent again but left to a person, and one that was put off is tried again, so
+nobody answered for after its last byte is left to a person, unless its step says `on_unknown: resend`, and one that was put off is tried again, so
 impatience doubles no mail; and a person waits for ours, at the customer's own server, which is no relay far away. Who wants
 the RFC's waits sets a time-out of 600 s: no phase is shorter than one silence, as long as the whole is not over. That has to end
 before an engine looks upon a mail in its hands as one that broke off (`procession.takeover.LONGEST_HAND_OVER`).
@@ -21,7 +21,8 @@ before an engine looks upon a mail in its hands as one that broke off (`processi
 A reply has at most 256 lines of at most 8,192 bytes, and 64 KiB in all. RFC 5321, 4.5.3.1.5 allows lines of 512 bytes, but
 servers greet with more; 8,192 is the limit of `smtplib` too. So one connection never holds more than that of what a server says.
 
-What is not bounded here: how long the system looks up a name. The resolver has limits of its own (resolv.conf(5)).
+What is not bounded here: a handshake after STARTTLS has what the answer before it had, so it may end a silence later;
+and how long the system looks up a name. The resolver has limits of its own (resolv.conf(5)).
 """
 
 import io
@@ -167,7 +168,6 @@ class Dialogue(smtplib.SMTP):
             words.append(line[4:].strip(b" \t\r\n"))
             code = int(line[:3]) if line[:3].isdigit() else -1
             if code < 0 or line[3:4] != b"-":
-                self._leave_time()
                 return code, b"\n".join(words)
         self.close()
         raise smtplib.SMTPServerDisconnected("its answer has no end")
@@ -185,14 +185,6 @@ class Dialogue(smtplib.SMTP):
             why = "its answer has no end" if line else "Connection unexpectedly closed"
             raise smtplib.SMTPServerDisconnected(why)
         return line
-
-    def _leave_time(self) -> None:
-        """For what `smtplib` does next by itself: the handshake after STARTTLS."""
-        try:
-            self.sock.settimeout(self.patience.seconds())  # type: ignore[union-attr]  # a line was just read from it
-        except TimeoutError as error:
-            self.close()
-            raise smtplib.SMTPServerDisconnected("Connection unexpectedly closed") from error
 
 
 class _Received(io.RawIOBase):

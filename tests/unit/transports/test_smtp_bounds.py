@@ -3,7 +3,8 @@ that is set."""
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -183,14 +184,46 @@ def test_a_goodbye_that_is_not_answered_is_not_waited_for(how: How) -> None:
 
 
 def test_kept_connections_that_fell_silent_cost_a_mail_one_time_out_and_not_one_each() -> None:
-    with SlowServer() as server, SmtpMailOut(settings(server.port, connections=1)) as out:
-        for _ in range(3):
-            out.send(BOB, [ANN], MIME)
+    with SlowServer() as server, SmtpMailOut(settings(server.port, connections=3)) as out:
+        server.pause = 0.1
+        with ThreadPoolExecutor(3) as pool:
+            assert len(list(pool.map(lambda _: out.send(BOB, [ANN], MIME), range(3)))) == 3
+        assert server.connections == 3
         server.at = "MAIL"
         with pytest.raises(Unanswered):
             out.send(BOB, [ANN], MIME)
 
-    assert server.connections == 2
+    assert server.held_up == 2, "a kept one, and a new one"
+
+
+def test_the_time_of_one_mail_is_not_that_of_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smtp, "HAND_OVER_SECONDS", 0.5)
+    with SlowServer() as server, SmtpMailOut(settings(server.port)) as out:
+        out.send(BOB, [ANN], MIME)
+        time.sleep(0.6)
+        out.send(BOB, [ANN], MIME)
+
+    assert (server.mails, server.connections) == (2, 1)
+
+
+def test_each_phase_has_a_time_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = []
+
+    def noted(phase: str) -> Callable[..., None]:
+        begin = getattr(Patience, phase)
+
+        def note(patience: Patience, *size: int) -> None:
+            begun.append(phase)
+            begin(patience, *size)
+
+        return note
+
+    for phase in ("for_opening", "for_commands", "for_message", "for_answer", "for_courtesy"):
+        monkeypatch.setattr(Patience, phase, noted(phase))
+    with SlowServer() as server, SmtpMailOut(settings(server.port)) as out:
+        out.send(BOB, [ANN], MIME)
+
+    assert begun == ["for_opening", "for_commands", "for_message", "for_answer", "for_courtesy"]
 
 
 @pytest.mark.parametrize(
