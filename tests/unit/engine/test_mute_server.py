@@ -70,7 +70,7 @@ def test_forty_mails_to_a_mute_server_hold_the_engine_up_for_about_one_time_out(
     assert time.monotonic() - began < 10 * SILENCE_SECONDS, "ten, as it was"
     assert 3 <= server.connections <= 4
     assert mails(connected) == Counter(queued=40)
-    assert connected.states() == ["ready"] * 40
+    assert connected.states() == ["waiting"] * 40
 
 
 def test_mails_to_a_server_that_is_back_within_a_quarter_of_an_hour_are_sent(

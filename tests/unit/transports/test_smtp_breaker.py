@@ -90,13 +90,6 @@ def test_after_three_in_a_row_the_next_is_put_off_with_one_sentence(breaker: Bre
         breaker.check()
 
 
-def test_a_mail_that_was_put_off_may_be_tried_again(breaker: Breaker) -> None:
-    fail(breaker, 3)
-
-    with pytest.raises(TransportDeferred), breaker.guarded():
-        pytest.fail("it was handed over")
-
-
 def test_the_pauses_double_up_to_a_minute(breaker: Breaker, watch: Watch) -> None:
     fail(breaker, 3)
 
