@@ -135,7 +135,10 @@ class Smtp(BaseModel):
         4, ge=1, le=50, description="How many connections are kept open at the same time."
     )
     timeout_seconds: float = Field(
-        30, gt=0, le=600, description="How long to wait for an answer of the server."
+        30,
+        gt=0,
+        le=600,
+        description="How long the server may be silent; one mail takes at most 12 minutes in all.",
     )
 
 

@@ -10,6 +10,8 @@
     ├── InputError                the caller's: a bad argument, an unknown record, an unreadable row
     ├── TemporaryError            worth another try
     │   └── TransportDeferred       connection refused or dropped before acceptance, SMTP 4xx, throttling
+    │       ├── Unanswered            ... of these, what is no answer: not reached, silent, cut
+    │       └── NotAsked              the server did not answer the ones before, so it was not asked
     ├── PermanentError            no use trying again
     │   ├── ExpressionError         an expression failed on the values it met; has a place
     │   ├── TransportRefused        SMTP 5xx, no valid recipient
@@ -123,6 +125,14 @@ class TemporaryError(ProcessionError):
 
 class TransportDeferred(TemporaryError):
     """A server was not reached, or said "later". Nothing was accepted."""
+
+
+class Unanswered(TransportDeferred):
+    """A server was not reached, or was lost before it answered. Nothing was accepted."""
+
+
+class NotAsked(TransportDeferred):
+    """A server did not answer those before, so this one was put off without a try."""
 
 
 class PermanentError(ProcessionError):

@@ -1,8 +1,11 @@
 """Mail out over SMTP (RFC 5321) on connections that are kept open.
 
     smtp.py             settings, and which connection takes a mail
-    smtp_connection.py  one connection: opening it, handing over a mail, what each failure means
+    smtp_opening.py     a connection is opened, secured and signed in
+    smtp_connection.py  a mail is handed over on it; what each failure means
+    smtp_dialogue.py    how long the server may take, and how much it may say
     pace.py             how many mails a second
+    breaker.py          whether it is asked at all
 
 A connection that was idle may have been closed by the server. That shows at the first command of the next
 mail, when nothing has been handed over yet: the mail then goes over a fresh connection.
@@ -15,8 +18,11 @@ from types import TracebackType
 from typing import Self
 
 from procession.ports import Delivery
+from procession.transports.breaker import Breaker
 from procession.transports.pace import Pace
-from procession.transports.smtp_connection import Connection, SmtpSettings, StaleConnection, open_connection
+from procession.transports.smtp_connection import Connection, StaleConnection
+from procession.transports.smtp_dialogue import HAND_OVER_SECONDS
+from procession.transports.smtp_opening import SmtpSettings, open_connection
 
 __all__ = ["SmtpMailOut", "SmtpSettings"]
 
@@ -24,8 +30,9 @@ __all__ = ["SmtpMailOut", "SmtpSettings"]
 class SmtpMailOut:
     """Implements `procession.ports.MailOut`; safe to call from several threads."""
 
-    def __init__(self, settings: SmtpSettings) -> None:
+    def __init__(self, settings: SmtpSettings, *, breaker: Breaker | None = None) -> None:
         self._settings = settings
+        self._breaker = breaker or Breaker(str(settings))
         self._pace = Pace(settings.per_second)
         self._idle: list[Connection] = []
         self._lock = threading.Lock()
@@ -36,17 +43,24 @@ class SmtpMailOut:
         return self._settings.connections
 
     def send(self, sender: str, recipients: Sequence[str], mime: bytes) -> Delivery:
-        """See `procession.ports.MailOut.send`. Waits for a free connection, and for its turn if there is a pace."""
+        """See `procession.ports.MailOut.send`. Waits for a free connection, and for its turn if there is a pace.
+
+        Raises:
+            NotAsked: the server did not answer the mails before.
+        """
+        self._breaker.check()
         self._pace.wait()
-        with self._free:
-            while True:
-                connection = self._take()
-                try:
-                    return connection.hand_over(sender, recipients, mime)
-                except StaleConnection:
-                    continue
-                finally:
-                    self._give_back(connection)
+        with self._free, self._breaker.guarded():
+            until = monotonic() + HAND_OVER_SECONDS
+            connection = self._take(until)
+            try:
+                return connection.hand_over(sender, recipients, mime, until)
+            except StaleConnection:  # the next one that was kept may be as silent
+                connection.close()
+                connection = open_connection(self._settings, until)
+                return connection.hand_over(sender, recipients, mime, until)
+            finally:
+                self._give_back(connection)
 
     def probe(self, sender: str = "") -> str:
         """What works, in one sentence, after opening a connection and signing in, and naming a sender if there is one.
@@ -77,13 +91,13 @@ class SmtpMailOut:
     ) -> None:
         self.close()
 
-    def _take(self) -> Connection:
+    def _take(self, until: float) -> Connection:
         """The connection used last, if it is young enough; otherwise a new one."""
         while True:
             with self._lock:
                 connection = self._idle.pop() if self._idle else None
             if connection is None:
-                return open_connection(self._settings)
+                return open_connection(self._settings, until)
             if monotonic() - connection.used_at < self._settings.idle.total_seconds():
                 return connection
             connection.quit()

@@ -1,4 +1,4 @@
-"""One SMTP connection: opening it, handing over a mail, and what each failure means for that mail.
+"""One SMTP connection: handing over a mail, and what each failure means for that mail, those of `smtp_opening.py` too.
 
     when                                            server says / what happens            so
     connecting, EHLO                                refused, reset, timeout, not 220      deferred
@@ -11,63 +11,35 @@
     after the last byte                             2xx / 4xx / 5xx                       sent / deferred / refused
     after the last byte                             closed, timeout, no reply code        unknown
 
-A server that offers PIPELINING (RFC 2920) gets MAIL, RCPT and DATA in one packet.
+How long each of these may take, and how much a server may say, is bounded (`smtp_dialogue.py`); what is beyond counts as
+closed. A server that offers PIPELINING (RFC 2920) gets MAIL, RCPT and DATA in one packet.
 """
 
 import smtplib
-import socket
-import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
-from functools import lru_cache
-from pathlib import Path
+from math import inf
 from time import monotonic
-from typing import Literal, NoReturn
-
-from typing_extensions import override
+from typing import NoReturn
 
 from procession.errors import (
     ConfigurationError,
     ProcessionError,
     TransportDeferred,
     TransportRefused,
+    Unanswered,
     UnknownOutcome,
 )
 from procession.mail.addresses import envelope_address
 from procession.ports import Delivery
+from procession.transports.smtp_dialogue import Dialogue, reason
 
-Security = Literal["none", "starttls", "tls"]
 Reply = tuple[int, str]
 
 START_MAIL, CLOSING = 354, 421
 WANTS_SIGN_IN = (530, 534, 535, 538)
 ASK = "Ask the recipient, or look at the mail server's log, before it is sent again."
 LOST = (smtplib.SMTPServerDisconnected, smtplib.SMTPResponseException, OSError)
-
-
-@dataclass(frozen=True, slots=True)
-class SmtpSettings:
-    """A mail server and how to speak to it. `password` looks the password up when it is needed; `ca_file` holds
-    certificates to trust besides those of the system; `ehlo_name` is this machine's full name unless given;
-    `per_second` 0 is no limit."""
-
-    host: str
-    port: int = 587
-    security: Security = "starttls"
-    user: str = ""
-    password: Callable[[], str] | None = field(default=None, repr=False)
-    ca_file: Path | None = None
-    ehlo_name: str = ""
-    timeout: timedelta = timedelta(seconds=30)
-    connections: int = 4
-    mails_per_connection: int = 100
-    idle: timedelta = timedelta(seconds=30)
-    per_second: float = 0.0
-
-    @override
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
 
 
 class StaleConnection(TransportDeferred):
@@ -78,21 +50,21 @@ class StaleConnection(TransportDeferred):
 class Connection:
     """An open connection. `described` says in a sentence what works; `usable` is False after a failure."""
 
-    smtp: smtplib.SMTP
+    smtp: Dialogue
     described: str
     mails: int = 0
     used_at: float = field(default_factory=monotonic)
     usable: bool = True
 
-    def hand_over(self, sender: str, recipients: Sequence[str], mime: bytes) -> Delivery:
-        """See `procession.ports.MailOut.send`.
+    def hand_over(self, sender: str, recipients: Sequence[str], mime: bytes, until: float = inf) -> Delivery:
+        """See `procession.ports.MailOut.send`. `until`: when it must be over, by the monotonic clock.
 
         Raises:
             StaleConnection: it has carried mail before and is closed now.
         """
         addresses = tuple(dict.fromkeys(envelope_address(recipient) for recipient in recipients))
         begin = self._begin(envelope_address(sender) if sender else "", addresses, mime)
-        self.usable = False
+        self.usable, self.smtp.patience.until = False, until
         refused = self._open(begin, addresses)
         answer = self._message(mime)
         self.usable = True
@@ -107,10 +79,11 @@ class Connection:
             TransportDeferred, TransportRefused, ConfigurationError: it would not.
         """
         try:
+            self.smtp.patience.for_commands(1)
             self.smtp.send(f"MAIL FROM:<{envelope_address(sender)}>\r\n".encode())
             reply = self._reply()
         except LOST as error:
-            raise TransportDeferred(f"the mail server was lost: {_reason(error)}") from error
+            raise Unanswered(f"the mail server was lost: {reason(error)}") from error
         if not _taken(reply):
             self._give_up(reply, f"the sender {sender}", started=False)
         self._reset()
@@ -118,6 +91,7 @@ class Connection:
     def quit(self) -> None:
         """Say goodbye, if anyone is still listening."""
         try:
+            self.smtp.patience.for_courtesy()
             self.smtp.quit()
         except LOST:
             self.close()
@@ -149,13 +123,12 @@ class Connection:
         except LOST as error:
             if self.mails and (not replies or replies[0][0] == CLOSING):
                 raise StaleConnection("the mail server had closed the connection") from error
-            raise TransportDeferred(
-                f"the mail server was lost before it took the mail: {_reason(error)}"
-            ) from error
+            raise Unanswered(f"the mail server was lost before it took the mail: {reason(error)}") from error
         return self._judged(replies, recipients)
 
     def _ask(self, commands: Sequence[str], replies: list[Reply]) -> None:
         """Send the commands and append their replies: all at once, or in turn until there is no use going on."""
+        self.smtp.patience.for_commands(len(commands))
         if "pipelining" in self.smtp.esmtp_features:
             self.smtp.send("".join(f"{command}\r\n" for command in commands).encode())
             replies.extend(self._reply() for _ in commands)
@@ -193,25 +166,27 @@ class Connection:
 
     def _reset(self) -> None:
         try:
+            self.smtp.patience.for_courtesy()
             self.smtp.send(b"RSET\r\n")
             self.usable = _taken(self._reply())
         except LOST:
             return
 
     def _message(self, mime: bytes) -> str:
-        """The message itself; returns the server's answer. It goes in one write, whose last bytes end it: if that
-        write failed, it was not handed over."""
+        """The message itself; returns the server's answer. Its last bytes end it: if they were not written, it was not
+        handed over."""
+        data = _transparent(mime)
         try:
-            self.smtp.send(_transparent(mime))
+            self.smtp.patience.for_message(len(data))
+            self.smtp.send(data)
         except LOST as error:
-            raise TransportDeferred(
-                f"the mail server was lost before it took the mail: {_reason(error)}"
-            ) from error
+            raise Unanswered(f"the mail server was lost before it took the mail: {reason(error)}") from error
         try:
+            self.smtp.patience.for_answer()
             code, text = self._reply()
         except LOST as error:
             raise UnknownOutcome(
-                f"no answer was read after the handover: {_reason(error)}", hint=ASK
+                f"no answer was read after the handover: {reason(error)}", hint=ASK
             ) from error
         if _taken((code, text)):
             return f"{code} {text}"
@@ -223,135 +198,6 @@ class Connection:
     def _reply(self) -> Reply:
         code, words = self.smtp.getreply()
         return code, " ".join(words.decode("utf-8", "replace").split())[:300]
-
-
-def open_connection(settings: SmtpSettings) -> Connection:
-    """Connect, secure the connection and sign in.
-
-    Raises:
-        TransportDeferred: the server cannot be reached, or wants us to come later.
-        ConfigurationError: the server is not what the settings say, or refuses the user.
-    """
-    try:
-        smtp = _connected(settings)
-    except (smtplib.SMTPException, OSError) as error:
-        raise _failed_to_open(error, settings) from error
-    try:
-        _secured(smtp, settings)
-        return Connection(smtp, _described(smtp, settings))
-    except (smtplib.SMTPException, OSError) as error:
-        smtp.close()
-        raise _failed_to_open(error, settings) from error
-    except ProcessionError:
-        smtp.close()
-        raise
-
-
-def _connected(settings: SmtpSettings) -> smtplib.SMTP:
-    seconds, name = settings.timeout.total_seconds(), settings.ehlo_name or None
-    if settings.security == "tls":
-        return smtplib.SMTP_SSL(
-            settings.host, settings.port, name, timeout=seconds, context=_trust(settings.ca_file)
-        )
-    return smtplib.SMTP(settings.host, settings.port, name, timeout=seconds)
-
-
-def _secured(smtp: smtplib.SMTP, settings: SmtpSettings) -> None:
-    smtp.ehlo_or_helo_if_needed()
-    if settings.security == "starttls":
-        smtp.starttls(context=_trust(settings.ca_file))
-        smtp.ehlo_or_helo_if_needed()
-    if settings.user:
-        _sign_in(smtp, settings)
-    smtp.command_encoding = "utf-8"
-
-
-def _sign_in(smtp: smtplib.SMTP, settings: SmtpSettings) -> None:
-    if settings.password is None:
-        raise ConfigurationError(
-            f"{settings.user!r} has no password for {settings}", hint="Set password to env:NAME."
-        )
-    try:
-        smtp.login(settings.user, settings.password())
-    except UnicodeEncodeError:  # smtplib sends ASCII only
-        raise ConfigurationError(
-            f"the user or the password for {settings} has letters beyond ASCII",
-            hint="Give this user a password without them.",
-        ) from None
-
-
-@lru_cache(maxsize=8)
-def _trust(ca_file: Path | None) -> ssl.SSLContext:
-    """Cached: reading the certificates of the system costs as much as twenty mails."""
-    context = ssl.create_default_context()
-    if ca_file:
-        try:
-            context.load_verify_locations(ca_file)
-        except OSError as error:
-            why = "it is no PEM file" if isinstance(error, ssl.SSLError) else error.strerror
-            raise ConfigurationError(
-                f"the certificates in {ca_file} cannot be read: {why}",
-                hint="Name the PEM file of your certificate authority as ca_file.",
-            ) from error
-    return context
-
-
-def _failed_to_open(error: Exception, settings: SmtpSettings) -> ProcessionError:
-    """Foreign errors → ours; the most specific first."""
-    match error:
-        case ssl.SSLError():
-            return _failed_to_secure(error, settings)
-        case smtplib.SMTPAuthenticationError() if error.smtp_code >= 500:  # noqa: PLR2004  for good
-            return ConfigurationError(
-                f"{settings} does not accept the user {settings.user!r} with this password",
-                hint="Check the user and the secret that the password names.",
-            )
-        case smtplib.SMTPNotSupportedError() if "STARTTLS" in str(error):
-            return ConfigurationError(
-                f"{settings} does not offer STARTTLS", hint="Set security to tls (port 465), or to none."
-            )
-        case smtplib.SMTPResponseException():
-            return TransportDeferred(f"{settings} does not take mail now: {_reason(error)}")
-        case smtplib.SMTPException() if not isinstance(error, smtplib.SMTPServerDisconnected):
-            return ConfigurationError(
-                f"{settings} offers no way to sign in that is known here",
-                hint="Leave the user empty, or secure the connection: many servers offer AUTH only then.",
-            )
-    return TransportDeferred(f"{settings} cannot be reached: {_reason(error)}", hint=_where_to_look(error))
-
-
-def _where_to_look(error: Exception) -> str:
-    match _cause(error):
-        case socket.gaierror():
-            return "Check the host, and that this machine can look up names."
-        case ConnectionRefusedError():
-            return "Nothing listens there: check host and port, and that the server runs."
-        case TimeoutError() | smtplib.SMTPServerDisconnected():
-            return "Check host and port, that no firewall is between, and security: tls for 465, starttls for 587."
-    return "Check host and port, and the network."
-
-
-def _failed_to_secure(error: ssl.SSLError, settings: SmtpSettings) -> ProcessionError:
-    match error:
-        case ssl.SSLCertVerificationError():
-            return ConfigurationError(
-                f"the certificate of {settings} is not trusted: {error.verify_message}",
-                hint="Name your certificate authority's file as ca_file, or the host as the certificate has it.",
-            )
-        case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
-            return TransportDeferred(f"{settings} closed the connection while it was being secured")
-    return ConfigurationError(
-        f"{settings} does not speak TLS as expected: {error.reason}",
-        hint="Set security to starttls (port 587), tls (port 465) or none (port 25).",
-    )
-
-
-def _described(smtp: smtplib.SMTP, settings: SmtpSettings) -> str:
-    how = {"none": "without encryption", "starttls": "secured by STARTTLS", "tls": "secured by TLS"}
-    who = f"signed in as {settings.user}" if settings.user else "without signing in"
-    size = smtp.esmtp_features.get("size", "")
-    limit = f", up to {int(size) // 1_000_000} MB a mail" if size.isdigit() and int(size) >= 1_000_000 else ""  # noqa: PLR2004
-    return f"{settings} takes mail, {how[settings.security]}, {who}{limit}"
 
 
 def _refusal(reply: Reply, what: str) -> ProcessionError:
@@ -376,20 +222,3 @@ def _transparent(mime: bytes) -> bytes:
 
 def _taken(reply: Reply) -> bool:
     return 200 <= reply[0] < 300  # noqa: PLR2004  RFC 5321, 4.2.1
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, smtplib.SMTPResponseException) and error.smtp_code < 0:
-        return "what answers there does not speak SMTP"
-    if isinstance(error, smtplib.SMTPResponseException):
-        words = error.smtp_error
-        text = words.decode("utf-8", "replace") if isinstance(words, bytes) else str(words)
-        return f"{error.smtp_code} {text}"
-    cause = _cause(error)
-    if isinstance(cause, TimeoutError):
-        return "no answer in time"
-    return (getattr(cause, "strerror", None) or str(cause)).rstrip(".")
-
-
-def _cause(error: BaseException) -> BaseException:
-    return error.__context__ if isinstance(error.__context__, OSError) else error

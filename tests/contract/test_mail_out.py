@@ -106,6 +106,18 @@ def test_a_server_that_says_later_puts_the_mail_off(way: Way) -> None:
     assert inbox.mails == []
 
 
+def test_a_server_that_says_later_is_asked_again_for_each_mail(way: Way) -> None:
+    out, inbox = way
+    inbox.refuse_next("451 4.3.0 try again later", times=6)
+
+    for number in range(6):
+        with pytest.raises(TransportDeferred, match=r"451 4.3.0 try again later$"):
+            out.send(BOB, [ANN], mime(number))
+    out.send(BOB, [ANN], mime(6))
+
+    assert [mail.message_id for mail in inbox.mails] == ["<6@us.example>"]
+
+
 def test_a_server_that_says_no_refuses_the_mail(way: Way) -> None:
     out, inbox = way
     inbox.refuse_next("554 5.7.1 looks like spam")
@@ -300,6 +312,22 @@ def test_a_server_that_does_not_answer_in_time_leaves_the_outcome_unknown(inbox:
         pytest.raises(UnknownOutcome, match="no answer was read after the handover: no answer in time"),
     ):
         out.send(BOB, [ANN], mime())
+
+
+def test_a_server_that_did_not_answer_three_mails_is_not_asked_for_the_fourth(inbox: Inbox) -> None:
+    inbox.drop_next(3, accepted=False)
+
+    with SmtpMailOut(settings(inbox)) as out:
+        for number in range(3):
+            with pytest.raises(UnknownOutcome):
+                out.send(BOB, [ANN], mime(number))
+        with pytest.raises(
+            TransportDeferred,
+            match=rf"^127.0.0.1:{inbox.port} did not answer the last 3 mails, so this one was not handed over: ",
+        ):
+            out.send(BOB, [ANN], mime(3))
+
+    assert inbox.connections == 3
 
 
 def test_a_wrong_password_is_the_operators_matter(certificate: Certificate) -> None:

@@ -14,6 +14,7 @@ from procession.errors import (
     ProcessionError,
     TransportDeferred,
     TransportRefused,
+    Unanswered,
     UnknownOutcome,
 )
 from procession.transports.smtp import SmtpMailOut, SmtpSettings
@@ -103,7 +104,7 @@ def failure(
 
 @pytest.mark.parametrize("command", ["EHLO", "MAIL", "RCPT", "DATA"])
 def test_a_connection_cut_before_the_message_puts_the_mail_off(command: str) -> None:
-    assert type(failure({command: CUT})) is TransportDeferred
+    assert type(failure({command: CUT})) is Unanswered
 
 
 def test_a_connection_cut_after_the_message_leaves_the_outcome_unknown() -> None:
@@ -122,11 +123,18 @@ def test_an_answer_without_end_leaves_the_outcome_unknown() -> None:
     assert type(failure({".": "250 " + "x" * 9000})) is UnknownOutcome
 
 
-@pytest.mark.parametrize("greeting", ["421 4.3.2 too busy", "554 5.3.2 no service", "what?"])
-def test_a_server_that_greets_nobody_puts_the_mail_off(greeting: str) -> None:
+@pytest.mark.parametrize(
+    ("greeting", "kind"),
+    [
+        ("421 4.3.2 too busy", TransportDeferred),
+        ("554 5.3.2 no service", TransportDeferred),
+        ("what?", Unanswered),
+    ],
+)
+def test_a_server_that_greets_nobody_puts_the_mail_off(greeting: str, kind: type[TransportDeferred]) -> None:
     error = failure({}, greeting=greeting)
 
-    assert type(error) is TransportDeferred
+    assert type(error) is kind
     assert "does not take mail now" in error.message
 
 
@@ -199,7 +207,7 @@ def test_a_server_that_hangs_up_while_securing_puts_the_mail_off() -> None:
         timeout=timedelta(seconds=0.2),
     )
 
-    assert type(error) is TransportDeferred
+    assert type(error) is Unanswered
 
 
 def test_a_message_that_is_put_off_leaves_the_connection_usable() -> None:
