@@ -6,10 +6,8 @@ where they are then. So a segment that died goes on where the last unit left it.
 """
 
 import hashlib
-import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any, TypeVar
 
 from procession import run as r
@@ -18,6 +16,7 @@ from procession.errors import (
     FINAL,
     ConfigurationError,
     ExpressionError,
+    NotAsked,
     ProcessionError,
     UnknownOutcome,
     class_of,
@@ -26,7 +25,7 @@ from procession.errors import (
 from procession.expressions import evaluate, fill, touching
 from procession.names import first_names, history_ref, read_inputs, trigger_ref, with_records
 from procession.perform import Result, perform, worth_another_try, write
-from procession.plan import Plan, Retry, Step
+from procession.plan import Plan, Step
 from procession.ports import End, Instance, Ports
 from procession.position import Turn
 from procession.remaining import reopened, still_running
@@ -238,11 +237,11 @@ def message_id(incarnation: str, instance: int, turn: Turn, domain: str) -> str:
 def _failed(run: Run, turn: Turn, error: ProcessionError, ports: Ports) -> Run:
     """Retry later, or let the definition handle it, or leave it to a person."""
     step, now = turn.step, ports.clock.now()
-    told = _told(error, step.at, step.path)
+    told, tries = _told(error, step.at, step.path), turn.attempts + (not isinstance(error, NotAsked))
     if isinstance(error, (UnknownOutcome, ConfigurationError)):
         return r.held(run, turn, told)
-    if worth_another_try(step, error, turn.attempts + 1):
-        return r.tries_again(run, turn, told, now, now + pause(step.retry, turn.attempts + 1))
+    if worth_another_try(step, error, tries):
+        return r.tries_again(run, turn, told, now, now + step.retry.pause(tries), tries=tries)
     return r.failed(run, turn, told, now)
 
 
@@ -253,10 +252,3 @@ def _told(error: ProcessionError, at: object, path: str) -> dict[str, Any]:
         "message": writable(error.message), "class": class_of(error), "hint": error.hint, "place": str(place),
         "step": path,
     }  # fmt: skip
-
-
-def pause(retry: Retry, attempts: int) -> timedelta:
-    """How long to wait after so many tries: exponential, capped, with jitter."""
-    growth = retry.backoff ** min(attempts - 1, 30)
-    wait = min(retry.interval.total_seconds() * growth, retry.max_interval.total_seconds())
-    return timedelta(seconds=wait * (1 + random.uniform(-retry.jitter, retry.jitter)))  # noqa: S311  # not a secret

@@ -15,6 +15,7 @@ from procession.deliver import Settled, deliver
 from procession.effects import CallFunction, FindRecords
 from procession.errors import (
     FINAL,
+    NotAsked,
     PermanentError,
     ProcessionError,
     TemporaryError,
@@ -40,8 +41,9 @@ class Result:
 
 
 def worth_another_try(step: Step, error: ProcessionError, attempts: int) -> bool:
-    """Whether the definition lets a step try again that failed `attempts` times, the last time so."""
-    return class_of(error) in step.retry.on and attempts < step.retry.max_attempts
+    """Whether a step tries again that failed `attempts` times, the last time so; if nobody was asked, in any case."""
+    is_wanted = class_of(error) in step.retry.on and attempts < step.retry.max_attempts
+    return is_wanted or isinstance(error, NotAsked)
 
 
 def perform(works: Sequence[Work], ports: Ports) -> list[Result]:

@@ -4,6 +4,7 @@ Third stage of the line (see `procession.compile`). Nothing here can fail: the r
 """
 
 import hashlib
+import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -36,6 +37,12 @@ class Retry:
     max_interval: timedelta = timedelta(hours=1)
     jitter: float = 0.1
     on: tuple[str, ...] = ("temporary",)
+
+    def pause(self, attempts: int) -> timedelta:
+        """How long to wait after so many tries: exponential, capped, with jitter."""
+        growth = self.backoff ** min(attempts - 1, 30)
+        wait = min(self.interval.total_seconds() * growth, self.max_interval.total_seconds())
+        return timedelta(seconds=wait * (1 + random.uniform(-self.jitter, self.jitter)))  # noqa: S311  # not a secret
 
 
 NO_RETRY = Retry()

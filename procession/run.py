@@ -169,10 +169,12 @@ def _waits(run: Run, turn: p.Turn, pause: Pause, at: datetime) -> Run:
     return _rests(replace(run, position=p.proceed(run.plan, run.position, turn, p.Wait())), wait)
 
 
-def tries_again(run: Run, turn: p.Turn, error: Mapping[str, Any], at: datetime, due: datetime) -> Run:
-    """The step is tried again at `due`."""
+def tries_again(
+    run: Run, turn: p.Turn, error: Mapping[str, Any], at: datetime, due: datetime, *, tries: int
+) -> Run:
+    """The step is tried again at `due`; so many tries have failed."""
     wait = Wait(run.instance.id, turn.scope, turn.step.path, turn.round, "retry", at, due)
-    where = p.proceed(run.plan, run.position, turn, p.TryAgain(error))
+    where = p.proceed(run.plan, run.position, turn, p.TryAgain(error, tries))
     return _rests(replace(run, position=where), wait, error)
 
 

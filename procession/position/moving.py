@@ -86,7 +86,8 @@ def proceed(plan: Plan, position: Position, turn: Turn, outcome: o.Outcome) -> P
         case o.Wait():
             way.tokens[scope] = replace(token, state="waiting")
         case o.TryAgain():
-            way.tokens[scope] = replace(token, state="retrying", attempts=token.attempts + 1)
+            attempts = token.attempts + 1 if outcome.attempts is None else outcome.attempts
+            way.tokens[scope] = replace(token, state="retrying", attempts=attempts)
         case o.Leave() | o.End() | o.Failed() | o.Held():
             _break_off(way, turn, outcome)
         case _:

@@ -74,9 +74,10 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class TryAgain:
-    """The step failed and is to be tried again later; this is one more failed try."""
+    """The step failed and is to be tried again later; `attempts` have failed by now, one more if None."""
 
     error: Mapping[str, Any]
+    attempts: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

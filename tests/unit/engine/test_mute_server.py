@@ -11,6 +11,8 @@ from office import ANNA, Office
 from slow_server import SlowServer
 
 from procession.dispatch import start_by_hand
+from procession.errors import NotAsked, TransportDeferred
+from procession.ports import Delivery
 from procession.transports.breaker import Breaker
 from procession.transports.smtp import SmtpMailOut, SmtpSettings
 
@@ -89,3 +91,39 @@ def test_mails_to_a_server_that_is_back_within_a_quarter_of_an_hour_are_sent(
     assert mails(connected) == Counter(sent=40)
     assert connected.states() == ["completed"] * 40
     assert server.mails == 40
+
+
+class NotNow:
+    """A mail server that is not asked so many times, since it did not answer others, and then refuses for a moment."""
+
+    connections = 1
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+
+    def send(self, *_mail: object) -> Delivery:
+        if self.errors:
+            raise self.errors.pop(0)
+        return Delivery("250 OK")
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("retry", "errors", "state"),
+    [
+        ("", 12 * [NotAsked("not now")], "completed"),
+        ("retry: {max_attempts: 2}", [*5 * [NotAsked("not now")], TransportDeferred("451"), *3 * [NotAsked("no")]], "completed"),
+        ("retry: {max_attempts: 2}", [TransportDeferred("451"), NotAsked("no"), TransportDeferred("451")], "incident"),
+    ],
+)  # fmt: skip
+def test_a_mail_that_was_not_handed_over_for_the_sake_of_others_has_lost_no_try(
+    office: Office, retry: str, errors: list[Exception], state: str
+) -> None:
+    office.ports = replace(office.ports, mail_out=NotNow(*errors))
+    plan = office.deploy(HELLO.replace("retry: transient", retry))
+    start_by_hand(office.ports, plan, {"deal": office.known["deal"]}, actor=ANNA)
+    for _ in range(20):
+        office.work(later=timedelta(hours=1))
+
+    assert office.states() == [state]
