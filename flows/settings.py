@@ -20,6 +20,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
+from flows.limits import Functions, Rendering
 from procession import times
 from procession.errors import ConfigurationError
 from procession.spelling import did_you_mean
@@ -205,6 +206,8 @@ class Settings(BaseSettings):
     executor: Literal["in_process"] = Field(
         "in_process", description="Where runs happen; this version knows in_process only."
     )
+    rendering: Rendering = Rendering()
+    functions: Functions = Functions()
     batch: int = Field(200, ge=1, le=10_000, description="How many instances are worked on at a time.")
 
     @override

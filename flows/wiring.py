@@ -8,14 +8,13 @@ application(project)   settings are read; nothing is opened yet
 .serve() .deploy()     Prefect, imported when it is first used
 """
 
-import functools
 import getpass
 import os
 import socket
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parseaddr
@@ -33,6 +32,7 @@ from procession.records import Ref, Schema, ref_of
 
 if TYPE_CHECKING:
     from crm.store import CrmStore
+    from flows.children import Children
     from procession.application import Checkup, Deployed, Imported, ImportOptions, Running
     from procession.compile import Folder
     from procession.definitions import StoredDefinitions
@@ -183,13 +183,26 @@ class Application:
         store = store or self.store
         return Ports(
             store=store, mail_out=mail_out or self.mail_out, clock=self.store.clock,
-            renderer=renderer, engine=engine, mail_domain=self.settings.mail_domain,
-            default_sender=Recipient(address, name), functions=FUNCTIONS, redirect_all_to=self.redirect_all_to,
-            timezone=self.timezone,
+            renderer=self._children.renderer, engine=engine, mail_domain=self.settings.mail_domain,
+            default_sender=Recipient(address, name), functions=self._children.functions(),
+            redirect_all_to=self.redirect_all_to, timezone=self.timezone,
         )  # fmt: skip
 
+    @property
+    def renderer(self) -> "Renderer":
+        return self._children.templates(_from_here(self.template_folder))
+
+    def warm_up(self) -> None:
+        self._children.warm_up()
+
+    @cached_property
+    def _children(self) -> "Children":
+        from flows.children import Children
+
+        return Children(self.settings)
+
     def close(self) -> None:
-        for name in ("mail_out", "store"):
+        for name in ("_children", "mail_out", "store"):
             if opened := self.__dict__.pop(name, None):
                 opened.close()
 
@@ -268,10 +281,12 @@ class Application:
 
         return deploy(self, asked)
 
-    def serve(self, *, publish: bool | None = None) -> AbstractContextManager["Running"]:
+    @contextmanager
+    def serve(self, *, publish: bool | None = None) -> "Iterator[Running]":
         from flows.engine import serve
 
-        return serve(self, publish=publish)
+        with self._children.at_work(), serve(self, publish=publish) as running:
+            yield running
 
 
 def first_meeting(store: "CrmStore", now: datetime) -> Ref:
@@ -317,18 +332,6 @@ class NoMailServer:
 
     def close(self) -> None:
         """Nothing is open."""
-
-
-def renderer(digest: str, files: Mapping[str, str]) -> "Renderer":
-    """The templates of one version of a process, kept for the next instances of it."""
-    return _templates(digest, tuple(sorted(files.items())))
-
-
-@functools.lru_cache(maxsize=256)
-def _templates(_digest: str, files: tuple[tuple[str, str], ...]) -> "Templates":
-    from procession.mail import Templates
-
-    return Templates.of_files(dict(files))
 
 
 def _from_here(folder: Path) -> Path:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from procession.errors import ConfigurationError
-from procession.ports import Actor, Clock, MailOut, Ports, Store
+from procession.ports import Actor, Clock, MailOut, Ports, Renderer, Store
 from procession.records import Ref, Schema
 
 if TYPE_CHECKING:  # these read templates and expressions: half a second that `--help` need not wait for
@@ -155,6 +155,19 @@ class Application(Protocol):
         """Raises:
         ConfigurationError: the folder of templates cannot be read.
         """
+        ...
+
+    @property
+    def renderer(self) -> Renderer:
+        """What fills the `templates` of the project, in a process of its own.
+
+        Raises:
+            ConfigurationError: the folder of templates cannot be read.
+        """
+        ...
+
+    def warm_up(self) -> None:
+        """Mail templates are about to be filled: let the process that does it start while others read on."""
         ...
 
     def files(self) -> "Folder":

@@ -8,25 +8,12 @@ instance whether it was interrupted after the change.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from procession.absent import Absent, Outputs
 from procession.expressions import fill
 from procession.plan import Plan
 from procession.ports import Clock, Instance, Unit
 from procession.records import Record, Ref, ref_of
 from procession.values import from_json
-
-
-class Absent(dict[str, Any]):
-    """The outputs of a step that was not taken: every one of them is None."""
-
-    def __missing__(self, _name: str) -> None:
-        return None
-
-
-class Outputs(dict[str, Any]):
-    """`outputs.<step id>`; the rules have proved that the id exists."""
-
-    def __missing__(self, _step: str) -> Absent:
-        return Absent()
 
 
 def read_inputs(

@@ -15,8 +15,8 @@ from datetime import datetime
 from typing import Any
 
 from procession import position as p
+from procession.absent import Absent, Outputs
 from procession.errors import PermanentError
-from procession.names import Absent, Outputs
 from procession.plan import Plan
 from procession.ports import LIVE, Checkpoint, End, Instance, StepRun, Wait
 from procession.records import Record, Ref, ref_of

@@ -54,6 +54,8 @@ def new(
     """
     now = session(context)
     check_reader(language)
+    if template:
+        now.application.warm_up()
     fields = {
         "to": [person(now, one, "--to") for one in to], "cc": [person(now, one, "--cc") for one in cc or ()],
         "from": person(now, from_, "--from") if from_ else None, "template": _template(now, template),
@@ -214,7 +216,7 @@ def _written(
     context = Context(
         names=given, now=application.clock.now(), process="", title="", at=Place("command line", 1, 1),
         message_id=f"<{uuid.uuid4().hex}@{ports.mail_domain}>", mail_domain=ports.mail_domain,
-        default_sender=ports.default_sender, history_on=None, renderer=application.templates,
+        default_sender=ports.default_sender, history_on=None, renderer=application.renderer,
         schema=application.schema, functions=application.functions,
     )  # fmt: skip
     try:

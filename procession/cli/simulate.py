@@ -75,6 +75,7 @@ def simulate(
       procession simulate notify_contact_of_meeting --input meeting=activity:17 --json
     """
     now = session(context)
+    now.application.warm_up()
     plan = now.plan(process)
     inputs = read_inputs(now, plan, pairs(given or (), "--input"))
     with rehearse(now.application.store) as store:

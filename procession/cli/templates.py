@@ -64,6 +64,7 @@ def preview(
       procession template preview meeting_new --with meeting=activity:17 --language de --output out
     """
     now = session(context)
+    now.application.warm_up()
     from procession.steps.recipients import sender as sender_of
 
     check_reader(language, timezone)
@@ -73,7 +74,7 @@ def preview(
     reader = _reader(now, to, values)
     sender = sender_of(None, now.application.ports(mail_out=NO_MAIL).default_sender)
     try:
-        rendered = now.application.templates.render(
+        rendered = now.application.renderer.render(
             template, {"recipient": reader.about, "sender": sender.about, **values},
             language=language or reader.language or "en", timezone=timezone or reader.timezone or "UTC",
         )  # fmt: skip

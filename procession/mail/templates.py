@@ -14,7 +14,7 @@ import css_inline
 from inscriptis import get_text
 from inscriptis.css_profiles import RELAXED_CSS_PROFILE
 from inscriptis.model.config import ParserConfig
-from jinja2 import TemplateError, TemplateNotFound, TemplateSyntaxError
+from jinja2 import TemplateError, TemplateNotFound, TemplateSyntaxError, nodes
 
 from procession.effects import Attachment, Recipient
 from procession.errors import ExpressionError, Place, ProcessError
@@ -92,6 +92,16 @@ class Templates:
         of every step)."""
         trees = (self._library.parse(path) for path in self._library.made_from(name))
         return frozenset(step for tree in trees for step in steps_below(tree))
+
+    def names_used(self, name: str) -> frozenset[str]:
+        """The names in the files of the mail, in any language; among them all that it takes from outside. Nothing is
+        compiled for it: Jinja works out what is constant when it does that, which may take for ever.
+
+        Raises:
+            TemplateError: a file cannot be read.
+        """
+        trees = (self._library.parse(path) for path in self._library.made_from(name))
+        return frozenset(found.name for tree in trees for found in tree.find_all(nodes.Name))
 
     def _checked(self, name: str, scope: Scope) -> Checked:
         """Problems and references are asked for one after the other, with the same scope."""

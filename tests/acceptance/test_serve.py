@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from prefect_world import Server, eventually
+from prefect_world import ACTOR, Server, eventually
 
 from flows.wiring import Application, application
 from procession.cli.main import main
@@ -49,6 +49,17 @@ class Shop:
 
     def save(self, count: int) -> None:
         self.application.save_meetings(count)
+
+    def meet(self, subject: str, name: str) -> None:
+        """Save a new contact of that name, and a meeting with it, in one unit."""
+        now = self.application.clock.now()
+        with self.application.store.unit() as unit:
+            (contact,) = unit.records.create("contact", [{"name": name, "email": "one@acme.example"}], ACTOR)
+            (deal,) = unit.records.create("opportunity", [{"name": "Pumps"}], ACTOR)
+            row = {"type": "task", "category": "meeting", "subject": subject, "start": now + timedelta(days=3),
+                   "contact": contact, "opportunity": deal}  # fmt: skip
+            unit.records.create("activity", [row], ACTOR)
+            unit.commit()
 
     def instances(self) -> list[Instance]:
         with self.application.store.unit(write=False) as unit:
@@ -195,3 +206,31 @@ def test_an_engine_that_is_told_to_stop_while_it_starts_stops_as_if_it_had_worke
     assert shop.said().endswith("Stopped.\n")
     assert "Serving" not in shop.said()
     assert list(shop.engines()) == []
+
+
+def test_a_contact_whose_name_crashes_a_library_gets_an_incident_and_the_others_their_mail(
+    shown: Shop,
+) -> None:
+    """HTML as deep as the name is long: 4,000 tables inside each other overflow the stack of css-inline."""
+    body = "<p>{{ meeting.subject }}</p>{% for letter in meeting.contact.name %}<table><tr><td>{% endfor %}"
+    (shown.project / "templates" / "meeting_new" / "body.html.j2").write_text(body, encoding="utf-8")
+    process = shown.project / "processes" / "told_by_a_real_engine.yaml"
+    text = process.read_text(encoding="utf-8")
+    process.write_text(text[: text.index("    on_error:")], encoding="utf-8")
+    shown.meet("Poison", "x" * 4000)
+    shown.meet("Innocent", "Pat")
+
+    engine = shown.serve()
+    shown.inbox.wait_for(1, A_WHILE)
+    eventually(lambda: [one.state for one in shown.instances()].count("incident"))
+    shown.meet("Later", "Sam")
+    shown.inbox.wait_for(2, A_WHILE)
+    (poisoned,) = [one for one in shown.instances() if one.state == "incident"]
+
+    assert engine.poll() is None
+    assert [mail.subject.split(": ")[-1] for mail in shown.inbox.mails] == ["Innocent", "Later"]
+    assert poisoned.error is not None
+    assert poisoned.error["message"] == (
+        "mail template 'meeting_new' cannot be filled: its process crashed (SIGSEGV)"
+    )
+    assert poisoned.error["hint"].endswith("HTML that is thousands of tags deep.")
