@@ -2,8 +2,9 @@
 
     server     Prefect's, unless one is named (`flows.supervisor`); it starts while the rest is imported
     loop       `procession.engine.Engine.tick`, again and again: events, schedules, ready instances, the outbox
-    worker     carries out what the loop claims, as flow runs (`flows.worker`)
-    watch      what people do in Prefect (`flows.watch`), and what Prefect missed (`flows.reporting`)
+    worker     carries out what the loop claims (`flows.worker`)
+    teller     shows in Prefect what the worker does, beside it (`flows.telling`)
+    watch      what people do in Prefect (`flows.watch`), and what nobody told it (`flows.reporting`)
     beat       raised in the background; another engine takes over from one that died
 
 Ctrl-C or SIGTERM: the step that is under way is finished, what it had claimed is given back. Kill -9: nothing is lost, the
@@ -116,7 +117,7 @@ def serve(application: Project, *, publish: bool | None = None) -> Iterator[Serv
         prefect = Named(url) if url else stack.enter_context(Supervisor(folder, settings.port))
         publish = application.publishes if publish is None else publish
         tell_of_files(application.publish(Asked(dry_run=not publish)))
-        import flows.worker  # noqa: F401  # takes a second or two, as the server does to start
+        import flows.telling  # noqa: F401  # takes a second or two, as the server does to start
 
         loop, host = stack.enter_context(_working(application, prefect, folder))
         yield Serving(prefect, loop, host)
@@ -143,22 +144,22 @@ def _working(
     from flows.reporting import Reporter
     from flows.runs import Runs
     from flows.starting import Host
+    from flows.telling import Teller
     from flows.watch import Watch
     from flows.worker import Worker
 
     until = time.monotonic() + ATTACH_SECONDS
     host = Host(application.ports(), application.definitions, is_engine=True)
     host.definitions.refresh()
-    runs, breaker = Runs(host, folder / "results"), _breaker(prefect)
-    worker, publisher = Worker(runs, breaker, application.settings.prefect.patience_seconds), Publisher()
+    runs, breaker, publisher = Runs(host, folder / "results"), _breaker(prefect), Publisher()
+    teller = Teller(runs, breaker, application.settings.prefect.patience_seconds)
     watch = Watch(
-        runs, Reporter(runs, worker.unsettled), publisher, breaker,
+        runs, Reporter(runs, teller), publisher, breaker,
         lambda client: deploy.register(client, host.definitions, runs, application.project),
     )  # fmt: skip
-    engine = Engine(host.ports, host.definitions, worker, application.settings.batch, publisher)
-    with quiet(folder / "client.log"), ThreadPoolExecutor(1, "engine") as threads, worker, watch:
+    engine = Engine(host.ports, host.definitions, Worker(host, teller), application.settings.batch, publisher)
+    with quiet(folder / "client.log"), ThreadPoolExecutor(1, "engine") as threads, teller, watch:
         watch.wait_until_attached(until - time.monotonic())
-        worker.warm_up()
         log.info(
             "serving %s; Prefect: %s",
             ", ".join(sorted(host.plans)) or "no process",

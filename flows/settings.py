@@ -167,7 +167,10 @@ class Prefect(BaseModel):
         4200, ge=0, le=65535, description="Port of the server that is started; 0 takes a free one."
     )
     patience_seconds: float = Field(
-        5, gt=0, le=120, description="How long a run waits for Prefect before it goes on without."
+        5,
+        gt=0,
+        le=120,
+        description="How long Prefect may take for an answer; if it takes longer, it shows the runs later.",
     )
 
 
