@@ -1,21 +1,22 @@
 """The engine as a process that runs for long: it puts the parts of this package together.
 
     server     Prefect's, unless one is named (`flows.supervisor`); it starts while the rest is imported
-    loop       `procession.engine.Engine.tick`, again and again: events, schedules, ready instances, the outbox
-    worker     carries out what the loop claims (`flows.worker`)
-    teller     shows in Prefect what the worker does, beside it (`flows.telling`)
+    loop       `procession.engine.Engine.tick`, again and again: events, schedules, claims; milliseconds each
+    workers    carry out what the loop claims, and send mails (`flows.pool`, `flows.worker`)
+    teller     shows in Prefect what the workers do, beside them (`flows.telling`)
     watch      what people do in Prefect (`flows.watch`), and what nobody told it (`flows.reporting`)
     beat       raised in the background; another engine takes over from one that died
 
-Ctrl-C or SIGTERM: the step that is under way is finished, what it had claimed is given back. Kill -9: nothing is lost, the
+Ctrl-C or SIGTERM: the steps that are under way are finished, but for mails that no server takes; what it had claimed is given back. Kill -9: nothing is lost, the
 next engine on this store goes on (decisions 0051 and 0052).
 """
 
 import logging
+import threading
 import time
 from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from flows.breaker import Breaker
     from flows.starting import Host
+    from flows.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -138,8 +140,44 @@ def _working(
     application: Project, prefect: Named | Supervisor, folder: Path
 ) -> Iterator[tuple["Future[None]", "Host"]]:
     """All parts but the server, at work while the block runs."""
-    from flows import deploy
     from flows.client import drain, quiet
+
+    until = time.monotonic() + ATTACH_SECONDS
+    parts = _parts(application, prefect, folder)
+    host, teller, watch = parts.host, parts.teller, parts.watch
+    with quiet(folder / "client.log"), ThreadPoolExecutor(1, "engine") as threads, teller, watch:
+        watch.wait_until_attached(until - time.monotonic())
+        log.info(
+            "serving %s; Prefect: %s",
+            ", ".join(sorted(host.plans)) or "no process",
+            prefect.ui_url or "not yet",
+        )
+        loop = threads.submit(_loop, parts)
+        try:
+            yield loop, host
+        finally:
+            host.stopping.set()
+            parts.awake.set()
+            loop.exception()  # it is over; `wait` raises what it raised
+            drain()
+    log.info("stopped")
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """`awake` is set when there is something to do for the loop."""
+
+    host: "Host"
+    engine: Engine
+    pool: AbstractContextManager[object]
+    teller: AbstractContextManager[object]
+    watch: "Watch"
+    awake: threading.Event
+
+
+def _parts(application: Project, prefect: Named | Supervisor, folder: Path) -> _Parts:
+    from flows import deploy
+    from flows.pool import Pool
     from flows.publishing import Publisher
     from flows.reporting import Reporter
     from flows.runs import Runs
@@ -148,31 +186,20 @@ def _working(
     from flows.watch import Watch
     from flows.worker import Worker
 
-    until = time.monotonic() + ATTACH_SECONDS
+    settings, awake = application.settings, threading.Event()
     host = Host(application.ports(), application.definitions, is_engine=True)
     host.definitions.refresh()
     runs, breaker, publisher = Runs(host, folder / "results"), _breaker(prefect), Publisher()
-    teller = Teller(runs, breaker, application.settings.prefect.patience_seconds)
+    teller = Teller(runs, breaker, settings.prefect.patience_seconds)
     watch = Watch(
         runs, Reporter(runs, teller), publisher, breaker,
         lambda client: deploy.register(client, host.definitions, runs, application.project),
     )  # fmt: skip
-    engine = Engine(host.ports, host.definitions, Worker(host, teller), application.settings.batch, publisher)
-    with quiet(folder / "client.log"), ThreadPoolExecutor(1, "engine") as threads, teller, watch:
-        watch.wait_until_attached(until - time.monotonic())
-        log.info(
-            "serving %s; Prefect: %s",
-            ", ".join(sorted(host.plans)) or "no process",
-            prefect.ui_url or "not yet",
-        )
-        loop = threads.submit(_loop, engine, host)
-        try:
-            yield loop, host
-        finally:
-            host.stopping.set()
-            loop.exception()  # it is over; `wait` raises what it raised
-            drain()
-    log.info("stopped")
+    pool = Pool(host, Worker(host, teller), settings.workers, settings.batch, awake.set)
+    engine = Engine(
+        host.ports, host.definitions, pool, settings.batch, publisher, rooms=pool.rooms, send=pool.send
+    )
+    return _Parts(host, engine, pool, teller, watch, awake)
 
 
 def _breaker(prefect: Named | Supervisor) -> "Breaker":
@@ -204,21 +231,18 @@ def _logged(file: Path) -> Iterator[None]:
         handler.close()
 
 
-def _loop(engine: Engine, host: "Host") -> None:
-    from flows.starting import Stopping
-
-    stopping = host.stopping
-    with beating(host.ports.engine):
+def _loop(parts: _Parts) -> None:
+    engine, stopping, awake = parts.engine, parts.host.stopping, parts.awake
+    with beating(parts.host.ports.engine), parts.pool:
         while not stopping.is_set():
+            awake.clear()
             try:
                 with foreseen("a tick of the engine"):
                     done = engine.tick()
-            except Stopping:
-                return
             except ProcessionError as error:
                 traced = isinstance(error, Unforeseen)
                 log.error("%s; trying again in %.0f seconds", error.message, PAUSE_SECONDS, exc_info=traced)  # noqa: TRY400  # a sentence, mostly
                 stopping.wait(PAUSE_SECONDS)
                 continue
             if not done:
-                stopping.wait(IDLE_SECONDS)
+                awake.wait(IDLE_SECONDS)

@@ -209,6 +209,12 @@ class Settings(BaseSettings):
         "in_process", description="Where runs happen; this version knows in_process only."
     )
     batch: int = Field(200, ge=1, le=10_000, description="How many instances are worked on at a time.")
+    workers: int = Field(
+        3,
+        ge=1,
+        le=32,
+        description="How many pieces of work are done side by side; no process has all of them.",
+    )
 
     @override
     @classmethod

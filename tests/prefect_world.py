@@ -181,6 +181,7 @@ class PrefectSettings:
 class Settings:
     prefect: PrefectSettings = field(default_factory=PrefectSettings)
     batch: int = 500
+    workers: int = 3
 
 
 @dataclass

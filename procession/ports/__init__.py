@@ -43,11 +43,12 @@ from procession.ports.entries import (
 )
 from procession.ports.journal import Journal
 from procession.ports.store import History, Outbox, Records, Store, Unit
-from procession.ports.world import Clock, MailOut, Ports, Rendered, Renderer, ThisEngine
+from procession.ports.world import BreaksOff, Clock, MailOut, Ports, Rendered, Renderer, ThisEngine
 
 __all__ = [
     "LIVE",
     "Actor",
+    "BreaksOff",
     "Checkpoint",
     "Clock",
     "Definition",
