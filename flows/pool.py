@@ -1,6 +1,7 @@
 """Carries out what the engine claims in a few threads, so that planning never waits for doing.
 
-    a batch     more than a few instances; a process has one at a time, and one worker is kept free of batches
+    a batch     more than a few instances; a process has one at a time, and one worker is kept free of batches. What is
+                ready of it meanwhile gathers for the next one, unless that takes long
     a process   has all workers but one at most, so that it cannot keep the others from beginning
     alone       what engines died with (`procession.engine`) runs while nothing else does
     mails       that no step looks after go in a thread of their own
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 
 FEW = 10
 """So many instances are no batch."""
+SLOW_SECONDS = 2.0
+"""A batch that lasts longer has few of its process beside it."""
 PAUSE_SECONDS = 2.0
 """After work that failed: the store does not answer, or worse."""
 MAIL_SECONDS = 2.0
@@ -42,6 +45,7 @@ class Job:
 
     plan: Plan
     instances: Sequence[Instance]
+    claimed: float
 
     @property
     def is_batch(self) -> bool:
@@ -109,12 +113,13 @@ class Pool:
     # --- what the engine asks
 
     def __call__(self, plan: Plan, instances: Sequence[Instance]) -> None:
+        job = Job(plan, instances, time.monotonic())
         with self._changed:
             if not self._is_over:
-                self._waiting.append(Job(plan, instances))
+                self._waiting.append(job)
                 self._hand_out()
                 return
-        self._give_back(Job(plan, instances))
+        self._give_back(job)
 
     def rooms(self) -> Sequence[Room]:
         """See `procession.engine.Engine`: first for a batch, then for few of a process that has one already."""
@@ -125,12 +130,14 @@ class Pool:
             count = Counter(job.plan.process for job in self._begun)
             full = {job.plan.digest for job in self._begun if count[job.plan.process] >= self._share}
             closed = frozenset({*full, *(job.plan.digest for job in self._waiting)})
-            batches = [job.plan.digest for job in self._begun if job.is_batch]
-        few = Room(min(FEW, self._batch), closed, idle)
+            batches = {job.plan.digest: job.claimed for job in self._begun if job.is_batch}
+        slow = time.monotonic() - SLOW_SECONDS
+        quick = frozenset(digest for digest, claimed in batches.items() if claimed > slow)
+        few = Room(min(FEW, self._batch), closed | quick, idle)
         if len(batches) >= self._share:
             return (few,)
         many = Room(self._batch, closed | frozenset(batches), idle)
-        return (many, few) if batches else (many,)
+        return (many,) if few.not_of == many.not_of else (many, few)
 
     def send(self, _ports: Ports) -> int:
         """Have the mails sent that no step looks after."""

@@ -64,7 +64,16 @@ def test_there_is_room_for_a_batch_while_nothing_is_at_work(hands):
     assert pool_of(hands).rooms() == (Room(200),)
 
 
-def test_a_process_that_has_a_batch_has_room_for_few_beside_it_and_others_for_a_batch(hands):
+def test_what_is_ready_beside_a_batch_of_its_process_gathers_for_the_next_one(hands):
+    with pool_of(hands) as pool:
+        hand(pool, "digest", 200)
+
+        assert pool.rooms() == (Room(200, frozenset({"digest's"}), alone=False),)
+        hands.let_go("digest")
+
+
+def test_beside_a_batch_that_takes_long_there_is_room_for_few_of_its_process(hands, monkeypatch):
+    monkeypatch.setattr("flows.pool.SLOW_SECONDS", 0)
     with pool_of(hands) as pool:
         hand(pool, "digest", 200)
 
@@ -96,7 +105,7 @@ def test_one_worker_is_kept_free_of_batches_and_the_small_begins_before_the_big(
             hand(pool, process, 50)
         eventually(lambda: sorted(hands.at_work) == ["one", "two"])
 
-        assert pool.rooms() == (Room(FEW, frozenset({"three's"}), alone=False),)
+        assert pool.rooms() == (Room(FEW, frozenset({"one's", "two's", "three's"}), alone=False),)
         hand(pool, "small", 2)
         eventually(lambda: sorted(hands.at_work) == ["one", "small", "two"])
         assert pool.rooms() == ()
