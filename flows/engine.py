@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -30,6 +30,7 @@ from procession.application import FlowRun
 from procession.engine import Engine
 from procession.engines import beating
 from procession.errors import ProcessionError, TemporaryError, Unforeseen, foreseen
+from procession.ports import HasNews
 from procession.publications import Asked, Published
 
 if TYPE_CHECKING:
@@ -41,7 +42,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-IDLE_SECONDS = 0.02
+IDLE_SECONDS = 0.5
+"""Between two looks while nobody tells of anything new: so late may be what falls due, and what is not told of."""
+LOOK_SECONDS = 0.02
+"""The same on a store that tells of nothing."""
 LOG_BYTES = 5_000_000
 PAUSE_SECONDS = 2.0
 """After a tick that failed: the store does not answer, or worse."""
@@ -173,6 +177,8 @@ class _Parts:
     teller: AbstractContextManager[object]
     watch: "Watch"
     awake: threading.Event
+    news: AbstractContextManager[object]
+    idle_seconds: float
 
 
 def _parts(application: Project, prefect: Named | Supervisor, folder: Path) -> _Parts:
@@ -199,7 +205,11 @@ def _parts(application: Project, prefect: Named | Supervisor, folder: Path) -> _
     engine = Engine(
         host.ports, host.definitions, pool, settings.batch, publisher, rooms=pool.rooms, send=pool.send
     )
-    return _Parts(host, engine, pool, teller, watch, awake)
+    store = host.ports.store
+    news, idle = (
+        (store.news(awake.set), IDLE_SECONDS) if isinstance(store, HasNews) else (nullcontext(), LOOK_SECONDS)
+    )
+    return _Parts(host, engine, pool, teller, watch, awake, news, idle)
 
 
 def _breaker(prefect: Named | Supervisor) -> "Breaker":
@@ -233,7 +243,7 @@ def _logged(file: Path) -> Iterator[None]:
 
 def _loop(parts: _Parts) -> None:
     engine, stopping, awake = parts.engine, parts.host.stopping, parts.awake
-    with beating(parts.host.ports.engine), parts.pool:
+    with parts.news, beating(parts.host.ports.engine), parts.pool:
         while not stopping.is_set():
             awake.clear()
             try:
@@ -245,4 +255,4 @@ def _loop(parts: _Parts) -> None:
                 stopping.wait(PAUSE_SECONDS)
                 continue
             if not done:
-                awake.wait(IDLE_SECONDS)
+                awake.wait(parts.idle_seconds)

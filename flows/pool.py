@@ -35,7 +35,7 @@ SLOW_SECONDS = 2.0
 """A batch that lasts longer has few of its process beside it."""
 PAUSE_SECONDS = 2.0
 """After work that failed: the store does not answer, or worse."""
-MAIL_SECONDS = 2.0
+MAIL_SECONDS = 3.0
 """How long mails that flow go on when the engine is to stop; then those that no server has are broken off."""
 
 
@@ -189,6 +189,7 @@ class Pool:
         while self._mails_are_due.wait() and not self._is_over:
             self._mails_are_due.clear()
             self._guarded(lambda: deliver_due(self._host.ports))
+            self._awake()
 
     def _guarded(self, work: Callable[[], object]) -> None:
         """As the loop does it with what goes wrong in a tick (`flows.engine`)."""

@@ -42,7 +42,7 @@ from procession.ports.entries import (
     WaitKind,
 )
 from procession.ports.journal import Journal
-from procession.ports.store import History, Outbox, Records, Store, Unit
+from procession.ports.store import HasNews, History, Outbox, Records, Store, Unit
 from procession.ports.world import BreaksOff, Clock, MailOut, Ports, Rendered, Renderer, ThisEngine
 
 __all__ = [
@@ -60,6 +60,7 @@ __all__ = [
     "Event",
     "EventType",
     "Glance",
+    "HasNews",
     "History",
     "HistoryRow",
     "Identity",

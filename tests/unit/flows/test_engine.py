@@ -56,7 +56,7 @@ def run(caplog: pytest.LogCaptureFixture) -> Callable[..., list[object]]:
         shift = Shift(list(ticks))
         host = SimpleNamespace(stopping=shift, ports=SimpleNamespace(engine=shift))
         nothing = nullcontext()
-        _loop(_Parts(host, shift, nothing, nothing, nothing, shift))
+        _loop(_Parts(host, shift, nothing, nothing, nothing, shift, nothing, IDLE_SECONDS))
         return shift.told
 
     return looped
