@@ -91,6 +91,7 @@ def _claim(query: Select[Any], *, alone: bool) -> Any:
         "engine_id": bindparam("engine"),
         "fencing_token": _I.fencing_token + 1,
         "alone": alone,
+        "flow_run_id": "",
     }
     return update(j.instance).where(_among(query.cte("ready_now"))).values(values).returning(*j.instance.c)
 

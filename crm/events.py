@@ -8,6 +8,7 @@ from typing import Any, Literal, cast
 from sqlalchemy import Connection, bindparam, insert, select, text, update
 
 from crm import journal as j
+from crm.news import wrote_an_event
 from crm.statements import IDS, NOW, Part, Upsert, portions, take_numbers
 from procession.ports import Actor, Event, EventType
 from procession.records import Ref
@@ -40,6 +41,7 @@ def tell(connection: Connection, saves: Iterable[Saved], at: datetime) -> None:
     """Write one event for each save. Those of a process never start that process (`origin`)."""
     if rows := rows_of(saves, at):
         connection.execute(_INSERT, rows)
+        wrote_an_event(connection)
 
 
 def rows_of(saves: Iterable[Saved], at: datetime) -> list[dict[str, Any]]:
@@ -59,6 +61,7 @@ class EventLog(Part):
             return []
         # In the order of their keys: two engines that tell of the same moments do not wait for each other.
         self._connection.execute(_INSERT_NEW.on(self._connection), sorted(rows, key=_dedupe_key))
+        wrote_an_event(self._connection)
         new = {
             number
             for some in portions(numbers)

@@ -6,7 +6,7 @@ lock the rows they decide on.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from sqlalchemy import Connection, Engine, exc, inspect
@@ -16,6 +16,7 @@ from crm.clock import DatabaseClock, SystemClock
 from crm.database import BUSY_SECONDS, engine_of
 from crm.engines import identity_of
 from crm.failures import INIT, busy, out_of_date
+from crm.news import news
 from crm.schema import SCHEMA
 from crm.unit import CrmUnit
 from procession.errors import ConfigurationError, TemporaryError
@@ -82,6 +83,10 @@ class CrmStore:
             if isinstance(self.clock, DatabaseClock):
                 self.clock.keep_right(connection)
             yield CrmUnit(connection, self.clock)
+
+    def news(self, awake: Callable[[], None]) -> AbstractContextManager[None]:
+        """See `procession.ports.HasNews`."""
+        return news(self._engine, awake)
 
     def close(self) -> None:
         self._engine.dispose()

@@ -10,6 +10,7 @@ from typing_extensions import override
 from crm.engines import make_identity
 from crm.history import CrmHistory
 from crm.instances import CrmJournal
+from crm.news import before_commit
 from crm.outbox import CrmOutbox
 from crm.records import CrmRecords
 from procession.ports import Clock
@@ -51,6 +52,7 @@ class CrmUnit:
                 savepoint.rollback()
 
     def commit(self) -> None:
+        before_commit(self._connection)
         self._connection.commit()
         self._connection.close()
 

@@ -1,12 +1,9 @@
 """Plan → `prefect.Flow`: the only place where flows and tasks are made.
 
-A flow is made once per version of a process, with one task for each step (named by the step's path). Its body
-does one of two things:
-
-* the worker of a running engine (`flows.worker`) handed it claimed instances: it takes them, and advances them with a
-  task run around each step;
-* nobody did (the "Run" button, a schedule, an automation, a worker, a retry): it starts or resumes an instance
-  itself (`flows.starting`) and advances that.
+A flow is made once per version of a process, with one task for each step (named by the step's path). It runs where
+people start something in Prefect (the "Run" button, a schedule, an automation, a worker, a retry): its body starts or
+resumes an instance (`flows.starting`) and advances that, with a task run around each step. What the engine carries
+out by itself is shown as a run of the same flow, but not run by it (`flows.telling`).
 
 Retries are the engine's and results are in the journal, so Prefect's are off. The returned state says in one
 sentence what became of it (`flows.words`).
@@ -14,8 +11,6 @@ sentence what became of it (`flows.words`).
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextvars import ContextVar
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,57 +21,24 @@ from prefect.states import Completed
 
 from flows import form, starting, words
 from flows.starting import Host
-from procession.advance import Wrap, advance
+from procession.advance import Wrap
 from procession.errors import ProcessionError
 from procession.plan import Plan, Step, every_step
-from procession.ports import End, Instance, Ports
 
 MODULE = "flows.catalog"
-
-
-@dataclass(slots=True)
-class Job:
-    """Claimed instances on their way into a flow body.
-
-    The body takes them when it begins. If that lasts too long the engine takes them back and goes on without
-    Prefect: whoever is first has them, so a body that begins late does nothing.
-    """
-
-    plan: Plan
-    instances: Sequence[Instance]
-    ports: Ports
-    begun: threading.Event = field(default_factory=threading.Event)
-    over: threading.Event = field(default_factory=threading.Event)
-    ends: list[End] = field(default_factory=list)
-    error: ProcessionError | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _taken: bool = False
-
-    def take(self) -> bool:
-        """True for the first who asks."""
-        with self._lock:
-            first, self._taken = not self._taken, True
-        return first
-
-
-JOB: ContextVar[Job | None] = ContextVar("JOB", default=None)
-"""What the worker hands to the flow body it is about to run."""
 
 
 def flow(plan: Plan, host: Callable[[], Host], results: Path) -> "Flow[..., State[Any]]":
     """The flow of one version of a process.
 
     Args:
-        host: gives the world to work on when nobody hands instances over.
+        host: gives the world to work on.
         results: a folder for Prefect; nothing is kept there, but without one it asks its server in every run.
     """
     wrap = wrap_of(tasks_of(plan), lambda: host().stopping)
 
     def body(**parameters: Any) -> State[Any]:
-        job = JOB.get()
-        if job is None:
-            return starting.start(plan, host(), parameters, wrap)
-        return _carry_out(job, wrap)
+        return starting.start(plan, host(), parameters, wrap)
 
     signature = form.signature(plan)
     body.__name__ = body.__qualname__ = plan.process
@@ -88,12 +50,6 @@ def flow(plan: Plan, host: Callable[[], Host], results: Path) -> "Flow[..., Stat
         body, name=words.flow_name(plan.process), version=plan.digest[:12], validate_parameters=False,
         persist_result=False, result_storage=results, description=words.description(plan),
     )  # fmt: skip
-
-
-def without_prefect() -> State[Any]:
-    """How a run ends whose instances the engine did not leave to it."""
-    told = "Prefect answered too late, so the engine went on without it. Another run shows the outcome."
-    return Completed(name="Ran without Prefect", message=told)
 
 
 def engine_start(plans: Mapping[str, Plan], results: Path) -> "Flow[..., State[Any]]":
@@ -154,22 +110,3 @@ def _task(step: Step) -> "Task[..., State[Any]]":
         cache_policy=NO_CACHE,
         persist_result=False,
     )
-
-
-def _carry_out(job: Job, wrap: Wrap[Any]) -> State[Any]:
-    """Advance what was handed over; who waits for it goes on as soon as that is done, whatever Prefect still does."""
-    if not job.take():
-        return without_prefect()
-    job.begun.set()
-    try:
-        starting.note_run(job.instances, job.ports)
-        job.ends = advance(job.plan, job.instances, job.ports, wrap)
-    except starting.Stopping as stopping:
-        job.error = stopping
-        return starting.interrupted()
-    except ProcessionError as error:  # the store is gone: the engine must know
-        job.error = error
-        raise
-    finally:
-        job.over.set()
-    return starting.finish(job.plan, job.instances, job.ends)

@@ -1,20 +1,22 @@
 """The engine as a process that runs for long: it puts the parts of this package together.
 
     server     Prefect's, unless one is named (`flows.supervisor`); it starts while the rest is imported
-    loop       `procession.engine.Engine.tick`, again and again: events, schedules, ready instances, the outbox
-    worker     carries out what the loop claims, as flow runs (`flows.worker`)
-    watch      what people do in Prefect (`flows.watch`), and what Prefect missed (`flows.reporting`)
+    loop       `procession.engine.Engine.tick`, again and again: events, schedules, claims; milliseconds each
+    workers    carry out what the loop claims, and send mails (`flows.pool`, `flows.worker`)
+    teller     shows in Prefect what the workers do, beside them (`flows.telling`)
+    watch      what people do in Prefect (`flows.watch`), and what nobody told it (`flows.reporting`)
     beat       raised in the background; another engine takes over from one that died
 
-Ctrl-C or SIGTERM: the step that is under way is finished, what it had claimed is given back. Kill -9: nothing is lost, the
+Ctrl-C or SIGTERM: the steps that are under way are finished, but for mails that no server takes; what it had claimed is given back. Kill -9: nothing is lost, the
 next engine on this store goes on (decisions 0051 and 0052).
 """
 
 import logging
+import threading
 import time
 from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -28,6 +30,7 @@ from procession.application import FlowRun
 from procession.engine import Engine
 from procession.engines import beating
 from procession.errors import ProcessionError, TemporaryError, Unforeseen, foreseen
+from procession.ports import HasNews
 from procession.publications import Asked, Published
 
 if TYPE_CHECKING:
@@ -35,10 +38,14 @@ if TYPE_CHECKING:
 
     from flows.breaker import Breaker
     from flows.starting import Host
+    from flows.watch import Watch
 
 log = logging.getLogger(__name__)
 
-IDLE_SECONDS = 0.02
+IDLE_SECONDS = 0.5
+"""Between two looks while nobody tells of anything new: so late may be what falls due, and what is not told of."""
+LOOK_SECONDS = 0.02
+"""The same on a store that tells of nothing."""
 LOG_BYTES = 5_000_000
 PAUSE_SECONDS = 2.0
 """After a tick that failed: the store does not answer, or worse."""
@@ -116,7 +123,7 @@ def serve(application: Project, *, publish: bool | None = None) -> Iterator[Serv
         prefect = Named(url) if url else stack.enter_context(Supervisor(folder, settings.port))
         publish = application.publishes if publish is None else publish
         tell_of_files(application.publish(Asked(dry_run=not publish)))
-        import flows.worker  # noqa: F401  # takes a second or two, as the server does to start
+        import flows.telling  # noqa: F401  # takes a second or two, as the server does to start
 
         loop, host = stack.enter_context(_working(application, prefect, folder))
         yield Serving(prefect, loop, host)
@@ -137,41 +144,72 @@ def _working(
     application: Project, prefect: Named | Supervisor, folder: Path
 ) -> Iterator[tuple["Future[None]", "Host"]]:
     """All parts but the server, at work while the block runs."""
-    from flows import deploy
     from flows.client import drain, quiet
-    from flows.publishing import Publisher
-    from flows.reporting import Reporter
-    from flows.runs import Runs
-    from flows.starting import Host
-    from flows.watch import Watch
-    from flows.worker import Worker
 
     until = time.monotonic() + ATTACH_SECONDS
-    host = Host(application.ports(), application.definitions, is_engine=True)
-    host.definitions.refresh()
-    runs, breaker = Runs(host, folder / "results"), _breaker(prefect)
-    worker, publisher = Worker(runs, breaker, application.settings.prefect.patience_seconds), Publisher()
-    watch = Watch(
-        runs, Reporter(runs, worker.unsettled), publisher, breaker,
-        lambda client: deploy.register(client, host.definitions, runs, application.project),
-    )  # fmt: skip
-    engine = Engine(host.ports, host.definitions, worker, application.settings.batch, publisher)
-    with quiet(folder / "client.log"), ThreadPoolExecutor(1, "engine") as threads, worker, watch:
+    parts = _parts(application, prefect, folder)
+    host, teller, watch = parts.host, parts.teller, parts.watch
+    with quiet(folder / "client.log"), ThreadPoolExecutor(1, "engine") as threads, teller, watch:
         watch.wait_until_attached(until - time.monotonic())
-        worker.warm_up()
         log.info(
             "serving %s; Prefect: %s",
             ", ".join(sorted(host.plans)) or "no process",
             prefect.ui_url or "not yet",
         )
-        loop = threads.submit(_loop, engine, host)
+        loop = threads.submit(_loop, parts)
         try:
             yield loop, host
         finally:
             host.stopping.set()
+            parts.awake.set()
             loop.exception()  # it is over; `wait` raises what it raised
             drain()
     log.info("stopped")
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """`awake` is set when there is something to do for the loop."""
+
+    host: "Host"
+    engine: Engine
+    pool: AbstractContextManager[object]
+    teller: AbstractContextManager[object]
+    watch: "Watch"
+    awake: threading.Event
+    news: AbstractContextManager[object]
+    idle_seconds: float
+
+
+def _parts(application: Project, prefect: Named | Supervisor, folder: Path) -> _Parts:
+    from flows import deploy
+    from flows.pool import Pool
+    from flows.publishing import Publisher
+    from flows.reporting import Reporter
+    from flows.runs import Runs
+    from flows.starting import Host
+    from flows.telling import Teller
+    from flows.watch import Watch
+    from flows.worker import Worker
+
+    settings, awake = application.settings, threading.Event()
+    host = Host(application.ports(), application.definitions, is_engine=True)
+    host.definitions.refresh()
+    runs, breaker, publisher = Runs(host, folder / "results"), _breaker(prefect), Publisher()
+    teller = Teller(runs, breaker, settings.prefect.patience_seconds)
+    watch = Watch(
+        runs, Reporter(runs, teller), publisher, breaker,
+        lambda client: deploy.register(client, host.definitions, runs, application.project),
+    )  # fmt: skip
+    pool = Pool(host, Worker(host, teller), settings.workers, settings.batch, awake.set)
+    engine = Engine(
+        host.ports, host.definitions, pool, settings.batch, publisher, rooms=pool.rooms, send=pool.send
+    )
+    store = host.ports.store
+    news, idle = (
+        (store.news(awake.set), IDLE_SECONDS) if isinstance(store, HasNews) else (nullcontext(), LOOK_SECONDS)
+    )
+    return _Parts(host, engine, pool, teller, watch, awake, news, idle)
 
 
 def _breaker(prefect: Named | Supervisor) -> "Breaker":
@@ -203,21 +241,18 @@ def _logged(file: Path) -> Iterator[None]:
         handler.close()
 
 
-def _loop(engine: Engine, host: "Host") -> None:
-    from flows.starting import Stopping
-
-    stopping = host.stopping
-    with beating(host.ports.engine):
+def _loop(parts: _Parts) -> None:
+    engine, stopping, awake = parts.engine, parts.host.stopping, parts.awake
+    with parts.news, beating(parts.host.ports.engine), parts.pool:
         while not stopping.is_set():
+            awake.clear()
             try:
                 with foreseen("a tick of the engine"):
                     done = engine.tick()
-            except Stopping:
-                return
             except ProcessionError as error:
                 traced = isinstance(error, Unforeseen)
                 log.error("%s; trying again in %.0f seconds", error.message, PAUSE_SECONDS, exc_info=traced)  # noqa: TRY400  # a sentence, mostly
                 stopping.wait(PAUSE_SECONDS)
                 continue
             if not done:
-                stopping.wait(IDLE_SECONDS)
+                awake.wait(parts.idle_seconds)

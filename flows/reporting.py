@@ -1,5 +1,5 @@
-"""Tells Prefect afterwards what it did not see: instances that ended while it was down or slow, final states that
-it did not take, and runs that an engine left behind when it was killed.
+"""Tells Prefect from the journal what no engine told it: instances that ended while it was down for long, or that an
+engine did not come to tell before it ended (`flows.telling`), and runs that an engine left behind when it was killed.
 
 The journal is the truth; this makes the picture in Prefect agree with it. It is called again and again by
 `flows.watch`, and each call does what is left to do.
@@ -7,10 +7,9 @@ The journal is the truth; this makes the picture in Prefect agree with it. It is
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
@@ -20,12 +19,13 @@ from prefect.client.schemas.filters import (
     FlowRunFilterTags,
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
-from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed, Crashed, Running, Scheduled
 
-from flows import build, tables, words
+from flows import tables, task_runs, words
 from flows.runs import Runs
 from flows.starting import OWNER, instance_ids
+from flows.task_runs import TaskRun
+from flows.telling import Teller
 from procession.plan import Plan, every_step
 from procession.ports import End, Instance, StepRun
 from procession.spelling import count
@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 REPORTED_AT_ONCE = 500
 RUN_OF_ITS_OWN = 20
 """Up to so many instances of a process are shown by a run each, with their steps; more of them share one."""
+LEFT_TO_OTHERS = timedelta(minutes=1)
 GIVEN_UP = timedelta(minutes=2)
 """A run without a sign of its engine for so long has none."""
 
@@ -45,35 +46,19 @@ LEFT = "The engine was stopped in the middle of this run; another run goes on wi
 
 
 class Reporter:
-    """`unsettled` are final states that Prefect did not take (`flows.worker`)."""
+    """`teller` shows what this engine does."""
 
-    def __init__(self, runs: Runs, unsettled: dict[UUID, State[Any]]) -> None:
-        self._runs, self._unsettled = runs, unsettled
+    def __init__(self, runs: Runs, teller: Teller) -> None:
+        self._runs, self.teller = runs, teller
 
     def catch_up(self, client: SyncPrefectClient) -> int:
-        """Tell what is left to tell, and return how many things that were.
+        """Tell what is left to tell, and return how many instances that were.
 
         Raises:
             UNREACHABLE: see `flows.client`; the rest stays to be told.
         """
-        return self._settle(client) + self._report(client)
-
-    def _settle(self, client: SyncPrefectClient) -> int:
-        waiting = list(self._unsettled.items())
-        for run, state in waiting:
-            try:
-                client.set_flow_run_state(run, state, force=True)
-            except ObjectNotFound:
-                log.info("flow run %s was deleted", run)
-            self._unsettled.pop(run, None)
-        return len(waiting)
-
-    # --- instances without a run
-
-    def _report(self, client: SyncPrefectClient) -> int:
         host, ports = self._runs.host, self._runs.host.ports
-        with ports.store.unit(write=False) as unit:
-            unseen = unit.journal.unseen_in_prefect(REPORTED_AT_ONCE)
+        unseen = self._unseen()
         groups: dict[tuple[str, str], list[Instance]] = defaultdict(list)
         for instance in unseen:
             groups[instance.process, instance.digest].append(instance)
@@ -87,6 +72,15 @@ class Reporter:
             log.info("told Prefect of %s that it did not see", count(len(unseen), "instance"))
         return len(unseen)
 
+    def _unseen(self) -> list[Instance]:
+        """Where other engines work, they are given time to tell what they did."""
+        ports, in_hand = self._runs.host.ports, self.teller.in_hand
+        with ports.store.unit(write=False) as unit:
+            unseen = unit.journal.unseen_in_prefect(REPORTED_AT_ONCE)
+            is_alone = not unseen or len(unit.journal.engines()) <= 1
+        before = ports.clock.now() - (timedelta() if is_alone else LEFT_TO_OTHERS)
+        return [i for i in unseen if i.id not in in_hand and i.ended_at and i.ended_at <= before]
+
     def _show(self, client: SyncPrefectClient, plan: Plan, group: Sequence[Instance]) -> dict[int, str]:
         if len(group) > RUN_OF_ITS_OWN:
             return self._show_together(client, plan, group)
@@ -97,16 +91,11 @@ class Reporter:
     def _show_one(
         self, client: SyncPrefectClient, plan: Plan, instance: Instance, steps: Sequence[StepRun]
     ) -> str:
+        run = self._runs.create(client, plan, [instance], Running())
+        task_runs.tell(client, {run.id: _tasks(plan, instance, steps)})
+        now = self._runs.host.ports.clock.now()
         state = words.end_state(end_of(instance))
-        state.timestamp = instance.ended_at or state.timestamp
-        running: State[Any] = Running(timestamp=instance.started_at)
-        key = f"instance:{instance.id}:{state.timestamp.isoformat()}"
-        run = self._runs.create(client, plan, [instance], running, key)
-        tasks = build.tasks_of(plan)
-        for number, step in enumerate(sorted(steps, key=lambda step: step.at)):
-            if task := tasks.get(step.path):
-                name = words.task_name(by_path(plan)[step.path], 1)
-                client.create_task_run(task, run.id, str(number), name=name, state=_task_state(step))
+        state = words.when(state, instance.started_at, instance.ended_at or now, now)
         client.set_flow_run_state(run.id, state, force=True)
         return str(run.id)
 
@@ -114,11 +103,9 @@ class Reporter:
         self, client: SyncPrefectClient, plan: Plan, group: Sequence[Instance]
     ) -> dict[int, str]:
         ends = [end_of(instance) for instance in group]
-        state = words.ends_state(ends)
-        key = f"instances:{group[0].id}:{group[-1].id}:{len(group)}"
-        run = self._runs.create(client, plan, group, Running(timestamp=group[0].started_at), key)
+        run = self._runs.create(client, plan, group, Running())
         tables.show(client, run.id, plan, group, ends, "They ran while Prefect did not answer.")
-        client.set_flow_run_state(run.id, state, force=True)
+        client.set_flow_run_state(run.id, words.ends_state(ends), force=True)
         return {instance.id: str(run.id) for instance in group}
 
     # --- runs without an engine
@@ -169,14 +156,19 @@ def end_of(instance: Instance) -> End:
     return End(instance.id, instance.state, result=instance.result, error=instance.error)
 
 
-def by_path(plan: Plan) -> Mapping[str, Any]:
-    return {step.path: step for step in every_step(plan)}
+def _tasks(plan: Plan, instance: Instance, steps: Sequence[StepRun]) -> list[TaskRun]:
+    """The journal knows when a step ended; it began after the one before it."""
+    known = {step.path: step for step in every_step(plan)}
+    tasks, began = [], instance.started_at
+    for number, row in enumerate(sorted(steps, key=lambda row: row.at)):
+        if step := known.get(row.path):
+            name = words.task_name(step, 1)
+            tasks.append(TaskRun(row.path, str(number), name, _task_state(row), began, row.at))
+            began = row.at
+    return tasks
 
 
 def _task_state(step: StepRun) -> State[Any]:
     if step.state in ("done", "skipped"):
-        name = "Skipped" if step.state == "skipped" else None
-        return Completed(name=name, timestamp=step.at)
-    state = words.end_state(End(step.instance, "failed", error=step.error))
-    state.timestamp = step.at
-    return state
+        return Completed(name="Skipped" if step.state == "skipped" else None)
+    return words.end_state(End(step.instance, "failed", error=step.error))

@@ -9,7 +9,7 @@ from uuid import UUID
 import httpx
 from prefect import Flow
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.actions import DeploymentFlowRunCreate
+from prefect.client.schemas.actions import DeploymentFlowRunCreate, FlowRunCreate
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.flow_engine import run_flow
@@ -43,34 +43,41 @@ class Runs:
             return self._flows[key]
 
     def create(
-        self, client: SyncPrefectClient, plan: Plan, instances: Sequence[Instance], state: State[Any] | None = None,
-        key: str | None = None,
-    ) -> FlowRun:  # fmt: skip
-        """A new flow run for these instances; with a `key` that was used before, the run that it was used for.
+        self,
+        client: SyncPrefectClient,
+        plan: Plan,
+        instances: Sequence[Instance],
+        state: State[Any] | None = None,
+    ) -> FlowRun:
+        """A flow run for these instances under this very claim: a new one, or that which Prefect has of them already,
+        since a request whose answer got lost is made again.
 
         Raises:
             UNREACHABLE: see `flows.client`.
         """
-        owner = str(self.host.ports.engine.id)
-        shown: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "name": words.run_name(plan.title, instances),
             "parameters": form.parameters(plan, instances[0].inputs) if len(instances) == 1 else {},
             "tags": words.tags(plan),
+            "state": to_state_create(state or Pending()),
+            "labels": {
+                starting.INSTANCES: starting.instances_label(instances),
+                starting.OWNER: str(self.host.ports.engine.id),
+            },
+            "idempotency_key": self._key(instances),
         }
-        labels = {starting.INSTANCES: starting.instances_label(instances), starting.OWNER: owner}
         if deployment := self.deployments.get(plan.process):
             try:
-                more = {
-                    "state": to_state_create(state or Pending()),
-                    "labels": labels,
-                    "idempotency_key": key,
-                }
-                return _of_deployment(client, deployment, {**shown, **more})
+                return _of_deployment(client, deployment, fields)
             except PrefectHTTPStatusError as error:
                 if error.response.status_code != httpx.codes.NOT_FOUND:
                     raise
                 self.deployments.pop(plan.process, None)  # somebody deleted it
-        return client.create_flow_run(self.flow(plan), state=state or Pending(), **shown)
+        return _of_flow(client, self.flow(plan), fields)
+
+    def _key(self, instances: Sequence[Instance]) -> str:
+        first, incarnation = instances[0], self.host.ports.store.identity.incarnation
+        return f"{incarnation}:{first.id}:{first.fencing_token}:{len(instances)}"
 
 
 def _of_deployment(client: SyncPrefectClient, deployment: UUID, fields: Mapping[str, Any]) -> FlowRun:
@@ -81,6 +88,13 @@ def _of_deployment(client: SyncPrefectClient, deployment: UUID, fields: Mapping[
         "POST", "/deployments/{id}/create_flow_run", path_params={"id": deployment},
         json=create.model_dump(mode="json", exclude_unset=True),
     )  # fmt: skip
+    return FlowRun.model_validate(answer.json())
+
+
+def _of_flow(client: SyncPrefectClient, flow: "Flow[..., State[Any]]", fields: Mapping[str, Any]) -> FlowRun:
+    """`client.create_flow_run` knows no labels."""
+    create = FlowRunCreate(flow_id=client.create_flow(flow), flow_version=flow.version, **fields)
+    answer = client.request("POST", "/flow_runs/", json=create.model_dump(mode="json", exclude_unset=True))
     return FlowRun.model_validate(answer.json())
 
 

@@ -168,7 +168,7 @@ class Prefect(BaseModel):
         4200, ge=0, le=65535, description="Port of the server that is started; 0 takes a free one."
     )
     patience_seconds: float = Field(
-        5, gt=0, le=120, description="How long a run waits for Prefect before it goes on without."
+        5, gt=0, le=120, description="How long Prefect may take to answer; else it shows the runs later."
     )
 
 
@@ -209,6 +209,7 @@ class Settings(BaseSettings):
     rendering: Rendering = Rendering()
     functions: Functions = Functions()
     batch: int = Field(200, ge=1, le=10_000, description="How many instances are worked on at a time.")
+    workers: int = Field(3, ge=1, le=32, description="Work done side by side; no process has all of them.")
 
     @override
     @classmethod

@@ -22,6 +22,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
+from prefect.types import KeyValueLabels
 
 from flows import form, tables, words
 from flows.client import UNREACHABLE
@@ -80,14 +81,7 @@ def go_on(stopping: threading.Event) -> None:
     Stopping: the engine is to stop.
     """
     if stopping.is_set():
-        raise Stopping("the engine is stopping")
-
-
-def interrupted() -> State[Any]:
-    return Completed(
-        name="Interrupted",
-        message="The engine was stopped here; it goes on in another run when it starts again.",
-    )
+        raise Stopping("The engine was stopped here")
 
 
 def start(plan: Plan, host: Host, parameters: Mapping[str, Any], wrap: Wrap[Any]) -> State[Any]:
@@ -114,15 +108,15 @@ def start(plan: Plan, host: Host, parameters: Mapping[str, Any], wrap: Wrap[Any]
                 if not instances:
                     _rename(run, plan.title)
                     return Completed(name="Nothing to do", message=_nothing(ids, plan, host, parameters, run))
-                note_run(instances, ports)
+                _note_run(instances, ports)
                 _label(run, plan, instances, ports)
                 ends = _advance(plan, groups, ports, wrap)
-        except Stopping:
-            return interrupted()
-    return finish(plan, instances, ends)
+        except Stopping as stopping:
+            return words.interrupted(stopping.message)
+    return _finish(plan, instances, ends)
 
 
-def finish(plan: Plan, instances: Sequence[Instance], ends: Sequence[End]) -> State[Any]:
+def _finish(plan: Plan, instances: Sequence[Instance], ends: Sequence[End]) -> State[Any]:
     """The final state; for many instances also a table of all of them."""
     if len(instances) > 1:
         try:
@@ -132,7 +126,7 @@ def finish(plan: Plan, instances: Sequence[Instance], ends: Sequence[End]) -> St
     return words.ends_state(ends)
 
 
-def note_run(instances: Sequence[Instance], ports: Ports) -> None:
+def _note_run(instances: Sequence[Instance], ports: Ports) -> None:
     """Keep in the journal which flow run shows these instances."""
     run = current_run()
     with ports.store.unit() as unit:
@@ -269,10 +263,11 @@ def _advance(
 def _label(run: FlowRun, plan: Plan, instances: Sequence[Instance], ports: Ports) -> None:
     """Give the run a name people know, and remember what it is about, for "Retry" in the Prefect UI."""
     _rename(run, words.run_name(plan.title, instances))
-    get_client(sync_client=True).update_flow_run_labels(
-        run.id, {INSTANCES: instances_label(instances), OWNER: str(ports.engine.id)}
-    )
+    labels: KeyValueLabels = {INSTANCES: instances_label(instances), OWNER: str(ports.engine.id)}
+    if not labels.items() <= run.labels.items():
+        get_client(sync_client=True).update_flow_run_labels(run.id, labels)
 
 
 def _rename(run: FlowRun, name: str) -> None:
-    get_client(sync_client=True).update_flow_run(run.id, name=name)
+    if run.name != name:
+        get_client(sync_client=True).update_flow_run(run.id, name=name)

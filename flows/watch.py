@@ -1,9 +1,10 @@
 """What people do in Prefect reaches the engine: runs that they cancel, and runs that they start.
 
-About once a second, and only while Prefect answers: runs whose instances are alive are asked for a cancellation;
+Every few seconds, and only while Prefect answers: runs whose instances are alive are asked for a cancellation;
 runs that wait to be started ("Run" button, schedule, `prefect deployment run`, automation) are taken up by this warm
-process, so they begin within two seconds and without a process of their own. While Prefect does not answer, it is
-asked now and then whether it does; then what it missed is told (`flows.reporting`).
+process, so they begin within a few seconds and without a process of their own. While Prefect does not answer, it is
+asked now and then whether it does; then what nobody told it is told (`flows.reporting`). Each time Prefect is asked costs
+its server some milliseconds of computing, so it is asked more often only while it shows something that can be cancelled.
 """
 
 import logging
@@ -27,9 +28,10 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.responses import SetStateStatus
+from prefect.events.worker import EventsWorker
 from prefect.states import Pending
 
-from flows import deploy
+from flows import build, deploy, words
 from flows.breaker import Breaker
 from flows.client import connected
 from flows.publishing import Publisher
@@ -39,10 +41,11 @@ from procession.plan import Plan
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 1.0
-MEND_EVERY = 30
-"""Looks between two searches for runs that dead engines left."""
-REPORT_EVERY = 5
+LOOK_SECONDS = 3.0
+CLOSE_LOOK_SECONDS = 1.0
+"""While Prefect shows what goes on, or does not answer."""
+MEND_SECONDS = 30.0
+"""Between two searches for runs that dead engines left."""
 
 CANCELLED = "it was cancelled in Prefect"
 
@@ -61,7 +64,8 @@ class Watch:
         self._registered: Mapping[str, Plan] | None = None
         self._over = threading.Event()
         self._by_hand: SimpleQueue[tuple[FlowRun, Plan] | None] = SimpleQueue()
-        self._looks = 0
+        self._is_busy = False
+        self._mended: float | None = None
         self._name = f"engine on {socket.gethostname()}"
         self._threads = [
             threading.Thread(target=self._look_on, name="watch", daemon=True),
@@ -92,7 +96,11 @@ class Watch:
             while not self._over.is_set():
                 with self._breaker.guarded():
                     self._look(client)
-                self._over.wait(LOOK_SECONDS)
+                self._over.wait(self._pause())
+
+    def _pause(self) -> float:
+        close = self._breaker.open or self._is_busy or self._reporter.teller.shows_what_goes_on
+        return CLOSE_LOOK_SECONDS if close else LOOK_SECONDS
 
     def _look(self, client: SyncPrefectClient) -> None:
         if self._breaker.open:
@@ -105,15 +113,15 @@ class Watch:
         if not self._attached.is_set() or self._registered is not self._runs.host.plans:
             self._registered = self._runs.host.plans  # first, since they may change meanwhile
             self._attach(client)
+            self._publisher.ask(client)
             self._attached.set()
             self._breaker.close()
-        if self._looks % REPORT_EVERY == 0:
-            self._reporter.catch_up(client)
-        if self._looks % MEND_EVERY == 0:
+        self._reporter.catch_up(client)
+        if self._mended is None or time.monotonic() - self._mended >= MEND_SECONDS:
             self._reporter.mend(client)
             self._publisher.ask(client)
-            client.send_worker_heartbeat(deploy.POOL, self._name, 2 * MEND_EVERY * LOOK_SECONDS)
-        self._looks += 1
+            client.send_worker_heartbeat(deploy.POOL, self._name, 2 * MEND_SECONDS)
+            self._mended = time.monotonic()
         self._publisher.publish()
         self._stop_cancelled(client)
         self._take_up(client)
@@ -161,8 +169,27 @@ class Watch:
                 self._by_hand.put((client.read_flow_run(waiting.flow_run.id), plan))
 
     def _carry_out(self) -> None:
-        with connected(self._breaker.url):
+        with connected(self._breaker.url) as client:
+            EventsWorker.instance()  # outside of any run: else it takes the first one for the origin of all events
+            if self._attached_before_the_end():
+                self._warm_up(client)
             while job := self._by_hand.get():
                 run, plan = job
+                self._is_busy = True
                 with self._breaker.guarded():
                     carry_out(self._runs.flow(plan), run)
+                self._is_busy = False
+
+    def _attached_before_the_end(self) -> bool:
+        while not self._over.is_set():
+            if self._attached.wait(LOOK_SECONDS):
+                return True
+        return False
+
+    def _warm_up(self, client: SyncPrefectClient) -> None:
+        """Show that the engine started: the first run in a process, and on a server, takes a second longer than the
+        others."""
+        with self._breaker.guarded():
+            flow = build.engine_start(self._runs.host.plans, self._runs.results)
+            name = f"Engine start on {socket.gethostname()}"
+            carry_out(flow, client.create_flow_run(flow, name=name, tags=[words.TAG]))

@@ -7,7 +7,7 @@ title or an error message holds (decision 0021).
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from prefect.client.schemas.objects import State
@@ -24,6 +24,7 @@ TAG = "procession"
 """Tag of every flow run and deployment of ours."""
 
 LONGEST_NAME = 120
+LATE = timedelta(seconds=5)
 _ADDRESS = re.compile(r"[^\s<>()\[\]\"',;:|]+@[^\s<>()\[\]\"',;:|]+")
 
 
@@ -103,6 +104,20 @@ def end_state(end: End) -> State[Any]:
         case "cancelled":
             return Cancelled(message=discreet(end.result or "It was stopped before its next step."))
     return Completed(message=discreet(end.result or "Done."))
+
+
+def interrupted(why: str) -> State[Any]:
+    """How a flow run ends whose instances go on in another one."""
+    return Completed(name="Interrupted", message=f"{discreet(why).rstrip('.')}. It goes on in another run.")
+
+
+def when(state: State[Any], began: datetime, ended: datetime, now: datetime) -> State[Any]:
+    """What is told late says in its message when it was: Prefect shows when it heard of it."""
+    if now - ended < LATE:
+        return state
+    lasted = ended - began
+    said = f"{state.message or 'Done.'} It ran {_moment(began)}, for {spoken(lasted) if lasted.seconds else 'less than a second'}."
+    return state.model_copy(update={"message": said})
 
 
 def ends_state(ends: Sequence[End]) -> State[Any]:

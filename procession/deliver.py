@@ -26,6 +26,7 @@ from typing import Protocol
 from procession.errors import (
     FINAL,
     ConfigurationError,
+    NotTried,
     PermanentError,
     ProcessionError,
     TemporaryError,
@@ -85,9 +86,7 @@ class _Batch:
     put_back: list[ProcessionError] = field(default_factory=list)
 
 
-def deliver(
-    mails: Sequence[Envelope], ports: Ports, steps: Steps, fencing_tokens: Mapping[int, int] | None = None
-) -> None:  # fmt: skip
+def deliver(mails: Sequence[Envelope], ports: Ports, steps: Steps, fencing_tokens: Mapping[int, int] | None = None) -> None:  # fmt: skip
     """Hand over `mails`, over as many connections as the mail server is given (`MailOut.connections`). Those that are
     `sending` this engine has claimed for this call; those that another one claimed meanwhile are passed over.
 
@@ -239,7 +238,7 @@ def _hand_over(mail: Envelope, batch: _Batch) -> Settled:
     except PermanentError as error:
         return Settled(mail, "failed", error=error)
     except (TemporaryError, ConfigurationError) as error:
-        return Settled(mail, "queued", error=error)
+        return Settled(mail, "queued", error=error, tried=not isinstance(error, NotTried))
     log.info("mail %s was accepted", mail.id)
     return Settled(mail, "sent", delivery)
 

@@ -1,8 +1,11 @@
 """One engine of possibly many on the same store: it looks, plans if it is the planner, works, and sends mail.
 
 plan   schedules and events → instances (`procession.planner`)
-work   ready instances → claimed → executed: plainly (`procession.advance`), or as Prefect flow runs
-mail   what no step looks after (`procession.unattended`)
+work   ready instances → claimed → executed: by the caller of `tick`, or by workers that it hands them to
+mail   what no step looks after (`procession.unattended`), in the same way
+
+With workers a tick takes milliseconds, whatever they do. It claims what they have room for, and no more: what waits in the
+journal another engine can take, and what is small and new overtakes it.
 """
 
 import logging
@@ -26,22 +29,41 @@ log = logging.getLogger(__name__)
 PAUSE = timedelta(seconds=1)
 """Between two claims of an engine that can run nothing of what is ready."""
 
+BUSY_PAUSE = timedelta(seconds=0.1)
+"""Between two claims of one whose workers have no room for what is ready."""
+WAITS_FOR_PEACE = timedelta(seconds=10)
+"""How long what is to run alone waits for workers that are never all idle."""
+
 Execute = Callable[[Plan, Sequence[Instance]], object]
-"""Advances claimed instances of one plan."""
+"""Advances claimed instances of one plan, or sees to it that they are; then it gives back what it cannot advance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What may be claimed at once: so many instances, none of these versions. `alone` if nothing is at work."""
+
+    limit: int
+    not_of: frozenset[str] = frozenset()
+    alone: bool = True
 
 
 @dataclass(slots=True)
 class Engine:
-    """`batch` is how many events or instances it takes at once."""
+    """`batch` is how many events or instances it takes at once. `rooms` are asked before each claim: the next one counts
+    if the one before gave nothing; none if nothing may be claimed. `send` is called when mails of no step are due, and
+    answers how many it sent."""
 
     ports: Ports
     definitions: Definitions
     execute: Execute
     batch: int = 500
     told: Told = field(default=lambda _events: None)
+    rooms: Callable[[], Sequence[Room]] | None = None
+    send: Callable[[Ports], int] = deliver_due
     planner: Planner = field(init=False)
-    _in_vain: datetime | None = None
-    """When it claimed last, if that gave nothing that it can run."""
+    _in_vain: tuple[datetime, Sequence[Room]] | None = None
+    """When it claimed last, if that gave nothing that it can run; and what room there was."""
+    _suspect_since: datetime | None = None
     _is_held: bool = False
 
     def __post_init__(self) -> None:
@@ -75,7 +97,7 @@ class Engine:
             self.planner.forget_schedules()
         planned = self.planner.plan(glance)
         worked = self._work(replace(glance, ready=glance.ready or planned > 0))
-        sent = deliver_due(self.ports) if glance.mail else 0
+        sent = self.send(self.ports) if glance.mail else 0
         return planned + worked + sent
 
     def _hold(self, glance: Glance) -> None:
@@ -95,30 +117,45 @@ class Engine:
 
     def _work(self, glance: Glance) -> int:
         """What engines died with comes last, alone."""
-        done, unrunnable = 0, self.definitions.unrunnable
-        if glance.ready and not self._pauses():
-            instances = claim(self.ports, self.batch, not_of=unrunnable)
-            in_vain = bool(unrunnable) and not instances  # all that is ready waits for another engine
-            self._in_vain = self.ports.clock.now() if in_vain else None
-            done += self._run(instances)
-        if glance.suspect:
+        done, rooms = 0, self.rooms() if self.rooms else (Room(self.batch),)
+        if glance.ready and rooms and not self._pauses(rooms) and not self._makes_way(glance):
+            done += self._run(self._claimed(rooms))
+        if glance.suspect and (not self.rooms or any(room.alone for room in self.rooms())):
             done += self._run(claim(self.ports, 1, alone=True, not_of=self.definitions.unrunnable))
         return done
 
-    def _pauses(self) -> bool:
-        if self._in_vain is None:
+    def _makes_way(self, glance: Glance) -> bool:
+        """What is to run alone has waited long enough for the workers to have nothing else."""
+        now = self.ports.clock.now()
+        self._suspect_since = (self._suspect_since or now) if glance.suspect else None
+        return self._suspect_since is not None and now - self._suspect_since > WAITS_FOR_PEACE
+
+    def _claimed(self, rooms: Sequence[Room]) -> Sequence[Instance]:
+        unrunnable = self.definitions.unrunnable
+        self._in_vain = None
+        for room in rooms:
+            if found := claim(self.ports, room.limit, not_of=unrunnable | room.not_of):
+                return found
+        if unrunnable or any(
+            room.not_of for room in rooms
+        ):  # all that is ready waits for another engine, or for room
+            self._in_vain = self.ports.clock.now(), rooms
+        return ()
+
+    def _pauses(self, rooms: Sequence[Room]) -> bool:
+        if self._in_vain is None or self._in_vain[1] != rooms:
             return False
-        return (
-            timedelta(0) <= self.ports.clock.now() - self._in_vain < PAUSE
-        )  # less than 0: the clock was set back
+        pause = BUSY_PAUSE if any(room.not_of for room in rooms) else PAUSE
+        since = self.ports.clock.now() - self._in_vain[0]
+        return timedelta(0) <= since < pause  # less than 0: the clock was set back
 
     def _run(self, instances: Sequence[Instance]) -> int:
-        done = 0
         with self.ports.engine.holding(instances):
-            for plan, group in by_version(instances, self.definitions, self.ports):
+            groups = by_version(instances, self.definitions, self.ports)
+        for number, (plan, group) in enumerate(groups):
+            with self.ports.engine.holding([one for _, left in groups[number:] for one in left]):
                 self.execute(plan, group)
-                done += len(group)
-        return done
+        return sum(len(group) for _, group in groups)
 
 
 def claim(

@@ -135,6 +135,10 @@ class NotAsked(TransportDeferred):
     """A server did not answer those before, so this one was put off without a try."""
 
 
+class NotTried(TransportDeferred):
+    """It was broken off since the engine is to stop, before a server had it: it does not count as a try."""
+
+
 class PermanentError(ProcessionError):
     """No use trying again."""
 

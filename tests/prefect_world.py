@@ -14,7 +14,7 @@ from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, TaskRun
 from prefect.client.schemas.sorting import TaskRunSort
 
 from crm.clock import SystemClock
@@ -104,6 +104,11 @@ class World:
         found = [i for i in self.instances() if i.trigger.get("record") in wanted]
         return found if len(found) == len(refs) and all(i.ended_at for i in found) else []
 
+    def shown(self, refs: Sequence[Ref]) -> list[Instance]:
+        """As `about`, if Prefect shows all of them."""
+        found = self.about(refs)
+        return found if all(instance.flow_run_id for instance in found) else []
+
 
 @contextmanager
 def world(folder: Path, meetings: int = 3) -> Iterator[World]:
@@ -176,6 +181,7 @@ class PrefectSettings:
 class Settings:
     prefect: PrefectSettings = field(default_factory=PrefectSettings)
     batch: int = 500
+    workers: int = 3
 
 
 @dataclass
@@ -250,10 +256,13 @@ class Prefect:
 
     def tasks_of(self, run: FlowRun) -> list[tuple[str, str]]:
         """(name, state) of its task runs, in the order of time."""
-        found = self.client.read_task_runs(
+        return [(task.name, task.state_name or "") for task in self.task_runs_of(run)]
+
+    def task_runs_of(self, run: FlowRun) -> list[TaskRun]:
+        """In the order of time."""
+        return self.client.read_task_runs(
             flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id])), sort=TaskRunSort.EXPECTED_START_TIME_ASC
         )  # fmt: skip
-        return [(task.name, task.state_name or "") for task in found]
 
     def ended_tasks_of(self, run: FlowRun, count: int) -> list[tuple[str, str]]:
         """As `tasks_of`, once there are so many and all have ended: they reach the server a moment later."""

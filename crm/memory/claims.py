@@ -49,6 +49,7 @@ class MemoryClaims:
                     engine_id=engine,
                     fencing_token=row.fencing_token + 1,
                     alone=alone,
+                    flow_run_id="",
                 )
             )
             for row in ready[: 1 if alone else limit]

@@ -42,12 +42,13 @@ from procession.ports.entries import (
     WaitKind,
 )
 from procession.ports.journal import Journal
-from procession.ports.store import History, Outbox, Records, Store, Unit
-from procession.ports.world import Clock, MailOut, Ports, Rendered, Renderer, ThisEngine
+from procession.ports.store import HasNews, History, Outbox, Records, Store, Unit
+from procession.ports.world import BreaksOff, Clock, MailOut, Ports, Rendered, Renderer, ThisEngine
 
 __all__ = [
     "LIVE",
     "Actor",
+    "BreaksOff",
     "Checkpoint",
     "Clock",
     "Definition",
@@ -59,6 +60,7 @@ __all__ = [
     "Event",
     "EventType",
     "Glance",
+    "HasNews",
     "History",
     "HistoryRow",
     "Identity",

@@ -131,8 +131,8 @@ class Journal(Protocol):
         alone: bool = False, not_of: Collection[str] = (),
     ) -> list[Instance]:  # fmt: skip
         """Give ready instances to this engine, oldest first, and set them `running`; each claim raises the
-        instance's fencing token. One whose predecessor (`mode: restart`) still runs is not given. Nothing is while the
-        database is held. Who is no engine any more gets none.
+        instance's fencing token, and no flow run shows it yet. One whose predecessor (`mode: restart`) still runs is not
+        given. Nothing is while the database is held. Who is no engine any more gets none.
 
         Args:
             ids: only these.

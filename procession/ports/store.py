@@ -1,9 +1,9 @@
 """The activity store and the journal, in one database: what a unit can do."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from procession.ports.entries import (
     Actor,
@@ -161,6 +161,16 @@ class Unit(Protocol):
     def commit(self) -> None:
         """Raises:
         StoreError: a constraint does not hold; nothing was written."""
+        ...
+
+
+@runtime_checkable
+class HasNews(Protocol):
+    """A `Store` that tells when something was committed."""
+
+    def news(self, awake: Callable[[], None]) -> AbstractContextManager[None]:
+        """Call `awake`, from another thread, soon after somebody committed an event, or anything on SQLite, while the block
+        runs. Sometimes it is not called though it should be, or without a reason."""
         ...
 
 

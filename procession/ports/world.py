@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from procession.effects import Attachment, Recipient
 from procession.ports.entries import Delivery, Instance, Pace, SentMail
@@ -32,6 +32,15 @@ class MailOut(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class BreaksOff(Protocol):
+    """A `MailOut` that can be told that the engine is to stop."""
+
+    def break_off(self) -> None:
+        """Begin no mail any more, and let go of those that no server has yet: `send` raises `NotTried` for both."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from procession.mail import redirected
-from procession.ports import Delivery, MailOut
+from procession.ports import BreaksOff, Delivery, MailOut
 
 
 class RedirectedMailOut:
@@ -23,6 +23,10 @@ class RedirectedMailOut:
             PermanentError: the mail cannot be redirected, so it goes nowhere.
         """
         return self.server.send(sender, [self.address], redirected(mime, recipients, self.address))
+
+    def break_off(self) -> None:
+        if isinstance(self.server, BreaksOff):
+            self.server.break_off()
 
     def close(self) -> None:
         self.server.close()

@@ -176,6 +176,7 @@ class Connection:
         """The message itself; returns the server's answer. Its last bytes end it: if they were not written, it was not
         handed over."""
         data = _transparent(mime)
+        self.smtp.line.hold()
         try:
             self.smtp.patience.for_message(len(data))
             self.smtp.send(data)
@@ -188,6 +189,7 @@ class Connection:
             raise UnknownOutcome(
                 f"no answer was read after the handover: {reason(error)}", hint=ASK
             ) from error
+        self.smtp.line.free()
         if _taken((code, text)):
             return f"{code} {text}"
         if not 400 <= code < 600:  # noqa: PLR2004  RFC 5321, 4.2.1

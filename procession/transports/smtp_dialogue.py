@@ -37,6 +37,8 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
+from procession.transports.sockets import Line
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
@@ -99,14 +101,20 @@ class Dialogue(smtplib.SMTP):
     """`smtplib.SMTP`, over TLS from the beginning if there is a `context`, which ends within bounds whatever a server does."""
 
     def __init__(
-        self, host: str, port: int, ehlo_name: str, patience: Patience, context: ssl.SSLContext | None = None
+        self,
+        host: str,
+        port: int,
+        ehlo_name: str,
+        patience: Patience,
+        line: Line,
+        context: ssl.SSLContext | None = None,
     ) -> None:
-        """Connect and read the greeting.
+        """Connect and read the greeting. By its `line` the connection can be cut from the first moment.
 
         Raises:
             OSError, smtplib.SMTPException: it is not there, or does not greet.
         """
-        self.patience, self._context = patience, context
+        self.patience, self.line, self._context = patience, line, context
         patience.for_opening()
         super().__init__(host, port, ehlo_name or None, timeout=patience.silence_seconds)
 
@@ -120,7 +128,13 @@ class Dialogue(smtplib.SMTP):
             return self._context.wrap_socket(opened, server_hostname=host)
         except OSError:
             opened.close()
+            self.line.close()
             raise
+
+    @override
+    def close(self) -> None:
+        super().close()
+        self.line.close()
 
     def _connected(self, host: str, port: int) -> socket.socket:
         """To the first of the host's addresses that answers; all of them share the time there is."""
@@ -128,10 +142,12 @@ class Dialogue(smtplib.SMTP):
         for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
             opened = socket.socket(family, kind, protocol)
             try:
+                self.line.opened(opened)
                 opened.settimeout(self.patience.seconds())
                 opened.connect(address)
             except OSError as error:
                 opened.close()
+                self.line.close()
                 last = error
             else:
                 return opened

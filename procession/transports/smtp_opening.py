@@ -16,6 +16,7 @@ from typing_extensions import override
 from procession.errors import ConfigurationError, ProcessionError, TransportDeferred, Unanswered
 from procession.transports.smtp_connection import Connection
 from procession.transports.smtp_dialogue import Dialogue, Patience, cause, reason
+from procession.transports.sockets import Line, Sockets
 
 Security = Literal["none", "starttls", "tls"]
 
@@ -44,15 +45,17 @@ class SmtpSettings:
         return f"{self.host}:{self.port}"
 
 
-def open_connection(settings: SmtpSettings, until: float = inf) -> Connection:
-    """Connect, secure the connection and sign in; `until` as for `hand_over`.
+def open_connection(
+    settings: SmtpSettings, until: float = inf, sockets: Sockets | None = None
+) -> Connection:  # fmt: skip
+    """Connect, secure the connection and sign in; `until` as for `hand_over`. It can be cut among `sockets`.
 
     Raises:
         TransportDeferred: the server cannot be reached, or wants us to come later.
         ConfigurationError: the server is not what the settings say, or refuses the user.
     """
     try:
-        smtp = _connected(settings, until)
+        smtp = _connected(settings, until, Line(sockets or Sockets()))
     except (smtplib.SMTPException, OSError) as error:
         raise _failed_to_open(error, settings) from error
     try:
@@ -66,10 +69,10 @@ def open_connection(settings: SmtpSettings, until: float = inf) -> Connection:
         raise
 
 
-def _connected(settings: SmtpSettings, until: float) -> Dialogue:
+def _connected(settings: SmtpSettings, until: float, line: Line) -> Dialogue:
     context = _trust(settings.ca_file) if settings.security == "tls" else None
     patience = Patience(settings.timeout.total_seconds(), until=until)
-    return Dialogue(settings.host, settings.port, settings.ehlo_name, patience, context)
+    return Dialogue(settings.host, settings.port, settings.ehlo_name, patience, line, context)
 
 
 def _secured(smtp: smtplib.SMTP, settings: SmtpSettings) -> None:

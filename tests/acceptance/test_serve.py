@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -168,6 +169,27 @@ def test_an_engine_that_is_told_to_stop_at_work_gives_back_what_it_had_and_is_we
 
     assert code == 0, shown.said()
     assert (instances, mails, list(engines)) == ({"ready": MEETINGS}, {"sent": MEETINGS}, [])
+    assert {instance.state for instance in shown.instances()} == {"completed"}
+    assert (len(shown.taken()), set(shown.taken().values())) == (MEETINGS, {1})
+
+
+def test_an_engine_that_is_told_to_stop_does_not_wait_for_a_mail_server_that_says_nothing(
+    shown: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as mute:
+        monkeypatch.setenv("PROCESSION_SMTP_PORT", str(mute.getsockname()[1]))
+        shown.save(MEETINGS)
+        stopped = shown.serve()
+        eventually(lambda: [mail for mail in shown.mails() if mail.state == "sending"])
+
+        stopped.send_signal(signal.SIGTERM)
+        code = stopped.wait(25)  # five times what it takes on a machine with nothing else to do
+
+    instances, mails = (Counter(one.state for one in found) for found in (shown.instances(), shown.mails()))
+    monkeypatch.setenv("PROCESSION_SMTP_PORT", str(shown.inbox.port))
+    shown.serve()
+    eventually(shown.is_over)
+    assert (code, instances, mails) == (0, {"ready": MEETINGS}, {"queued": MEETINGS}), shown.said()
     assert {instance.state for instance in shown.instances()} == {"completed"}
     assert (len(shown.taken()), set(shown.taken().values())) == (MEETINGS, {1})
 

@@ -88,24 +88,21 @@ def flow_as_installed(app: Application, mails: Sink, count: int) -> Measured:
 
 
 def compiled_beside_by_hand(app: Application, mails: Sink, count: int) -> Measured:
-    """The compiled flow and the same flow by hand (one task), in turn, in one process, on one server: from the
-    wish to run it to the final state in Prefect."""
+    """The compiled flow, as people start it in Prefect, and the same flow by hand (one task), in turn, in one process, on
+    one server: from the wish to run it to the final state in Prefect."""
     from loops import Job
     from prefect_flows import by_hand_in_one_task
 
     from flows import server
-    from flows.build import JOB
-    from flows.build import Job as FlowJob
     from flows.client import connected
     from flows.runs import Runs, carry_out
     from flows.starting import Host
     from procession.definitions import Definitions
-    from procession.engine import claim
     from procession.planner import Planner
     from procession.ports import Glance
 
     ports, plan = app.ports(), app.plans()[office.PROCESS]
-    runs = Runs(Host(ports, Definitions(app.plans())), app.data / "results")
+    runs = Runs(Host(ports, Definitions(app.plans()), is_engine=True), app.data / "results")
     planner = Planner(ports, Definitions(app.plans()))
     by_hand = by_hand_in_one_task(Job(app, mails.port))
     ratios = []
@@ -113,13 +110,12 @@ def compiled_beside_by_hand(app: Application, mails: Sink, count: int) -> Measur
         for _ in range(count + 3):
             numbers, _ = office.save(app, 1)
             planner.plan(Glance(pending=True))
-            job = FlowJob(plan, claim(ports, 10), ports)
+            with app.store.unit(write=False) as unit:
+                ready = unit.journal.instances(states=["ready"], limit=1)
             started = time.perf_counter()
             by_hand(numbers[0])
             middle = time.perf_counter()
-            token = JOB.set(job)
-            carry_out(runs.flow(plan), runs.create(client, plan, job.instances))
-            JOB.reset(token)
+            carry_out(runs.flow(plan), runs.create(client, plan, ready))
             ratios.append((time.perf_counter() - middle) / (middle - started))
     return {"ratio": statistics.median(ratios[3:]), "pairs": count}
 

@@ -355,6 +355,16 @@ def test_ended_instances_without_a_flow_run_are_listed_oldest_first(store: Store
     assert instance(store, second.id).flow_run_id == "run-1"
 
 
+def test_who_is_claimed_again_is_not_shown_yet(store: Store) -> None:
+    one = running(store)
+    do(store, "seen_in_prefect", {one.id: "run-1"})
+    do(store, "give_back", tokens(one))
+
+    (again,) = claim(store, new_engine(store), now=LATER)
+
+    assert (again.id, again.flow_run_id) == (one.id, "")
+
+
 def test_flow_runs_are_told_of_instances_that_go_on_by_themselves(store: Store) -> None:
     """Not of those that are over, held or waiting: their run is over."""
     ready, moving, held, over, waits, unseen = (

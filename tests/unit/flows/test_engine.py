@@ -2,13 +2,13 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import pytest
 
-from flows.engine import IDLE_SECONDS, PAUSE_SECONDS, _loop
-from flows.starting import Stopping
+from flows.engine import IDLE_SECONDS, PAUSE_SECONDS, _loop, _Parts
 from procession.errors import ConfigurationError
 from procession.ports import Pace
 
@@ -36,6 +36,8 @@ class Shift:
     def wait(self, seconds: float) -> None:
         self.told.append(seconds)
 
+    def clear(self) -> None: ...
+
     def beat(self) -> None:
         self.told.append("beat")
 
@@ -52,7 +54,9 @@ def run(caplog: pytest.LogCaptureFixture) -> Callable[..., list[object]]:
 
     def looped(*ticks: int | Exception) -> list[object]:
         shift = Shift(list(ticks))
-        _loop(shift, SimpleNamespace(stopping=shift, ports=SimpleNamespace(engine=shift)))
+        host = SimpleNamespace(stopping=shift, ports=SimpleNamespace(engine=shift))
+        nothing = nullcontext()
+        _loop(_Parts(host, shift, nothing, nothing, nothing, shift, nothing, IDLE_SECONDS))
         return shift.told
 
     return looped
@@ -82,8 +86,3 @@ def test_what_nobody_foresaw_is_tried_again_too_and_the_log_says_where_it_arose(
     assert told[1:-2] == ["tick", PAUSE_SECONDS, "tick"]
     assert record.getMessage().startswith("a tick of the engine failed in a way nobody foresaw: ZeroDivision")
     assert "in tick" in caplog.text
-
-
-def test_a_step_that_is_not_begun_since_the_engine_is_to_stop_ends_the_loop_without_a_word(run, caplog):
-    assert run(Stopping("the engine is stopping"), 1) == ["beat", "tick", "give back", "leave"]
-    assert caplog.records == []

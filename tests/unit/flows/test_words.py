@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
+from prefect.states import Completed
 from prefect_world import plan
 
 from flows import words
@@ -137,3 +138,14 @@ def test_the_description_says_what_starts_the_process() -> None:
     assert "Sends the invitation." in shown
     assert "- when an activity is added, if `record.is_meeting`" in shown
     assert "Owner: sales-ops" in shown
+
+
+def test_a_state_that_is_told_late_says_when_its_work_was_done() -> None:
+    began, ended = datetime(2026, 11, 25, 9, 30, 1, tzinfo=UTC), datetime(2026, 11, 25, 9, 30, 4, tzinfo=UTC)
+    state = Completed(message="Done.")
+
+    at_once = words.when(state, began, ended, ended)
+    later = words.when(state, began, ended, ended + words.LATE)
+
+    assert at_once.message == "Done."
+    assert later.message == "Done. It ran at 2026-11-25 09:30:01 UTC, for 3 seconds."
