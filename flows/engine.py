@@ -156,13 +156,13 @@ def _working(
             ", ".join(sorted(host.plans)) or "no process",
             prefect.ui_url or "not yet",
         )
-        loop = threads.submit(_loop, parts)
         try:
+            loop = threads.submit(_loop, parts)
             yield loop, host
-        finally:
+        finally:  # also of a signal that comes right after the loop began
             host.stopping.set()
             parts.awake.set()
-            loop.exception()  # it is over; `wait` raises what it raised
+            threads.shutdown()  # it is over; `wait` raises what it raised
             drain()
     log.info("stopped")
 

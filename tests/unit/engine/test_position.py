@@ -38,6 +38,7 @@ from procession.position import (
     Enter,
     Fork,
     Held,
+    Leave,
     Over,
     Spawn,
     TryAgain,
@@ -70,6 +71,39 @@ def test_the_error_of_an_incident_comes_back_from_json_as_it_was():
     text = json.dumps(to_json(instance.position))
 
     assert from_json(json.loads(text)) == instance.position
+
+
+def test_what_a_token_waited_for_comes_back_from_json():
+    instance = Instance(plan(step("a"))).answer("a", Wait())
+    woken = wake(instance.position, 1)
+
+    assert from_json(json.loads(json.dumps(to_json(woken)))) == woken
+    assert woken.tokens[1].has_waited
+
+
+# --- a list that is left, and steps that are passed over
+
+
+def test_a_list_that_is_left_is_over_and_the_one_around_it_goes_on():
+    instance = Instance(plan(group("g", step("a"), step("b"), step("c")), step("after"))).take("g")
+
+    assert instance.answer("a", Leave()).turns == ["after"]
+    assert instance.take("after").position.over == Over()
+
+
+def test_a_loop_whose_list_is_left_takes_its_next_item():
+    instance = Instance(plan(loop("each", step("a"), step("b")), step("after"))).take("each")
+
+    assert instance.answer("a@0", Leave()).turns == ["a@1"]
+    assert instance.answer("a@1", Leave()).turns == ["after"]
+
+
+@pytest.mark.parametrize(("passed_over", "then"), [(0, ["b"]), (1, ["c"]), (2, []), (7, [])])
+def test_steps_that_follow_are_passed_over_and_no_others(passed_over, then):
+    instance = Instance(plan(step("a"), step("b"), step("c"))).answer("a", Done(passes_over=passed_over))
+
+    assert instance.turns == then
+    assert bool(instance.position.over) == (not then)
 
 
 # --- branches
