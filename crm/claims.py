@@ -256,6 +256,8 @@ class Claims(Part):
             }
             for portion in portions(ids):
                 self._connection.execute(_closing(first.state), {**values, "ids": portion})
+            if first.state == "cancelled":
+                cancel_mails(self._connection, ids, first.result)
 
     def forget_positions(self, instances: Collection[int]) -> None:
         forget_positions(self._connection, instances)

@@ -36,9 +36,10 @@ _LEAD = (
 )
 _STEP_DOWN = update(j.planner).where(_P.engine_id == bindparam("engine")).values(engine_id=None)
 _LEADS = (
-    select(_P.id)
-    .where(_P.id == 1, _P.engine_id == bindparam("engine"), _P.epoch == bindparam("epoch"), NOT_HELD)
-    .with_for_update(of=j.planner)
+    update(j.planner)
+    .where(_P.id == 1, _P.engine_id == bindparam("engine"), _P.epoch == bindparam("of_epoch"), NOT_HELD)
+    .values(units=_P.units + 1)
+    .returning(_P.id)
 )
 _FIRST_IDENTITY = Upsert(j.installation)
 _IDENTITY = select(_I.installation, _I.incarnation, _I.held).where(_I.id == 1)
@@ -83,14 +84,14 @@ class Engines(Part):
 
     def lead(self, engine: int) -> int | None:
         first = _FIRST_PLANNER.on(self._connection)
-        self._connection.execute(first, {"id": 1, "engine_id": None, "epoch": 0})
+        self._connection.execute(first, {"id": 1, "engine_id": None, "epoch": 0, "units": 0})
         return self._connection.execute(_LEAD, {"engine": engine}).scalar()
 
     def step_down(self, engine: int) -> None:
         self._connection.execute(_STEP_DOWN, {"engine": engine})
 
     def leads(self, engine: int, epoch: int) -> bool:
-        return self._connection.execute(_LEADS, {"engine": engine, "epoch": epoch}).first() is not None
+        return self._connection.execute(_LEADS, {"engine": engine, "of_epoch": epoch}).first() is not None
 
     def standing(self, mail: SentMail | None = None) -> Standing:
         asked = {"message_id": mail.message_id if mail else "", "number": mail.number if mail else 0}

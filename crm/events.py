@@ -23,7 +23,10 @@ _PENDING = (
     .limit(bindparam("limit"))
     .with_for_update(skip_locked=True)
 )
-_DISPATCHED = update(j.event).where(j.event.c.id.in_(IDS)).values(dispatched_at=NOW)
+_UNITS = select(j.planner.c.units).where(j.planner.c.id == 1)
+_DISPATCHED = (
+    update(j.event).where(j.event.c.id.in_(IDS)).values(dispatched_at=NOW, dispatch=_UNITS.scalar_subquery())
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,9 @@ class EventLog(Part):
 
     def pending(self, limit: int) -> list[Event]:
         return [event_of(row) for row in self._connection.execute(_PENDING, {"limit": limit})]
+
+    def units(self) -> int:
+        return self._connection.execute(_UNITS).scalar() or 0
 
     def dispatched(self, events: Collection[int], at: datetime) -> None:
         for some in portions(events):

@@ -63,6 +63,7 @@ _GLANCE = text("""\
 SELECT EXISTS (SELECT 1 FROM event WHERE dispatched_at IS NULL) AS pending,
        EXISTS (SELECT 1 FROM wait WHERE woken_at IS NULL AND due <= :now) AS due,
        EXISTS (SELECT 1 FROM wait_read) AS live,
+       EXISTS (SELECT 1 FROM wait WHERE is_new) AS new,
        EXISTS (SELECT 1 FROM instance WHERE state = 'ready' AND deaths <= 1
                AND (after_id IS NULL OR NOT EXISTS (
                    SELECT 1 FROM instance AS predecessor
@@ -87,7 +88,7 @@ class Runs(Part):
     def glance(self, now: datetime) -> Glance:
         row = self._connection.execute(_GLANCE, {"now": now}).one()
         return Glance(
-            bool(row.pending), bool(row.due), bool(row.live), bool(row.ready), bool(row.suspect), bool(row.mail), bool(row.orphans),
+            bool(row.pending), bool(row.due), bool(row.live), bool(row.new), bool(row.ready), bool(row.suspect), bool(row.mail), bool(row.orphans),
             row.planner or 0, row.epoch or 0, row.publication or 0, bool(row.held), row.incarnation or "",
         )  # fmt: skip
 

@@ -14,7 +14,8 @@ def _of_instance() -> Any:
 
 
 class Event(Base, table=True):
-    """Append-only, written in the transaction of the change it tells of."""
+    """Append-only, written in the transaction of the change it tells of. `dispatch` is the number of the planner's unit that
+    dispatched it (`Planner.units`)."""
 
     __tablename__ = "event"
     __table_args__ = (
@@ -36,6 +37,7 @@ class Event(Base, table=True):
     payload: dict[str, Any] | None = plain_json()
     dedupe_key: str | None = Field(default=None, sa_type=Text)
     dispatched_at: datetime | None = moment()
+    dispatch: int | None = Field(default=None, sa_type=ID)
 
 
 class Definition(Base, table=True):
@@ -150,13 +152,15 @@ class KeptValue(Base, table=True):
 
 
 class Wait(Base, table=True):
-    """What an instance waits for at one of its tokens. `woken_at` is set when it is over; the worker that takes it deletes
-    the row."""
+    """What an instance waits for at one of its tokens. `woken_at` is set when it is over, `hastened` by a person; the worker
+    that takes it deletes the row. One that reads records `is_new` until the planner has looked back at what it dispatched in units
+    after number `as_of`, when these were read."""
 
     __tablename__ = "wait"
     __table_args__ = (
         UniqueConstraint("instance_id", "scope"),
         index("ix_wait_due", "due", "id", where=text("woken_at IS NULL AND due IS NOT NULL")),
+        index("ix_wait_new", "id", where=text("is_new")),
         {"sqlite_autoincrement": True},
     )
 
@@ -169,13 +173,16 @@ class Wait(Base, table=True):
     since: datetime = moment(required=True)
     due: datetime | None = moment()
     woken_at: datetime | None = moment()
+    hastened: bool = False
+    is_new: bool = False
+    as_of: int = Field(default=0, sa_type=ID)
 
 
 class WaitRead(Base, table=True):
     """What the moment of a wait was computed from: it is woken when this field changes, or the record is deleted."""
 
     __tablename__ = "wait_read"
-    __table_args__ = (index("ix_wait_read_record", "entity", "record_id"),)
+    __table_args__ = (index("ix_wait_read_record", "entity", "record_id", "field"),)
 
     wait_id: int = Field(foreign_key="wait.id", sa_type=ID, primary_key=True, ondelete="CASCADE")
     entity: str = Field(sa_type=Text, primary_key=True)
@@ -216,13 +223,14 @@ class Publication(Base, table=True):
 
 
 class Planner(Base, table=True):
-    """One row: the engine that plans, and how often that changed."""
+    """One row: the engine that plans, how often that changed, and how many units planners have begun."""
 
     __tablename__ = "planner"
 
     id: int | None = primary_key()
     engine_id: int | None = Field(default=None, sa_type=ID)
     epoch: int = Field(default=0, sa_type=ID)
+    units: int = Field(default=0, sa_type=ID)
 
 
 class Installation(Base, table=True):

@@ -182,11 +182,13 @@ def addresses(addresses: Iterable[str]) -> tuple[str, ...]:
 
 Key = str | tuple[int, str, str, int]
 
-NEVER_LEFT: tuple[MailState, ...] = ("held", "failed", "cancelled")
+NEVER_LEFT: tuple[MailState, ...] = ("held", "failed", "withdrawn")
+WITHDRAWN = "its step did not send it"
 
 
 def takes_new_content(state: MailState, mail: QueuedMail) -> bool:
-    return state in NEVER_LEFT and not (mail.was_held and state == "cancelled")
+    """A mail that waited for its next try takes it too, if it is to be held back now."""
+    return state in NEVER_LEFT or (state == "queued" and mail.state == "held")
 
 
 def key_of(queued: QueuedMail) -> Key:

@@ -31,6 +31,7 @@ from crm.events import Saved, tell
 from crm.failures import not_unique
 from crm.links import Link
 from crm.mail_rows import (
+    WITHDRAWN,
     Key,
     activity_row,
     contacts_among,
@@ -120,6 +121,20 @@ _CANCEL = (
     .where(t.email_message.c.instance_id.in_(IDS), text("email_message.state IN ('held', 'queued')"))
     .values(state="cancelled", detail=bindparam("why"), not_before=None)
 )
+_WITHDRAW = (
+    update(t.email_message)
+    .where(
+        _M.instance_id == bindparam("number"),
+        _M.path == bindparam("at_path"),
+        _M.round == bindparam("in_round"),
+        or_(text("email_message.state = 'held'"), and_(_QUEUED, _M.not_before.is_(None))),
+    )
+    .values(state="withdrawn", detail=WITHDRAWN, not_before=None)
+)
+_FORGET_RECIPIENTS = delete(t.activity_link).where(
+    t.activity_link.c.activity_id == bindparam("number"),
+    t.activity_link.c.reason.in_(("recipient", "account of recipient")),
+)
 _LOST = _ENVELOPES.where(
     _SENDING,
     or_(
@@ -159,7 +174,10 @@ class CrmOutbox(Part):
                 number: named_as(stored[number].message_id, wanted[key]) for key, number in again.items()
             }
             self._take_new_content(first, at)
-            renewed = {one.id: one for one in self.envelopes(list(again.values()))}
+            renewed = {
+                one.id: replace(one, released=stored[one.id].state == "held")
+                for one in self.envelopes(list(again.values()))
+            }
             there |= {key: renewed[number] for key, number in again.items()}
         for number, (mail, claimed_by) in new.items():
             there[key_of(mail)] = envelope(number, mail, claimed_by=claimed_by)
@@ -193,6 +211,11 @@ class CrmOutbox(Part):
             if released:
                 self._date(mail, at)
         return changed
+
+    def withdraw(self, steps: Collection[tuple[int, str, str]]) -> None:
+        if steps:
+            rows = [{"number": n, "at_path": path, "in_round": round_} for n, path, round_ in sorted(steps)]
+            self._connection.execute(_WITHDRAW, rows)
 
     def _date(self, mail: int, at: datetime) -> None:
         """A draft of last week is a mail of today once somebody sends it."""
@@ -325,6 +348,7 @@ class CrmOutbox(Part):
             run(delete(t.participant).where(t.participant.c.activity_id == number))
             accounts = self._accounts([queued])
             run(_INSERT_PARTICIPANT, participants({number: queued}, accounts))
+            run(_FORGET_RECIPIENTS, {"number": number})
             known = {ref for _, ref in links.targets(self._connection, [number])}
             wanted = self._links({number: queued}, accounts)
             links.add(self._connection, [link for link in wanted if link.to not in known])

@@ -8,17 +8,14 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, bindparam, delete, exists, insert, select, text, tuple_, update
+from sqlalchemy import Select, and_, bindparam, delete, insert, select, text, tuple_, update
 
 from crm import journal as j
-from crm import tables as t
 from crm.statements import IDS, NOW, Part, portions, take_numbers
-from procession.ports import Event, Wait
+from procession.ports import ANY_FIELD, Event, Wait
 from procession.records import Ref
 
-WITHDRAWN = "withdrawn: its step did not send it"
-
-_W, _R, _M = j.wait.c, j.wait_read.c, t.email_message.c
+_W, _R, _E = j.wait.c, j.wait_read.c, j.event.c
 _INSERT, _INSERT_READ = insert(j.wait), insert(j.wait_read)
 _ASLEEP = text("wait.woken_at IS NULL")
 _OF = select(j.wait).where(_W.instance_id.in_(IDS)).order_by(_W.woken_at.nulls_last(), _W.id)
@@ -27,20 +24,6 @@ _LONGEST = select(j.wait).where(_ASLEEP).order_by(_W.since, _W.id).limit(bindpar
 _THESE = tuple_(_W.instance_id, _W.scope).in_(bindparam("waits", expanding=True))
 _DROP = delete(j.wait).where(_THESE)
 FORGET_WAITS = delete(j.wait).where(_W.instance_id.in_(IDS))
-_WITHDRAW = (
-    update(t.email_message)
-    .where(
-        text("email_message.state = 'held'"),
-        exists().where(
-            _THESE,
-            _W.kind == "mail",
-            _W.instance_id == _M.instance_id,
-            _W.path == _M.path,
-            _W.round == _M.round,
-        ),
-    )
-    .values(state="cancelled", detail=WITHDRAWN, not_before=None)
-)
 
 
 def _locked(query: Select[Any]) -> Select[Any]:
@@ -70,6 +53,15 @@ _FORGET_READS = delete(j.wait_read).where(_R.wait_id.in_(IDS))
 _INSTANCES = select(_W.instance_id).where(_W.id.in_(IDS))
 _LOCK = select(j.instance.c.id).where(j.instance.c.id.in_(IDS)).order_by(j.instance.c.id).with_for_update()
 _WAKE = update(j.wait).where(_W.id.in_(IDS), _ASLEEP).values(woken_at=NOW).returning(_W.id)
+_HASTEN = update(j.wait).where(_W.id.in_(IDS)).values(hastened=True)
+_NEW = select(_W.id).where(text("wait.is_new")).order_by(_W.id).limit(bindparam("limit"))
+_SINCE = (
+    select(_R.wait_id, _R.field, _E.type, _E.changed)
+    .join_from(j.wait_read, j.wait)
+    .join(j.event, and_(_E.entity == _R.entity, _E.record_id == _R.record_id))
+    .where(_W.id.in_(IDS), _E.dispatch > _W.as_of)
+)
+_LOOKED_BACK = update(j.wait).where(_W.id.in_(IDS)).values(is_new=False)
 _AT_STEP = select(_W.id).where(
     _W.instance_id == bindparam("number"), _W.path == bindparam("path"), _W.round == bindparam("round")
 )
@@ -116,7 +108,6 @@ class Waits(Part):
 
     def drop_waits(self, waits: Collection[tuple[int, int]]) -> None:
         for some in portions(sorted(waits)):
-            self._connection.execute(_WITHDRAW, {"waits": some})
             self._connection.execute(_DROP, {"waits": some})
 
     def wake_due(self, now: datetime, limit: int) -> int:
@@ -149,7 +140,20 @@ class Waits(Part):
 
     def wake(self, instance: int, path: str, round: str, now: datetime) -> bool:  # noqa: A002  # a column's name
         asked = {"number": instance, "path": path, "round": round}
-        return self._wake(self._connection.execute(_AT_STEP, asked).scalars().all(), now) > 0
+        waits = self._connection.execute(_AT_STEP, asked).scalars().all()
+        woken = self._wake(waits, now) > 0
+        self._connection.execute(_HASTEN, {"ids": waits})
+        return woken
+
+    def look_back(self, now: datetime, limit: int) -> int:
+        new = self._connection.execute(_NEW, {"limit": limit}).scalars().all()
+        for some in portions(new):
+            rows = self._connection.execute(_SINCE, {"ids": some}).all()
+            self._wake(
+                {row.wait_id for row in rows if is_touched(row.field, row.type, row.changed or ())}, now
+            )
+            self._connection.execute(_LOOKED_BACK, {"ids": some})
+        return len(new)
 
     def _wake(self, waits: Collection[int], now: datetime) -> int:
         instances = {
@@ -176,11 +180,16 @@ def touched_by(events: Sequence[Event]) -> list[tuple[str, list[tuple[int, str]]
     for ref, event in ((event.ref, event) for event in events if event.ref):
         if event.type == "deleted":
             deleted[ref.entity].add(ref.id)
-        changed[ref.entity] |= {(ref.id, name) for name in event.changed}
+        if event.changed:
+            changed[ref.entity] |= {(ref.id, name) for name in (*event.changed, ANY_FIELD)}
     return [
         (entity, sorted(changed[entity]), sorted(deleted[entity]))
         for entity in sorted(changed.keys() | deleted.keys())
     ]
+
+
+def is_touched(field: str, event: str, changed: Collection[str]) -> bool:
+    return event == "deleted" or field in changed or (field == ANY_FIELD and bool(changed))
 
 
 def row_of(wait: Wait) -> dict[str, Any]:
@@ -193,6 +202,9 @@ def row_of(wait: Wait) -> dict[str, Any]:
         "since": wait.since,
         "due": wait.due,
         "woken_at": wait.woken_at,
+        "hastened": wait.hastened,
+        "is_new": bool(wait.reads),
+        "as_of": wait.as_of,
     }
 
 
@@ -207,4 +219,6 @@ def wait_of(row: Any, reads: tuple[tuple[Ref, str], ...] = ()) -> Wait:
         due=row.due,
         reads=reads,
         woken_at=row.woken_at,
+        hastened=row.hastened,
+        as_of=row.as_of,
     )

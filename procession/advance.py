@@ -22,8 +22,8 @@ from procession.errors import (
     class_of,
     foreseen,
 )
-from procession.expressions import evaluate, fill, touching
-from procession.names import first_names, history_ref, read_inputs, trigger_ref, with_records
+from procession.expressions import evaluate
+from procession.names import fields_of, first_names, history_ref, read_inputs, trigger_ref, with_records
 from procession.perform import Result, perform, worth_another_try, write
 from procession.plan import Plan, Step
 from procession.ports import End, Instance, Ports
@@ -117,9 +117,10 @@ def _look(numbers: Sequence[int] | Runs, runs: Runs, ports: Ports) -> None:
     plan = looking[0].plan
     deleted = {run.instance.id: run.deleted for run in looking}
     with ports.store.unit(write=False) as unit:
+        as_of = unit.journal.units() if plan.is_live else 0
         inputs = read_inputs(plan, [run.instance for run in looking], deleted, unit)
     for run in looking:
-        runs[run.instance.id] = _seeing(run, inputs[run.instance.id])
+        runs[run.instance.id] = _seeing(replace(run, as_of=as_of), inputs[run.instance.id])
 
 
 def _seeing(run: Run, given: Mapping[str, Any] | None) -> Run:
@@ -205,12 +206,9 @@ def _decide(run: Run, turn: Turn, ports: Ports) -> Outcome | None:
         ports.trace(step.path, names)
     if step.guard is not None and not evaluate(step.guard, names):
         return None
-    with touching() as touched:
-        fields = {name: fill(value, names) for name, value in step.fields.items()}
+    fields, reads = fields_of(step, run.plan, names, ports.store.schema)
     outcome = step.kind.decide(fields, _context(run, turn, names, ports))
-    if outcome.pause and step.kind.is_live:
-        return replace(outcome, pause=replace(outcome.pause, reads=frozenset(touched)))
-    return outcome
+    return replace(outcome, pause=replace(outcome.pause, reads=reads)) if outcome.pause else outcome
 
 
 def _context(run: Run, turn: Turn, names: Mapping[str, Any], ports: Ports) -> Context:
@@ -222,6 +220,7 @@ def _context(run: Run, turn: Turn, names: Mapping[str, Any], ports: Ports) -> Co
         renderer=ports.renderer(plan.digest, plan.files), schema=ports.store.schema, functions=ports.functions,
         at=turn.step.at, trigger_ref=trigger_ref(run.instance),
         has_waited=turn.has_waited, waited_until=waited.due if waited else None,
+        is_hastened=waited is not None and waited.hastened,
     )  # fmt: skip
 
 

@@ -172,7 +172,7 @@ def _queue(unit: Unit, group: list[Progress], effects: Sequence[Any], ports: Por
             p.mail = _found_claimed(unit, envelope, ports)
         record = Record(Ref("activity", envelope.activity), {"type": "email", "subject": mail.subject})
         p.output |= {"message_id": envelope.message_id, "state": envelope.state, "record": record}
-        if envelope.fresh:
+        if envelope.state != "held" and (envelope.fresh or envelope.released):
             names = ", ".join(to.name or to.address for to in mail.to)
             test = f", redirected to {ports.redirect_all_to}" if ports.redirect_all_to else ""
             text = f"E-mail “{mail.subject}” to {names}{test}"
@@ -192,8 +192,7 @@ def _queued(p: Progress, mail: SendMail, ports: Ports, part: int = 0) -> QueuedM
     state: MailState = "draft" if mail.draft else "held" if p.work.outcome.pause else "queued"
     turn = p.work.turn
     return QueuedMail(
-        mail, mime, p.work.actor, state, p.work.run.instance.id, turn.step.path, turn.round, part,
-        ports.redirect_all_to, was_held=turn.has_waited,
+        mail, mime, p.work.actor, state, p.work.run.instance.id, turn.step.path, turn.round, part, ports.redirect_all_to
     )  # fmt: skip
 
 

@@ -122,11 +122,11 @@ def _dispatch(
     ports: Ports, plans: Mapping[str, Plan], limit: int, tried: list[Event], open_unit: OpenUnit, *, live: bool
 ) -> int:  # fmt: skip
     now = ports.clock.now()
+    last = _wake(limit, now, open_unit) if live else None
+    if last == 0:
+        return MOST_WOKEN
     with open_unit() as unit:
-        events = unit.journal.pending(limit)
-        if live and unit.journal.wake_by(events, now, MOST_WOKEN) == MOST_WOKEN:
-            unit.commit()  # there may be more, of these very events
-            return MOST_WOKEN
+        events = [one for one in unit.journal.pending(limit) if last is None or one.id <= last]
         tried += events
         matches = _settled([match for event in events for match in _matches(event, plans)])
         records = _read_records(matches, unit)
@@ -137,6 +137,16 @@ def _dispatch(
     if starts:
         log.info("%s started %s", count(len(events), "event"), count(len(starts), "instance"))
     return len(events)
+
+
+def _wake(limit: int, now: datetime, open_unit: OpenUnit) -> int:
+    """Wake what waits for a moment that these events may have moved; returns the last of them, 0 if there may be more to wake.
+    In a unit of its own: one that starts instances has locked some already."""
+    with open_unit() as unit:
+        events = unit.journal.pending(limit)
+        woken = unit.journal.wake_by(events, now, MOST_WOKEN)
+        unit.commit()
+    return 0 if woken == MOST_WOKEN else max((event.id for event in events), default=-1)
 
 
 def _set_aside(
@@ -157,7 +167,6 @@ def _set_aside(
     ]
     with open_unit() as unit:
         unit.journal.start(starts, now)
-        unit.journal.wake_by(events, now, MOST_WOKEN)
         unit.journal.dispatched([event.id for event in events], now)
         unit.commit()
     for event in events:

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from procession.absent import Absent, Outputs
-from procession.expressions import fill
-from procession.plan import Plan
-from procession.ports import Clock, Instance, Unit
-from procession.records import Record, Ref, ref_of
+from procession.errors import ExpressionError
+from procession.expressions import Fillable, fill, touching
+from procession.plan import Plan, Step
+from procession.ports import ANY_FIELD, Clock, Instance, Unit
+from procession.records import Record, Ref, Schema, ref_of
 from procession.values import from_json
 
 
@@ -62,6 +63,40 @@ def with_records(plan: Plan, inputs: Mapping[str, Any], names: Mapping[str, Any]
     known = {**names, **given, "inputs": given}
     known["process"] = {**names["process"], "timezone": fill(plan.timezone, known) or "UTC"}
     return known
+
+
+def fields_of(
+    step: Step, plan: Plan, names: Mapping[str, Any], schema: Schema
+) -> tuple[dict[str, Any], frozenset[tuple[Ref, str]]]:
+    """The fields of a step, worked out; and of one that waits for what is computed from records, which of their fields that
+    was, the zone of the process included. An empty field among these makes it empty, whatever else the expression does.
+
+    Raises:
+        ExpressionError: an expression failed on these values.
+    """
+    if not step.kind.is_live:
+        return {name: fill(value, names) for name, value in step.fields.items()}, frozenset()
+    with touching() as touched:
+        fill(plan.timezone, names)
+        found = {name: _or_empty(value, names, touched) for name, value in step.fields.items()}
+    return found, frozenset(
+        (ref, name if _is_told(ref, name, schema) else ANY_FIELD) for ref, name in touched
+    )
+
+
+def _or_empty(value: Fillable, names: Mapping[str, Any], touched: Mapping[tuple[Ref, str], Any]) -> Any:
+    try:
+        return fill(value, names)
+    except ExpressionError:
+        if None in touched.values():
+            return None
+        raise
+
+
+def _is_told(ref: Ref, name: str, schema: Schema) -> bool:
+    """Whether a change of this field is told by its name: one that follows from others is not."""
+    known = schema.field(ref.entity, name)
+    return known is not None and known.writable
 
 
 def history_ref(plan: Plan, names: Mapping[str, Any]) -> Ref | None:

@@ -152,12 +152,15 @@ class Plan:
     files: Mapping[str, str] = field(default_factory=dict)
     kept: frozenset[str] = frozenset()
     located: Mapping[str, Located] = field(init=False, repr=False, compare=False)
+    is_live: bool = field(init=False, repr=False, compare=False)
+    """Whether a step may wait for what is computed from records."""
 
     def __post_init__(self) -> None:
         found: dict[str, Located] = {}
         _locate(self.steps, "", "steps", found)
         _locate(self.errors, "", "errors", found)
         object.__setattr__(self, "located", found)
+        object.__setattr__(self, "is_live", any(one.step.kind.is_live for one in found.values()))
 
 
 def every_step(plan: Plan) -> Iterator[Step]:

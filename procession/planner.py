@@ -62,6 +62,7 @@ class Planner:
         if epoch is None:
             return done
         done += self._take_back(epoch, glance, now)
+        done += self._look_back(epoch, glance, now)
         done += self._fire_schedules(epoch, now) + self._dispatch(epoch, glance)
         return done + self._wake(epoch, glance, now)
 
@@ -148,6 +149,16 @@ class Planner:
             lambda: self._unit(epoch),
             live=glance.live,
         )
+
+    def _look_back(self, epoch: int, glance: Glance, now: datetime) -> int:
+        """What was dispatched between the moment at which a wait's records were read and that at which it was kept, nobody has
+        told it of."""
+        if not glance.new:
+            return 0
+        with self._unit(epoch) as unit:
+            looked_at = unit.journal.look_back(now, self.batch)
+            unit.commit()
+        return looked_at
 
     def _wake(self, epoch: int, glance: Glance, now: datetime) -> int:
         if not glance.due:

@@ -248,8 +248,9 @@ def _about(instance: Instance) -> Ref | None:
 def _forget_events(unit: Unit, last: int, now: datetime) -> int:
     """Those up to this one start nothing any more; it is in their order that they are read."""
     count = 0
-    while events := [event.id for event in unit.journal.pending(1000) if event.id <= last]:
-        unit.journal.dispatched(events, now)
+    while events := [event for event in unit.journal.pending(1000) if event.id <= last]:
+        unit.journal.wake_by(events, now, EVERY)
+        unit.journal.dispatched([event.id for event in events], now)
         count += len(events)
     return count
 

@@ -42,7 +42,7 @@ class Run:
     """`names` are those that hold everywhere: inputs, trigger, process. `kept` are values by name: `outputs.ID`, and
     `items.N` of the loop whose scope is N. `deleted` are records that it deleted itself, as they were. `stored` is what
     the store has: None while it is at its beginning. `end` is set once its segment is over, `is_written` once the store
-    knows that. `waits` are those of its tokens, by scope; `kept_waits` those that the store has."""
+    knows that. `as_of` is how far the planner was when its records were read. `waits` are those of its tokens, by scope; `kept_waits` those that the store has."""
 
     plan: Plan
     instance: Instance
@@ -53,6 +53,7 @@ class Run:
     history_on: Ref | None = None
     evidence: tuple[StepRun, ...] = ()
     stored: Checkpoint | None = None
+    as_of: int = 0
     waits: Mapping[int, Wait] = field(default_factory=dict)
     kept_waits: Mapping[int, Wait] = field(default_factory=dict)
     end: End | None = None
@@ -133,7 +134,7 @@ def open_steps(
 
 def done(run: Run, turn: p.Turn, outcome: Outcome, output: Mapping[str, Any], at: datetime) -> Run:
     """After a step did what it decided; `output` is what later steps read of it."""
-    if outcome.pause:
+    if outcome.pause and output.get("state", "held") == "held":  # else a person sent or cancelled the mail
         return _waits(run, turn, outcome.pause, at)
     json = to_json(output)
     row = StepRun(
@@ -165,7 +166,17 @@ def _waits(run: Run, turn: p.Turn, pause: Pause, at: datetime) -> Run:
     reads = tuple(sorted(pause.reads | about)) if pause.kind == "timer" else ()
     before = run.waits.get(turn.scope)
     since = before.since if before and turn.has_waited else at
-    wait = Wait(run.instance.id, turn.scope, turn.step.path, turn.round, pause.kind, since, pause.due, reads)
+    wait = Wait(
+        run.instance.id,
+        turn.scope,
+        turn.step.path,
+        turn.round,
+        pause.kind,
+        since,
+        pause.due,
+        reads,
+        as_of=run.as_of,
+    )
     return _rests(replace(run, position=p.proceed(run.plan, run.position, turn, p.Wait())), wait)
 
 
@@ -267,12 +278,14 @@ def _is_open(name: str, where: p.Position) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What one unit writes of some runs; afterwards `runs` have nothing that is not written."""
+    """What one unit writes of some runs; afterwards `runs` have nothing that is not written. `left` are steps, each (instance,
+    path, round), that waited and have no more use for a mail of theirs."""
 
     evidence: tuple[StepRun, ...]
     checkpoints: tuple[Checkpoint, ...]
     waits: tuple[Wait, ...]
     dropped: tuple[tuple[int, int], ...]
+    left: tuple[tuple[int, str, str], ...]
     ends: tuple[End, ...]
     forgotten: tuple[int, ...]
     runs: tuple[Run, ...]
@@ -305,6 +318,11 @@ def written(runs: Sequence[Run]) -> Written:
         dropped=tuple(
             (run.instance.id, scope) for run in runs for scope in run.kept_waits if scope not in waits[run.instance.id]
         ),
+        left=tuple(
+            (run.instance.id, wait.path, wait.round)
+            for run in runs for scope, wait in run.kept_waits.items()
+            if wait.kind != "timer" and not _is_at(run, scope, wait)
+        ),
         ends=tuple(run.end for run in runs if run.end),
         forgotten=tuple(run.instance.id for run in over if run.stored or run.kept_waits),
         runs=after,
@@ -315,12 +333,20 @@ def _still_waits(run: Run) -> dict[int, Wait]:
     """Those whose token still waits for them."""
     if _is_over(run):
         return {}
-    tokens = {
-        token.scope: (token.path, run.position.scopes[token.scope].round)
-        for token in run.position.tokens.values()
-        if token.state in ("waiting", "retrying")
+    tokens = run.position.tokens
+    return {
+        scope: wait
+        for scope, wait in run.waits.items()
+        if _is_at(run, scope, wait) and scope in tokens and tokens[scope].state in ("waiting", "retrying")
     }
-    return {scope: wait for scope, wait in run.waits.items() if tokens.get(scope) == (wait.path, wait.round)}
+
+
+def _is_at(run: Run, scope: int, wait: Wait) -> bool:
+    """Whether it still stands at the step at which it waited. (A wait of scope 0, from before they were kept, knows none.)"""
+    token = run.position.tokens.get(scope)
+    if token is None or _is_over(run):
+        return not wait.scope and not _is_over(run)
+    return (token.path, run.position.scopes[scope].round) == (wait.path, wait.round)
 
 
 def _is_over(run: Run) -> bool:

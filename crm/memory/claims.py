@@ -114,6 +114,8 @@ class MemoryClaims:
                 engine_id=None,
                 **over,
             )
+            if end.state == "cancelled":
+                cancel_mails(self._tables, [row.id], end.result)
 
     def ask_to_stop(self, instances: Collection[int], reason: str, now: datetime) -> int:
         count = 0

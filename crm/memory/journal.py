@@ -51,7 +51,11 @@ class MemoryEvents:
         there = self._tables["event"].rows
         for number in events:
             if number in there:
-                self._tables.change("event", number, dispatched_at=at)
+                self._tables.change("event", number, dispatched_at=at, dispatch=self.units())
+
+    def units(self) -> int:
+        row = self._tables["planner"].rows.get(1)
+        return row.units if row else 0
 
 
 class MemoryDefinitions:
@@ -93,8 +97,8 @@ class MemoryDefinitions:
         row = {"process": process, "digest": digest, "folder": folder, "at": at}
         self._tables.insert("publication", [row])
         planner = self._tables["planner"].rows.get(1)
-        engine, epoch = (planner.engine_id, planner.epoch) if planner else (None, 0)
-        self._tables.put("planner", {"id": 1, "engine_id": engine, "epoch": epoch + 1})
+        engine, epoch, units = (planner.engine_id, planner.epoch, planner.units) if planner else (None, 0, 0)
+        self._tables.put("planner", {"id": 1, "engine_id": engine, "epoch": epoch + 1, "units": units})
 
 
 class MemoryEngines:
@@ -147,8 +151,10 @@ class MemoryEngines:
 
     def leads(self, engine: int, epoch: int) -> bool:
         row = self._tables["planner"].rows.get(1)
-        is_planner = row is not None and (row.engine_id, row.epoch) == (engine, epoch)
-        return is_planner and not self._tables.is_held
+        if row is None or (row.engine_id, row.epoch) != (engine, epoch) or self._tables.is_held:
+            return False
+        self._tables.change("planner", 1, units=row.units + 1)
+        return True
 
     def standing(self, mail: SentMail | None = None) -> Standing:
         (row,) = self._tables["installation"].rows.values()
@@ -205,6 +211,7 @@ class MemoryRuns(MemoryStarts):
             pending=bool(self._tables["event"].marked),
             due=any(row.due <= now for row in self._tables["wait"].waiting()),
             live=bool(self._tables["wait_read"].rows),
+            new=any(row.is_new for row in self._tables["wait"].rows.values()),
             ready=any(row.deaths < MOST_DEATHS and self._begins(row) for row in ready),
             suspect=any(row.deaths > 1 for row in ready),
             mail=any(row.state == "queued" and row.not_before and row.not_before <= now for row in mails),

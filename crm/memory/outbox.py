@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from crm import links
 from crm.events import Saved
 from crm.mail_rows import (
+    WITHDRAWN,
     activity_row,
     contacts_among,
     envelope_of,
@@ -39,7 +41,7 @@ class MemoryOutbox:
     def queue(
         self, mails: Sequence[QueuedMail], at: datetime, *, engine: int = 0, hands: int = 0
     ) -> list[Envelope]:
-        numbers, fresh, again = [], set(), set()
+        numbers, fresh, again, released = [], set(), set(), set()
         last = self._tables["activity"].last
         for place, mail in enumerate(mails, 1):
             row = self._there(mail)
@@ -50,10 +52,14 @@ class MemoryOutbox:
                 fresh.add(row.activity_id)
             elif takes_new_content(row.state, mail) and row.activity_id not in again:
                 again.add(row.activity_id)
+                released |= {row.activity_id} if row.state == "held" else set()
                 self._take_new_content(row.activity_id, named_as(row.message_id, mail), at)
             numbers.append(row.activity_id)
         rows = self._tables["email_message"].rows
-        return [self._envelope(rows[number], fresh=number in fresh) for number in numbers]
+        return [
+            replace(self._envelope(rows[number], fresh=number in fresh), released=number in released)
+            for number in numbers
+        ]
 
     def claim(self, ids: Collection[int], engine: int, now: datetime) -> list[int]:
         won: list[int] = []
@@ -91,6 +97,12 @@ class MemoryOutbox:
             source = self._tables["email_source"].rows[mail]
             self._tables.change("email_source", mail, mime=dated(source.mime, at))
         return changed
+
+    def withdraw(self, steps: Collection[tuple[int, str, str]]) -> None:
+        for number, path, round_ in steps:
+            row = self._tables["email_message"].known(_STEP, number, path, round_, 0)
+            if row and (row.state == "held" or (row.state == "queued" and row.not_before is None)):
+                self._change(row.activity_id, state="withdrawn", detail=WITHDRAWN, not_before=None)
 
     def settle_all(self, settlements: Sequence[Settlement], at: datetime) -> None:
         for one in settlements:
@@ -170,6 +182,12 @@ class MemoryOutbox:
         accounts = self._accounts(mail)
         self._tables.insert("participant", participants({number: mail}, accounts))
         connected = links.resolved([mail.mail.connected_to], partial(targets, self._tables))
+        forgotten = [
+            row.id
+            for row in self._tables["activity_link"].of("activity_id", number)
+            if row.reason in ("recipient", "account of recipient")
+        ]
+        self._tables.delete("activity_link", forgotten)
         known = {ref for _, ref in targets(self._tables, [number])}
         wanted = links_of({number: mail}, accounts, connected)
         connect(self._tables, [link for link in wanted if link.to not in known])

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from crm.memory.shapes import Row
 from crm.memory.tables import Tables
-from crm.waits import WITHDRAWN, row_of, touched_by, wait_of
+from crm.waits import is_touched, row_of, touched_by, wait_of
 from procession.ports import Event, Wait
 from procession.records import Ref
 
@@ -46,19 +46,8 @@ class MemoryWaits:
 
     def drop_waits(self, waits: Collection[tuple[int, int]]) -> None:
         rows = [row for key in waits if (row := self._tables["wait"].known(_KEY, *key))]
-        for row in rows:
-            self._withdraw(row)
         if rows:
             self._tables.delete("wait", [row.id for row in rows])
-
-    def _withdraw(self, wait: Row) -> None:
-        mails = self._tables["email_message"]
-        at = (wait.instance_id, wait.path, wait.round)
-        for row in mails.waiting() if wait.kind == "mail" else ():
-            if row.state == "held" and (row.instance_id, row.path, row.round) == at:
-                self._tables.change(
-                    "email_message", row.activity_id, state="cancelled", detail=WITHDRAWN, not_before=None
-                )
 
     def wake_due(self, now: datetime, limit: int) -> int:
         """As the databases do, whole instances: up to `limit` of them."""
@@ -85,8 +74,32 @@ class MemoryWaits:
         return len(chosen)
 
     def wake(self, instance: int, path: str, round: str, now: datetime) -> bool:  # noqa: A002  # a column's name
-        rows = self._tables["wait"].of("instance_id", instance)
-        return self._wake((row for row in rows if (row.path, row.round) == (path, round)), now) > 0
+        rows = [
+            row
+            for row in self._tables["wait"].of("instance_id", instance)
+            if (row.path, row.round) == (path, round)
+        ]
+        woken = self._wake(rows, now) > 0
+        for row in rows:
+            self._tables.change("wait", row.id, hastened=True)
+        return woken
+
+    def look_back(self, now: datetime, limit: int) -> int:
+        new = [row for row in self._tables["wait"].rows.values() if row.is_new][:limit]
+        for row in new:
+            if self._is_outdated(row):
+                self._wake([row], now)
+            self._tables.change("wait", row.id, is_new=False)
+        return len(new)
+
+    def _is_outdated(self, row: Row) -> bool:
+        events = [one for one in self._tables["event"].rows.values() if (one.dispatch or 0) > row.as_of]
+        return any(
+            (event.entity, event.record_id) == (read.entity, read.record_id)
+            and is_touched(read.field, event.type, event.changed or ())
+            for read in self._tables["wait_read"].of("wait_id", row.id)
+            for event in events
+        )
 
     def _wake(self, rows: Iterable[Row], now: datetime) -> int:
         asleep = [row for row in rows if row.woken_at is None]

@@ -4,6 +4,7 @@
 """
 
 import sys
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -19,13 +20,14 @@ from procession.cli.fields import pairs
 from procession.cli.session import Session, session
 from procession.effects import SendMail
 from procession.errors import ExpressionError, InputError, Place
-from procession.ports import Envelope, HistoryRow, ListedMail, QueuedMail
+from procession.ports import Envelope, HistoryRow, ListedMail, Ports, QueuedMail
 from procession.records import Ref
 from procession.spelling import count, did_you_mean, one_of
 
 app = typer.Typer(help="Mails: write one by hand, see what went out, send a draft.", no_args_is_help=True)
 
-STATES = ("draft", "held", "queued", "sending", "sent", "failed", "unknown", "cancelled")
+STATES = ("draft", "held", "queued", "sending", "sent", "failed", "unknown", "cancelled", "withdrawn")
+ANOTHER_ENGINE_SECONDS = 10.0
 Number = Annotated[int, typer.Argument(metavar="N", help="The number shown by `procession email list`")]
 
 
@@ -161,16 +163,10 @@ def send(context: typer.Context, number: Number, json: Json = False) -> None:
     from procession.witness import refuse_if_held
 
     refuse_if_held(ports)
-    mails.move(
-        now, number, ["draft", "held", "queued"], "queued", "sent by hand", not_before=application.clock.now()
-    )
-    from procession.deliver import deliver
-    from procession.engines import beating
-    from procession.unattended import NoSteps
-
-    with beating(ports.engine):
-        deliver([mails.read(now, number)], ports, NoSteps())
-    mail = mails.read(now, number)
+    if mails.read(now, number).state == "held":
+        mail = _sent_by_its_step(now, ports, number)
+    else:
+        mail = _sent_as_it_is(now, ports, number)
     if json:
         output.emit(mails.document(mail))
     elif mail.state == "sent":
@@ -193,6 +189,39 @@ def cancel(context: typer.Context, number: Number) -> None:
     """
     mails.move(session(context), number, ["draft", "held", "queued", "failed"], "cancelled", "cancelled")
     output.say(f"Mail {number} is cancelled.")
+
+
+def _sent_as_it_is(now: Session, ports: Ports, number: int) -> Envelope:
+    from procession.deliver import deliver
+    from procession.engines import beating
+    from procession.unattended import NoSteps
+
+    at = now.application.clock.now()
+    mails.move(now, number, ["draft", "queued"], "queued", "sent by hand", not_before=at)
+    with beating(ports.engine):
+        deliver([mails.read(now, number)], ports, NoSteps())
+    return mails.read(now, number)
+
+
+def _sent_by_its_step(now: Session, ports: Ports, number: int) -> Envelope:
+    """Written anew, if its process still wants it; here, or by an engine that was faster."""
+    from procession.advance import advance
+    from procession.engine import by_version, claim
+    from procession.engines import beating
+
+    mail = mails.read(now, number)
+    with now.application.store.unit() as unit:
+        unit.journal.wake(mail.instance or 0, mail.path, mail.round, now.application.clock.now())
+        unit.commit()
+    with beating(ports.engine):
+        for plan, instances in by_version(
+            claim(ports, 1, [mail.instance or 0]), now.application.definitions, ports
+        ):
+            advance(plan, instances, ports)
+    until = time.monotonic() + ANOTHER_ENGINE_SECONDS
+    while (mail := mails.read(now, number)).state in ("held", "sending") and time.monotonic() < until:
+        time.sleep(0.1)
+    return mail
 
 
 def _written(
@@ -273,5 +302,9 @@ def _not_sent(mail: Envelope) -> str:
             return f"It is not known whether the mail server took it: {mail.error}. See: procession incidents"
         case "sending":
             return "A running engine is sending it."
+        case "held":
+            return "A running engine has its process in hand, and sends it."
+        case "withdrawn":
+            return "Withdrawn: its process does not want it any more."
         case _:
             return f"Not sent ({mail.state}): {mail.error}."

@@ -87,6 +87,8 @@ def move(
     at = application.clock.now()
     with application.store.unit() as unit:
         mail = _in(unit, number)
+        if mail.state == "held" and mail.instance is not None:  # its step is over, whatever was to come
+            unit.journal.wake(mail.instance, mail.path, mail.round, at)
         if mail.state not in allowed:
             raise InputError(f"mail {number} cannot be {what}: it is {mail.state}", hint=_why(mail))
         detail = f"{what} by {application.user}"
@@ -95,8 +97,6 @@ def move(
         about = Ref("activity", mail.activity)
         text = f"E-mail “{written(mail.mime).subject}” {what}"
         unit.history.append([HistoryRow(about, at, now.actor, "email", text, mail.activity)])
-        if mail.state == "held" and mail.instance is not None:  # its step is over, whatever was to come
-            unit.journal.wake(mail.instance, mail.path, mail.round, at)
         if resume and mail.instance is not None:
             unit.journal.resume(mail.instance, at)
         unit.commit()

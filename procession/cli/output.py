@@ -26,7 +26,7 @@ UNBROKEN = ("when", "start", "started", "since", "state")
 STATES = {
     "completed": "green", "sent": "green", "done": "green", "well": "green",
     "failed": "red", "incident": "red", "unknown": "red", "unwell": "red",
-    "cancelled": "yellow", "stopped": "yellow", "draft": "yellow", "retrying": "yellow", "not set up": "yellow",
+    "cancelled": "yellow", "withdrawn": "yellow", "stopped": "yellow", "draft": "yellow", "retrying": "yellow", "not set up": "yellow",
     "running": "cyan", "ready": "cyan", "waiting": "cyan", "held": "cyan", "queued": "cyan", "sending": "cyan",
     "skipped": "dim",
 }  # fmt: skip

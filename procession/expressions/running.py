@@ -31,7 +31,7 @@ from procession.expressions.syntax import read
 from procession.expressions.writing import as_text
 from procession.records import Record, Ref, fields_of, ref_of
 
-_TOUCHED: ContextVar[set[tuple[Ref, str]] | None] = ContextVar("_TOUCHED", default=None)
+_TOUCHED: ContextVar[dict[tuple[Ref, str], Any] | None] = ContextVar("_TOUCHED", default=None)
 _GUARD = "Guard it with an 'if', or give a '| default(…)'."
 
 
@@ -56,9 +56,9 @@ def evaluate(expression: Expression, names: Mapping[str, Any]) -> Any:
 
 
 @contextmanager
-def touching() -> Iterator[set[tuple[Ref, str]]]:
-    """The fields of records that expressions read while the block runs: `(record, field)`."""
-    token = _TOUCHED.set(touched := set[tuple[Ref, str]]())
+def touching() -> Iterator[dict[tuple[Ref, str], Any]]:
+    """The fields of records that expressions read while the block runs: `{(record, field): value}`."""
+    token = _TOUCHED.set(touched := dict[tuple[Ref, str], Any]())
     try:
         yield touched
     finally:
@@ -146,7 +146,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if type(obj) is Record:
             fields = fields_of(obj)
             if (touched := _TOUCHED.get()) is not None:
-                touched.add((ref_of(obj), attribute))
+                touched[ref_of(obj), attribute] = fields.get(attribute)
             return fields[attribute] if attribute in fields else Missing(obj=obj, name=attribute)
         if isinstance(obj, Mapping):
             try:

@@ -9,6 +9,7 @@ Moments are aware datetimes in UTC. Everything takes many at a time; one is the 
 """
 
 from procession.ports.entries import (
+    ANY_FIELD,
     LIVE,
     Actor,
     Checkpoint,
@@ -46,6 +47,7 @@ from procession.ports.store import HasNews, History, Outbox, Records, Store, Uni
 from procession.ports.world import BreaksOff, Clock, MailOut, Ports, Rendered, Renderer, ThisEngine
 
 __all__ = [
+    "ANY_FIELD",
     "LIVE",
     "Actor",
     "BreaksOff",

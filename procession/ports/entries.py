@@ -14,10 +14,16 @@ InstanceState = Literal[
 ]
 StepState = Literal["done", "skipped", "failed", "waiting", "retrying", "incident"]
 """The last three are of steps that are not over: they are no rows, but told of a position."""
-MailState = Literal["draft", "held", "queued", "sending", "sent", "failed", "unknown", "cancelled"]
-"""One that is `held` is sent by its step, which waits until then and writes it anew."""
+MailState = Literal[
+    "draft", "held", "queued", "sending", "sent", "failed", "unknown", "cancelled", "withdrawn"
+]
+"""One that is `held` is sent by its step, which waits until then and writes it anew; one that is `withdrawn` was not sent after all, as its step
+had no more use for it. What a person cancelled stays so."""
 WaitKind = Literal["retry", "mail", "timer"]
 Mode = Literal["single", "restart", "parallel"]
+
+ANY_FIELD = "*"
+"""In place of a field that a wait reads: whatever changes. For fields that follow from others, and are never said to change."""
 
 LIVE: tuple[InstanceState, ...] = ("ready", "running", "waiting", "incident")
 """States of an instance that still holds its key."""
@@ -167,6 +173,8 @@ class Wait:
     scope  of the token (`procession.position`); 0 is every one that is to be tried again
 
     A token has one at most. `woken_at` is set once it is over, or must be looked at again; then its instance goes on.
+    `hastened` says that a person does not want to wait any longer. `as_of` is how far the planner was when the records were
+    read (`Journal.units`).
     """
 
     instance: int
@@ -178,6 +186,8 @@ class Wait:
     due: datetime | None = None
     reads: tuple[tuple[Ref, str], ...] = ()
     woken_at: datetime | None = None
+    hastened: bool = False
+    as_of: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +274,7 @@ class EngineRow:
 class Glance:
     """What there is to do, asked in one statement many times a second.
 
-    `pending` events wait to be dispatched; waits are `due`, and some are `live`: woken by what is saved; `ready` instances can be claimed, `suspect` ones run alone since engines died with
+    `pending` events wait to be dispatched; waits are `due`, or `new` so that they are looked back from, and some are `live`: woken by what is saved; `ready` instances can be claimed, `suspect` ones run alone since engines died with
     them; `mail` of no step is due; `orphans` were left by engines that are no more. `planner` is the engine that plans,
     0 if none that lives does, in this `epoch`. `publication` is the number of the last change of a definition.
     Nothing is planned, worked on or sent while the database is `held` (`Journal.hold`). `incarnation` is the present one.
@@ -273,6 +283,7 @@ class Glance:
     pending: bool = False
     due: bool = False
     live: bool = False
+    new: bool = False
     ready: bool = False
     suspect: bool = False
     mail: bool = False
@@ -322,8 +333,6 @@ class QueuedMail:
     """Which of the mails of its step it is."""
     redirected_to: str = ""
     """The one address that it goes to, and its MIME bytes say so, whoever it is for; of test systems."""
-    was_held: bool = False
-    """It was held back until now: if somebody cancelled it meanwhile, that holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +357,8 @@ class Envelope:
     """The engine that has it in hand; 0: none."""
     fresh: bool = False
     """True in the answer of `Outbox.queue` if this call inserted the row."""
+    released: bool = False
+    """True there if it was held back until this call."""
 
 
 @dataclass(frozen=True, slots=True)

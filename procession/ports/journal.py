@@ -41,7 +41,14 @@ class Journal(Protocol):
         """The oldest undispatched events, locked for this unit where the database can."""
         ...
 
-    def dispatched(self, events: Collection[int], at: datetime) -> None: ...
+    def dispatched(self, events: Collection[int], at: datetime) -> None:
+        """By the planner, in its unit (`leads`), which gives them its number; or by whoever starts something by hand."""
+        ...
+
+    def units(self) -> int:
+        """How many units planners have begun. What is not seen yet of a record that was changed will be dispatched in one
+        with a higher number than is seen now."""
+        ...
 
     def publish(self, definition: Definition) -> int:
         """Store a version if its digest is new for its process; returns its number."""
@@ -202,7 +209,7 @@ class Journal(Protocol):
         ...
 
     def drop_waits(self, waits: Collection[tuple[int, int]]) -> None:
-        """By (instance, scope); only after `fence` in the same unit. A mail that its step still holds back is withdrawn."""
+        """By (instance, scope); only after `fence` in the same unit."""
         ...
 
     def wake_due(self, now: datetime, limit: int) -> int:
@@ -213,8 +220,13 @@ class Journal(Protocol):
         """Wake at most so many waits that read what these changed or deleted; returns how many there were."""
         ...
 
+    def look_back(self, now: datetime, limit: int) -> int:
+        """Wake those of at most so many new waits whose records were changed between the moment at which these were read and
+        that at which the wait was kept; returns how many were looked at."""
+        ...
+
     def wake(self, instance: int, path: str, round: str, now: datetime) -> bool:  # noqa: A002  # a column's name
-        """Wake what an instance waits for at this step, whatever the time; False if that is nothing."""
+        """A person wakes what an instance waits for at this step, whatever the time; False if that is nothing."""
         ...
 
     def steps(self, instances: Collection[int]) -> dict[int, list[StepRun]]: ...

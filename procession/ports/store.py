@@ -80,8 +80,8 @@ class Outbox(Protocol):
     ) -> list[Envelope]:
         """Insert activity, message, participants and links; order kept. A mail that is there already is not
         inserted again: its row is returned as it stands, with the Message-ID that it got first, except that one that
-        never left (`held`, `failed`, `cancelled`) takes the new content and state, under that same Message-ID. (One that
-        `was_held` and was cancelled meanwhile stays so.)
+        never left (`held`, `failed`, `withdrawn`; `queued`, if it is to be held back now) takes the new content and state,
+        under that same Message-ID. One that somebody cancelled stays so.
         The first `hands` of the new ones that may go at once are claimed for `engine` in the same breath."""
         ...
 
@@ -102,6 +102,11 @@ class Outbox(Protocol):
 
     def settle_all(self, settlements: Sequence[Settlement], at: datetime) -> None:
         """As `settle`, for many."""
+        ...
+
+    def withdraw(self, steps: Collection[tuple[int, str, str]]) -> None:
+        """The mails of steps, each (instance, path, round), that will not send them any more: those that are held or that only
+        their step would send."""
         ...
 
     def envelopes(

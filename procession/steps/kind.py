@@ -107,6 +107,8 @@ class Context:
     """It waited here, and was woken."""
     waited_until: datetime | None = None
     """Until when it was to wait."""
+    is_hastened: bool = False
+    """A person does not want to wait any longer."""
 
 
 Decide = Callable[[Mapping[str, Any], Context], Outcome]

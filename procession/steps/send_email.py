@@ -73,7 +73,7 @@ class SendEmail(Shape):
     still: Condition = Field(
         "",
         title="Still",
-        description="What must hold when a mail that was held back is to go, on the records as they are then; else it is withdrawn.",
+        description="What must hold when the mail is to go, on the records as they are then; else it is withdrawn. It is asked before it is held back, too.",
     )
     send: Annotated[Literal["now", "draft"], LiteralMark()] = Field(
         "now", title="Send", description="`draft` leaves it for a person to send."
@@ -185,6 +185,8 @@ def _thread(reply_to: str, context: Context) -> tuple[str, tuple[str, ...]]:
 def _held_until(to: Person, fields: Mapping[str, Any], context: Context) -> datetime | None:
     """None if it may go at once. A draft waits for a person instead."""
     undo, opens = fields.get("undo"), window(fields.get("send_window"))
+    if context.is_hastened:
+        return None
     at = context.now + times.parse_duration(undo) if undo and not context.has_waited else context.now
     if opens:
         at = next_open(opens, at, times.zone(to.timezone) if to.timezone else zone_of(context))

@@ -75,6 +75,17 @@ def _duration(text: str) -> times.Duration:
     return times.parse_any_duration(text)
 
 
+def is_duration(value: Any) -> bool:
+    """Whether a text says how long, and not when."""
+    if not isinstance(value, str):
+        return False
+    try:
+        _duration(value)
+    except ValueError:
+        return False
+    return not _DATE.match(value)
+
+
 def zone_of(context: Context) -> ZoneInfo:
     return times.zone(context.names.get("process", {}).get("timezone") or "UTC")
 

@@ -1,15 +1,17 @@
 """`wait`: for a while, or until a moment that follows the record it is computed from."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from procession.records import DATETIME, Schema, Type
+from procession.errors import PermanentError
+from procession.records import DATETIME, TEXT, Schema, Type
 from procession.steps.fields import Wants
 from procession.steps.kind import Context, LiteralMark, Outcome, Pause, Shape, StepKind
-from procession.steps.storing import moment
+from procession.steps.storing import is_duration, moment
+from procession.values import BusinessDays
 
 
 class Wait(Shape):
@@ -54,9 +56,12 @@ def decide(fields: Mapping[str, Any], context: Context) -> Outcome:
     PermanentError: what it was given is no duration, or no moment.
     """
     if "for" in fields:
-        if context.has_waited:
-            return _over(context)
-        return Outcome(pause=Pause("timer", moment(fields["for"], "for", context)))
+        return _for(fields["for"], context)
+    if isinstance(fields.get("until"), timedelta | BusinessDays) or is_duration(fields.get("until")):
+        raise PermanentError(
+            "'until' is a while, not a moment",
+            hint="A while begins anew whenever it is looked at: use 'for'.",
+        )
     due = moment(fields.get("until"), "until", context)
     if due is None or due > context.now:
         return Outcome(pause=Pause("timer", due))
@@ -65,17 +70,29 @@ def decide(fields: Mapping[str, Any], context: Context) -> Outcome:
     return _past(fields.get("if_past") or "run", context)
 
 
+def _for(span: Any, context: Context) -> Outcome:
+    """How long was said when it began, whatever it is woken by."""
+    if not context.has_waited:
+        due = moment(span, "for", context)
+        if due is None:
+            raise PermanentError("'for' is empty", hint="Say how long, such as 2 days.")
+        return Outcome(pause=Pause("timer", due))
+    if context.waited_until and context.waited_until > context.now:
+        return Outcome(pause=Pause("timer", context.waited_until))
+    return _over(context)
+
+
 def _over(context: Context) -> Outcome:
     return Outcome(output={"ended_at": context.now})
 
 
 def _past(then: str, context: Context) -> Outcome:
-    output: dict[str, datetime] = {"ended_at": context.now}
+    output = {"ended_at": context.now, "if_past": then}
     return Outcome(output=output, leaves=then == "end_branch", passes_over=1 if then == "skip" else 0)
 
 
 def outputs(_shape: Wait, _schema: Schema) -> Mapping[str, Type]:
-    return {"ended_at": DATETIME}
+    return {"ended_at": DATETIME, "if_past": TEXT}
 
 
 WAIT = StepKind(

@@ -1,5 +1,6 @@
 """What `procession.ports.Journal` promises of what instances wait for, on every store."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -226,7 +227,7 @@ def test_a_held_mail_is_sent_by_nobody_but_its_step(store: Store) -> None:
 def test_a_held_mail_is_written_anew_by_its_step(store: Store) -> None:
     one = running(store)
     number = held(store, one)
-    again = mail_of_step(one.id, was_held=True)
+    again = mail_of_step(one.id)
 
     (envelope,) = queue(store, replace(again, mail=replace(again.mail, subject="Now"), mime=b"now"))
 
@@ -239,31 +240,126 @@ def test_a_held_mail_that_somebody_cancelled_stays_cancelled(store: Store) -> No
     number = held(store, one)
     of_outbox(store, "settle", number, "cancelled", NOW, detail="by anna")
 
-    (envelope,) = queue(store, mail_of_step(one.id, was_held=True))
+    (envelope,) = queue(store, mail_of_step(one.id))
 
     assert (envelope.id, envelope.state, envelope.error) == (number, "cancelled", "by anna")
 
 
-def test_a_mail_whose_step_waits_no_more_is_withdrawn(store: Store) -> None:
+@pytest.mark.parametrize(
+    ("state", "then"), [("held", "withdrawn"), ("queued", "withdrawn"), ("draft", "draft")]
+)
+def test_a_mail_for_which_its_step_has_no_more_use_is_withdrawn(store: Store, state: Any, then: str) -> None:
     one, other = running(store), running(store, replace(START, key="18"))
-    numbers = [held(store, each) for each in (one, other)]
-    for each in (one, other):
-        end(store, each, "waiting", wait_of(each.id, kind="mail"))
+    (mine,) = queue(store, mail_of_step(one.id, state=state))
+    (others,) = queue(store, mail_of_step(other.id, state=state))
 
-    do(store, "drop_waits", [(one.id, 1)])
+    of_outbox(store, "withdraw", [(one.id, "invite", ""), (one.id, "invite", "1"), (999, "invite", "")])
 
-    assert [mail_state(store, number) for number in numbers] == ["cancelled", "held"]
+    assert (mail_state(store, mine.id), mail_state(store, others.id)) == (then, state)
+    of_outbox(store, "withdraw", [])
 
 
-@pytest.mark.parametrize("state", ["queued", "draft"])
-def test_a_mail_that_is_held_no_more_is_not_withdrawn(store: Store, state: Any) -> None:
+def test_a_mail_that_a_person_sends_just_now_is_not_withdrawn(store: Store) -> None:
     one = running(store)
-    (envelope,) = queue(store, mail_of_step(one.id, state=state))
-    end(store, one, "waiting", wait_of(one.id, kind="mail"))
+    (mail,) = queue(store, mail_of_step(one.id))
+    of_outbox(store, "settle", mail.id, "queued", NOW, not_before=NOW)
 
-    do(store, "drop_waits", [(one.id, 1)])
+    of_outbox(store, "withdraw", [(one.id, "invite", "")])
 
-    assert mail_state(store, envelope.id) == state
+    assert mail_state(store, mail.id) == "queued"
+
+
+def test_a_mail_that_waits_for_its_next_try_can_be_held_back(store: Store) -> None:
+    one = running(store)
+    (mail,) = queue(store, mail_of_step(one.id))
+
+    (again,) = queue(store, mail_of_step(one.id, state="held"))
+
+    assert (again.id, again.state, again.released) == (mail.id, "held", False)
+
+
+@pytest.mark.parametrize("state", ["waiting", "cancelled"])
+def test_who_ends_cancelled_sends_nothing_more(store: Store, state: str) -> None:
+    one = running(store)
+    (mail,) = queue(store, mail_of_step(one.id))
+
+    end(store, one, state)
+
+    assert mail_state(store, mail.id) == ("cancelled" if state == "cancelled" else "queued")
+
+
+# --- looking back
+
+
+def planned(store: Store, *events: Event) -> int:
+    """The planner dispatches these; returns how many units it has begun by then."""
+    engine = new_engine(store)
+    with store.unit() as unit:
+        for row in unit.journal.engines():
+            if row.id != engine:
+                unit.journal.bury({row.id: row.beat})
+        epoch = unit.journal.lead(engine)
+        unit.commit()
+    with store.unit() as unit:
+        assert epoch
+        assert unit.journal.leads(engine, epoch)
+        pending = unit.journal.pending(100)
+        unit.journal.dispatched([event.id for event in pending], NOW)
+        unit.commit()
+    del events
+    units: int = do(store, "units")
+    return units
+
+
+def change_of_a_meeting(store: Store) -> tuple[Ref, Callable[..., None]]:
+    with store.unit() as unit:
+        (ref,) = unit.records.create("activity", [{"type": "task", "subject": "Talk"}], ANNA)
+        unit.commit()
+    planned(store)
+
+    def change(**values: Any) -> None:
+        with store.unit() as unit:
+            unit.records.update([(ref, values)], ANNA)
+            unit.commit()
+
+    return ref, change
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "is_woken"), [("subject", "New", True), ("body", "New", False), ("*", "New", True)]
+)
+def test_what_was_dispatched_before_a_wait_was_kept_wakes_it_afterwards(
+    store: Store, field: str, value: str, is_woken: bool
+) -> None:
+    ref, change = change_of_a_meeting(store)
+    as_of = do(store, "units")
+    change(subject=value)
+    planned(store)
+    one = waiting(store, kind="timer", reads=((ref, field),), as_of=as_of)
+    assert do(store, "glance", NOW).new is True
+
+    assert do(store, "look_back", NOW, 10) == 1
+
+    assert states(store)[one.id] == ("ready" if is_woken else "waiting")
+    assert do(store, "glance", NOW).new is False
+    assert do(store, "look_back", NOW, 10) == 0
+
+
+def test_what_was_dispatched_before_the_records_were_read_wakes_nobody(store: Store) -> None:
+    ref, change = change_of_a_meeting(store)
+    change(subject="New")
+    planned(store)
+    one = waiting(store, kind="timer", reads=((ref, "subject"),), as_of=do(store, "units"))
+
+    do(store, "look_back", NOW, 10)
+
+    assert states(store)[one.id] == "waiting"
+
+
+def test_each_unit_of_the_planner_has_a_higher_number(store: Store) -> None:
+    numbers = [planned(store) for _ in range(3)]
+
+    assert numbers == sorted(set(numbers))
 
 
 def test_a_mail_is_held_on_when_its_step_waits_anew(store: Store) -> None:

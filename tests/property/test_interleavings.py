@@ -153,7 +153,7 @@ class Scene:
         def do() -> None:
             for _ in range(times):
                 self.world.clock.at += A_MINUTE
-                self.planner.planner.plan(replace(glance, pending=True, due=True, live=True))
+                self.planner.planner.plan(replace(glance, pending=True, due=True, live=True, new=True))
 
         return do
 
@@ -207,7 +207,7 @@ def is_well(scene: Scene, disturbance: str) -> None:
         mails = {
             mail.message_id: mail
             for mail in unit.outbox.in_state(
-                ["draft", "held", "queued", "sending", "sent", "failed", "unknown", "cancelled"]
+                ["draft", "held", "queued", "sending", "sent", "failed", "unknown", "cancelled", "withdrawn"]
             )
         }
         rows = [row for row in unit.history.of(scene.world.deal) if row.kind == "email"]
@@ -218,7 +218,7 @@ def is_well(scene: Scene, disturbance: str) -> None:
     assert {id_ for id_, mail in mails.items() if mail.state == "sent"} == set(taken), (
         "what is sent is what was taken"
     )
-    assert {mail.state for mail in mails.values()} <= {"sent", "cancelled"}, "a mail was lost"
+    assert {mail.state for mail in mails.values()} <= {"sent", "cancelled", "withdrawn"}, "a mail was lost"
     assert Counter(row.activity for row in rows) == Counter(mail.activity for mail in mails.values())
     assert {row.activity: row.delivery for row in rows} == {
         mail.activity: mail.state for mail in mails.values()

@@ -39,6 +39,9 @@ def _waits() -> None:
         sa.Column("since", MOMENT, nullable=False),
         sa.Column("due", MOMENT, nullable=True),
         sa.Column("woken_at", MOMENT, nullable=True),
+        sa.Column("hastened", sa.Boolean(), nullable=False),
+        sa.Column("is_new", sa.Boolean(), nullable=False),
+        sa.Column("as_of", ID, nullable=False),
         sa.ForeignKeyConstraint(
             ["instance_id"], ["instance.id"], name=op.f("fk_wait_instance_id"), ondelete="CASCADE"
         ),
@@ -47,6 +50,9 @@ def _waits() -> None:
         sqlite_autoincrement=True,
     )
     index("ix_wait_due", "wait", ["due", "id"], "woken_at IS NULL AND due IS NOT NULL")
+    index("ix_wait_new", "wait", ["id"], "is_new")
+    op.add_column("planner", sa.Column("units", ID, nullable=False, server_default="0"))
+    op.add_column("event", sa.Column("dispatch", ID, nullable=True))
     op.create_table(
         "wait_read",
         sa.Column("wait_id", ID, nullable=False),
@@ -56,7 +62,7 @@ def _waits() -> None:
         sa.ForeignKeyConstraint(["wait_id"], ["wait.id"], name=op.f("fk_wait_read_wait_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("wait_id", "entity", "record_id", "field", name=op.f("pk_wait_read")),
     )
-    op.create_index("ix_wait_read_record", "wait_read", ["entity", "record_id"])
+    op.create_index("ix_wait_read_record", "wait_read", ["entity", "record_id", "field"])
 
 
 def _allow_waiting() -> None:
@@ -80,8 +86,10 @@ def _retries() -> None:
     """Those that were to be tried again later wait for that."""
     later = "state = 'ready' AND due > started_at"
     op.execute(
-        "INSERT INTO wait (instance_id, scope, path, round, kind, since, due)"
-        f" SELECT id, 0, '', '', 'retry', started_at, due FROM instance WHERE {later}"
+        sa.text(
+            "INSERT INTO wait (instance_id, scope, path, round, kind, since, due, hastened, is_new, as_of)"
+            f" SELECT id, 0, '', '', 'retry', started_at, due, :no, :no, 0 FROM instance WHERE {later}"
+        ).bindparams(no=False)
     )
     op.execute(f"UPDATE instance SET state = 'waiting' WHERE {later}")
 

@@ -91,16 +91,24 @@ def test_a_held_mail_is_listed_until_when(later: None, call: Call) -> None:
     assert [mail["state"] for mail in call("email", "list", "--state", "held", "--json").json] == ["held"]
 
 
-def test_a_held_mail_is_sent_now_by_hand_and_once(later: None, call: Call, inbox: Inbox) -> None:
+def test_a_held_mail_is_sent_now_by_hand_as_it_is_now(later: None, call: Call, inbox: Inbox) -> None:
     call("run", "held", "--input", "contact=contact:1")
     (mail,) = call("email", "list", "--json").json
+    call("crm", "save", "contact:1", "--email", "new@acme.example")
 
     assert call("email", "send", str(mail["mail"])).code == 0
-    assert call("run", "held", "--input", "contact=contact:2").code == 0  # another one
-    said = call("instances", "show", "1", "--json").json
 
-    assert [sent.subject for sent in inbox.mails] == ["Hello"]
-    assert said["state"] == "ready"
+    assert [(sent.subject, sent.recipients) for sent in inbox.mails] == [("Hello", ("new@acme.example",))]
+    assert call("instances", "show", "1", "--json").json["state"] == "completed"
+
+
+def test_a_simulation_wakes_nobody_else(later: None, call: Call) -> None:
+    call("run", "later", "--input", "contact=contact:1")
+
+    said = call("simulate", "later", "--input", "contact=contact:2", "--json").json
+
+    assert said["state"] == "completed"
+    assert call("instances", "show", "1", "--json").json["state"] == "waiting"
 
 
 def test_a_held_mail_is_cancelled_by_hand_and_its_process_goes_on(later: None, call: Call) -> None:

@@ -1,12 +1,15 @@
 """An instance that waits: for a moment, for one that moves, for the time of a mail that it holds back."""
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from engine_world import NOON
 from office import ANNA
 
+from procession import restoring
 from procession.dispatch import start_by_hand
+from procession.ports import Glance
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 HEAD = """
@@ -25,6 +28,13 @@ REMIND = """
       - id: reminder
         send_email: {to: "{{ meeting.contact }}", subject: "Reminder", text: "At {{ meeting.start }}"}
       - {id: logged, log_history: "After"}
+"""
+
+
+RETRIED_IN_A_WINDOW = """
+      - id: hello
+        send_email: {to: "{{ meeting.contact }}", subject: Talk, text: Hello, send_window: office_hours}
+        retry: transient
 """
 
 
@@ -60,7 +70,7 @@ def dues(office):
 
 def mails(office):
     with office.ports.store.unit(write=False) as unit:
-        states = ["draft", "held", "queued", "sending", "sent", "failed", "unknown", "cancelled"]
+        states = ["draft", "held", "queued", "sending", "sent", "failed", "unknown", "cancelled", "withdrawn"]
         return unit.outbox.envelopes([mail.id for mail in unit.outbox.in_state(states)])
 
 
@@ -333,7 +343,7 @@ def test_undo_holds_a_mail_back_and_its_step_is_done_when_it_was_sent(office, be
         ["waiting"],
         [NOON + timedelta(minutes=1)],
     )
-    assert texts(office) == ["E-mail “Talk” to Ann Smith"]
+    assert texts(office) == [], "it is not said before it is so"
 
     office.work(later=timedelta(seconds=61))
 
@@ -366,7 +376,7 @@ def test_a_mail_goes_only_if_what_it_says_is_still_so(office, begin, put_back):
     office.work(later=HOUR)
 
     assert office.subjects() == ([] if put_back else ["Talk"])
-    assert mail_states(office) == ["cancelled" if put_back else "sent"]
+    assert mail_states(office) == ["withdrawn" if put_back else "sent"]
     assert texts(office)[-1] == f"After {'withdrawn' if put_back else 'sent'}"
 
 
@@ -380,7 +390,7 @@ def test_the_steps_own_condition_is_asked_again(office, begin):
 
     office.work(later=HOUR)
 
-    assert (office.subjects(), mail_states(office), office.states()) == ([], ["cancelled"], ["completed"])
+    assert (office.subjects(), mail_states(office), office.states()) == ([], ["withdrawn"], ["completed"])
 
 
 def test_a_restart_withdraws_what_the_one_before_held_back(office, begin, meeting):
@@ -398,7 +408,7 @@ def test_a_held_mail_of_a_record_that_is_gone_goes_nowhere(office, begin):
 
     office.work(later=HOUR)
 
-    assert (office.subjects(), mail_states(office), office.states()) == ([], ["cancelled"], ["cancelled"])
+    assert (office.subjects(), mail_states(office), office.states()) == ([], ["withdrawn"], ["cancelled"])
 
 
 def settle(office, state, **more):
@@ -469,7 +479,7 @@ def test_one_that_cannot_be_written_any_more_is_an_incident_and_is_withdrawn_if_
 
     office.work(later=HOUR)
 
-    assert (texts(office)[-1], mail_states(office)) == ("Nobody to write to", ["cancelled"])
+    assert (texts(office)[-1], mail_states(office)) == ("Nobody to write to", ["withdrawn"])
 
 
 # --- windows
@@ -525,3 +535,261 @@ def test_undo_is_not_waited_for_twice(office, begin):
     office.work(later=timedelta(minutes=2))
 
     assert office.subjects() == ["Talk"]
+
+
+# --- what was found when it was read
+
+
+def test_a_record_that_is_moved_while_its_instance_is_laid_down_wakes_it(office, begin):
+    """The worker has read the old date, the planner dispatches the change, and then the wait is kept."""
+    moved = []
+
+    def move():
+        if not moved:
+            moved.append(1)
+            office.change("meeting", start=NOON + 2 * DAY)
+            another = office.engine()
+            another.planner.plan(another._glance())
+
+    office.nothing_new()
+    plan = office.deploy(HEAD % "parallel" + REMIND % "run")
+    decide = plan.steps[0].kind.decide
+
+    def decides(fields, context):
+        move()
+        return decide(fields, context)
+
+    object.__setattr__(plan.steps[0].kind, "decide", decides)
+    try:
+        start_by_hand(office.ports, plan, {"meeting": office.known["meeting"]}, actor=ANNA)
+        office.work()
+    finally:
+        object.__setattr__(plan.steps[0].kind, "decide", decide)
+
+    assert (moved, dues(office)) == ([1], [NOON + DAY])
+
+
+def test_a_change_after_the_planner_has_looked_wakes_what_is_kept_meanwhile(office, begin):
+    """The planner's glance is from before there was anything to wake."""
+    office.nothing_new()
+    plan = office.deploy(HEAD % "parallel" + REMIND % "run")
+    start_by_hand(office.ports, plan, {"meeting": office.known["meeting"]}, actor=ANNA)
+    engine = office.engine()
+    glance = replace(engine._glance(), pending=True)
+    engine._work(Glance(ready=True))
+    office.change("meeting", start=NOON + 2 * DAY)
+    engine.planner.plan(replace(glance, planner=engine._glance().planner, epoch=engine._glance().epoch))
+
+    office.work()
+
+    assert dues(office) == [NOON + DAY]
+
+
+@pytest.mark.parametrize("span", ["3 hours", "{{ meeting.end - meeting.start }}"])
+def test_a_while_is_as_long_as_it_was_when_it_began(office, begin, span):
+    office.change("meeting", end=NOON + 4 * DAY + 3 * HOUR)
+    begin(f"""
+      - {{id: pause, wait: {{for: "{span}"}}}}
+      - log_history: Later
+    """)
+    office.change("meeting", start=NOON + 4 * DAY + HOUR)
+    office.work(later=HOUR)
+    assert (texts(office), dues(office)) == ([], [NOON + 3 * HOUR])
+
+    office.work(later=2 * HOUR)
+
+    assert texts(office) == ["Later"]
+
+
+def test_a_held_mail_that_could_not_be_written_goes_out_when_that_is_mended(office, begin):
+    begin(hello("undo: 1h"))
+    office.change("ann", email="")
+    office.work(later=HOUR)
+    assert (office.states(), mail_states(office)) == (["incident"], ["held"])
+
+    office.change("ann", email="ann@acme.example")
+    with office.ports.store.unit() as unit:
+        unit.journal.resume(1, office.clock.now())
+        unit.commit()
+    office.work()
+
+    assert (office.subjects(), office.states(), mail_states(office)) == (["Talk"], ["completed"], ["sent"])
+
+
+def test_a_mail_that_was_put_off_does_not_leave_outside_its_window(office, begin):
+    office.change("ann", timezone="UTC")
+    office.clock.at = datetime(2026, 3, 2, 17, 59, 50, tzinfo=UTC)
+    office.post.refuse_next("451 later")
+    begin(RETRIED_IN_A_WINDOW)
+    office.work(later=timedelta(minutes=10))
+    assert (office.subjects(), mail_states(office), dues(office)) == (
+        [], ["held"], [datetime(2026, 3, 3, 8, tzinfo=UTC)],
+    )  # fmt: skip
+
+    office.work(later=timedelta(hours=14))
+
+    assert (office.subjects(), office.states()) == (["Talk"], ["completed"])
+
+
+def test_a_mail_that_was_put_off_is_withdrawn_when_its_step_has_no_more_use_for_it(office, begin):
+    begin(hello("undo: 1h, still: meeting.status == 'planned'"))
+    office.post.refuse_next("451 later")
+    office.work(later=HOUR)
+    assert mail_states(office) == ["queued"]
+
+    office.change("meeting", status="cancelled")
+    office.work(later=HOUR)
+
+    assert (office.subjects(), mail_states(office), office.states()) == ([], ["withdrawn"], ["completed"])
+
+
+def test_a_mail_that_was_put_off_goes_nowhere_when_its_record_is_deleted(office, begin):
+    begin(RETRIED_IN_A_WINDOW.replace(", send_window: office_hours", ""))
+    office.nothing_new()
+    office.post.refuse_next("451 later")
+    start_by_hand(office.ports, office.plans["p"], {"meeting": office.known["meeting"]}, actor=ANNA)
+    office.work()
+    office.delete("meeting")
+
+    office.work(later=HOUR)
+
+    assert mail_states(office)[1] in ("withdrawn", "cancelled")
+    assert office.states()[1] == "cancelled"
+
+
+def test_history_tells_of_the_mail_that_went_out_and_of_no_other(office, begin):
+    begin(hello("undo: 1h"))
+    office.given("eve", "contact", name="Eve", email="eve@acme.example")
+    office.change("meeting", subject="Another talk", contact="eve")
+    office.work(later=HOUR)
+
+    said = "E-mail “Another talk” to Eve"
+    assert [row.text for row in office.history("eve")] == [said]
+    assert [row.text for row in office.history("ann") if "E-mail" in row.text] == []
+    assert texts(office)[0] == said
+
+
+def test_a_person_who_sends_a_mail_that_waits_for_its_window_lets_its_process_go_on(office, begin):
+    office.change("ann", timezone="UTC")
+    office.clock.at = datetime(2026, 3, 2, 19, tzinfo=UTC)
+    begin(hello("send_window: office_hours"))
+    (mail,) = mails(office)
+    with office.ports.store.unit() as unit:
+        unit.journal.wake(mail.instance, mail.path, mail.round, office.clock.now())
+        unit.commit()
+    office.work()
+
+    assert (office.subjects(), office.states()) == (["Talk"], ["completed"])
+
+
+def test_a_person_who_cancels_a_mail_that_waits_for_its_window_lets_its_process_go_on(office, begin):
+    office.change("ann", timezone="UTC")
+    office.clock.at = datetime(2026, 3, 2, 19, tzinfo=UTC)
+    begin(hello("send_window: office_hours"))
+    settle(office, "cancelled")
+    office.work()
+
+    assert (office.subjects(), office.states()) == ([], ["completed"])
+
+
+def test_a_mail_that_a_person_cancelled_between_two_tries_is_not_sent(office, begin):
+    office.post.refuse_next("451 later")
+    begin(RETRIED_IN_A_WINDOW.replace(", send_window: office_hours", ""))
+    (mail,) = mails(office)
+    with office.ports.store.unit() as unit:
+        unit.outbox.settle(mail.id, "cancelled", office.clock.now())
+        unit.commit()
+
+    office.work(later=HOUR)
+
+    assert (office.subjects(), office.states()) == ([], ["completed"])
+
+
+@pytest.mark.parametrize("until", ["{{ meeting.start - duration('1 day') }}", "{{ meeting.start }}"])
+def test_an_emptied_date_is_waited_for_whatever_is_computed_from_it(office, begin, until):
+    begin(f"""
+      - {{id: day, wait: {{until: "{until}", if_past: run}}}}
+      - log_history: Then
+    """)
+    office.change("meeting", start=None)
+    office.work()
+    assert (office.states(), dues(office)) == (["waiting"], [None])
+
+    office.change("meeting", start=NOON + 2 * DAY)
+    office.work(later=2 * DAY)
+
+    assert texts(office) == ["Then"]
+
+
+def test_a_text_that_says_how_long_is_no_moment_to_wait_until(office, begin):
+    office.change("bob", phone="2 days")
+    begin("""
+      - {id: day, wait: {until: "{{ meeting.owner.phone }}"}}
+    """)
+
+    (instance,) = office.instances()
+    assert (instance.state, instance.error["message"]) == ("incident", "'until' is a while, not a moment")
+
+
+def test_the_zone_of_the_process_moves_a_wait_for_a_day(office, begin):
+    office.change("deal", close_date=date(2026, 3, 6))
+    text = "      - {id: day, wait: {until: '{{ meeting.opportunity.close_date }}'}}\n"
+    plan = office.deploy(
+        (HEAD % "parallel").replace("    steps:", '    timezone: "{{ meeting.owner.timezone }}"\n    steps:')
+        + text
+    )
+    start_by_hand(office.ports, plan, {"meeting": office.known["meeting"]}, actor=ANNA)
+    office.work()
+    assert dues(office) == [datetime(2026, 3, 5, 23, tzinfo=UTC)]
+
+    office.change("bob", timezone="Asia/Tokyo")
+    office.work()
+
+    assert dues(office) == [datetime(2026, 3, 5, 15, tzinfo=UTC)]
+
+
+def test_a_field_that_follows_from_another_one_moves_a_wait(office, begin):
+    begin("""
+      - id: day
+        wait: {until: "{{ meeting.start if meeting.opportunity.is_open else moment('2026-03-03 12:00') }}"}
+    """)
+    office.change("deal", stage="lost")
+    office.work()
+
+    assert dues(office) == [NOON + DAY]
+
+
+@pytest.mark.parametrize(
+    ("if_past", "said"),
+    [("run", ["Then", "After"]), ("skip", ["Then", "After"]), ("end_branch", ["Then", "After"])],
+)
+def test_a_moment_that_comes_in_time_is_not_past(office, begin, if_past, said):
+    begin(f"""
+      - {{id: day, wait: {{until: "{{{{ meeting.start }}}}", if_past: {if_past}}}}}
+      - log_history: Then
+      - log_history: After
+    """)
+    office.work(later=4 * DAY)
+
+    assert texts(office) == said
+
+
+def test_what_was_done_about_a_past_moment_is_told(office, begin):
+    office.change("meeting", start=NOON + HOUR)
+    begin(REMIND % "end_branch")
+
+    with office.ports.store.unit(write=False) as unit:
+        (row,) = unit.journal.steps([1])[1]
+    assert row.output["out"]["if_past"] == "end_branch"
+
+
+def test_a_database_that_was_put_back_forgets_no_move_that_was_not_dispatched(office, begin):
+    begin(REMIND % "run")
+    office.change("meeting", start=NOON + 2 * DAY)
+    with office.ports.store.unit() as unit:
+        restoring._forget_events(unit, 10**9, office.clock.now())
+        unit.commit()
+
+    office.work()
+
+    assert dues(office) == [NOON + DAY]
