@@ -32,8 +32,8 @@ from sqlalchemy import (
 )
 
 from crm import journal as j
+from crm.cancelling import cancel_mails
 from crm.engines import NOT_HELD
-from crm.outbox import cancel_mails
 from crm.statements import IDS, NOW, Part, portions
 from crm.waits import FORGET_WAITS
 from procession.ports import LIVE, End, Instance, InstanceState, Released

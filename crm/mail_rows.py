@@ -183,7 +183,6 @@ def addresses(addresses: Iterable[str]) -> tuple[str, ...]:
 Key = str | tuple[int, str, str, int]
 
 NEVER_LEFT: tuple[MailState, ...] = ("held", "failed", "withdrawn")
-WITHDRAWN = "its step did not send it"
 
 
 def takes_new_content(state: MailState, mail: QueuedMail) -> bool:

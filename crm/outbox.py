@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    Connection,
     Select,
     and_,
     bindparam,
@@ -26,12 +25,12 @@ from sqlalchemy import (
 from crm import journal as j
 from crm import links
 from crm import tables as t
+from crm.cancelling import withdraw_mails
 from crm.engines import NOT_HELD
 from crm.events import Saved, tell
 from crm.failures import not_unique
 from crm.links import Link
 from crm.mail_rows import (
-    WITHDRAWN,
     Key,
     activity_row,
     contacts_among,
@@ -116,21 +115,6 @@ _SETTLE = (
         claimed_at=null(),
     )
 )
-_CANCEL = (
-    update(t.email_message)
-    .where(t.email_message.c.instance_id.in_(IDS), text("email_message.state IN ('held', 'queued')"))
-    .values(state="cancelled", detail=bindparam("why"), not_before=None)
-)
-_WITHDRAW = (
-    update(t.email_message)
-    .where(
-        _M.instance_id == bindparam("number"),
-        _M.path == bindparam("at_path"),
-        _M.round == bindparam("in_round"),
-        or_(text("email_message.state = 'held'"), and_(_QUEUED, _M.not_before.is_(None))),
-    )
-    .values(state="withdrawn", detail=WITHDRAWN, not_before=None)
-)
 _FORGET_RECIPIENTS = delete(t.activity_link).where(
     t.activity_link.c.activity_id == bindparam("number"),
     t.activity_link.c.reason.in_(("recipient", "account of recipient")),
@@ -213,9 +197,7 @@ class CrmOutbox(Part):
         return changed
 
     def withdraw(self, steps: Collection[tuple[int, str, str]]) -> None:
-        if steps:
-            rows = [{"number": n, "at_path": path, "in_round": round_} for n, path, round_ in sorted(steps)]
-            self._connection.execute(_WITHDRAW, rows)
+        withdraw_mails(self._connection, steps)
 
     def _date(self, mail: int, at: datetime) -> None:
         """A draft of last week is a mail of today once somebody sends it."""
@@ -378,17 +360,6 @@ def _at_once(mails: Mapping[int, QueuedMail]) -> list[int]:
     return [
         number for number, mail in mails.items() if mail.state == "queued" and mail.mail.not_before is None
     ]
-
-
-def cancel_mails(connection: Connection, instances: Collection[int], reason: str) -> None:
-    """Of cancelled instances: mails that nobody will send. Drafts stay: they wait for a person. What is `sending` is
-    in somebody's hands already."""
-    for some in portions(instances):
-        connection.execute(_CANCEL, {"ids": some, "why": why_cancelled(reason)})
-
-
-def why_cancelled(reason: str) -> str:
-    return f"its process was cancelled: {reason}"
 
 
 def named_as(stored: str, mail: QueuedMail) -> QueuedMail:

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import bindparam, null, select, text, update
 
 from crm import journal as j
+from crm.cancelling import cancel_mails
 from crm.claims import forget_positions, take_turns_with_keys
-from crm.outbox import cancel_mails
 from crm.statements import IDS, NOW, Part, Upsert, portions, take_numbers
 from procession.ports import Start
 

@@ -8,9 +8,9 @@ from functools import partial
 from typing import Any
 
 from crm import links
+from crm.cancelling import WITHDRAWN, why_cancelled
 from crm.events import Saved
 from crm.mail_rows import (
-    WITHDRAWN,
     activity_row,
     contacts_among,
     envelope_of,
@@ -24,7 +24,7 @@ from crm.memory.reading import targets
 from crm.memory.records import connect, tell
 from crm.memory.shapes import Row
 from crm.memory.tables import Tables
-from crm.outbox import named_as, why_cancelled
+from crm.outbox import named_as
 from procession.ports import Envelope, ListedMail, MailState, QueuedMail, Settlement
 from procession.records import Ref
 

@@ -242,7 +242,7 @@ def test_hands_take_only_new_mails_that_may_go_at_once(store: Store) -> None:
 # --- mails that are queued again
 
 
-@pytest.mark.parametrize("state", ["failed", "cancelled"])
+@pytest.mark.parametrize("state", ["failed", "withdrawn"])
 def test_a_mail_that_never_left_takes_new_content_and_is_queued_again(
     store: Store, refs: dict[str, Ref], state: MailState
 ) -> None:

@@ -37,7 +37,7 @@ WRONG = [
     ("incidents resume 99", "There is no instance 99. See: procession incidents\n"),
     ("incidents mark-sent 99", "There is no mail 99. See: procession email list --state sent\n"),
     ("email send 99", "There is no mail 99. See: procession email list --state sent\n"),
-    ("email list --state sended", "There is no state 'sended'. It is draft, held, queued, sending, sent, failed, unknown or cancelled.\n"),
+    ("email list --state sended", "There is no state 'sended'. It is draft, held, queued, sending, sent, failed, unknown, cancelled or withdrawn.\n"),
     ("email new --to contact:1", "A mail needs a --template, or a --subject and a --text.\n"),
     ("email new --to account:1 --subject a --text b", "'account:1' names no record that will do here."),
     ("history opportunity:99", "There is no opportunity:99. See: procession crm list opportunity\n"),

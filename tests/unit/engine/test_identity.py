@@ -68,7 +68,7 @@ def other_office(folder: Path) -> Office:
 
 def outbox(office: Office) -> list[Envelope]:
     with office.ports.store.unit(write=False) as unit:
-        found = unit.outbox.in_state(["draft", "queued", "sending", "sent", "failed", "unknown", "cancelled"])
+        found = unit.outbox.in_state(["draft", "queued", "sending", "sent", "failed", "unknown", "withdrawn"])
         return unit.outbox.envelopes([mail.id for mail in found])
 
 
@@ -92,7 +92,7 @@ def test_two_databases_of_one_domain_never_make_equal_message_ids(office: Office
     assert len(set(ids)) == len(ids) == 10
 
 
-@pytest.mark.parametrize("state", ["failed", "cancelled"])
+@pytest.mark.parametrize("state", ["failed", "withdrawn"])
 @pytest.mark.parametrize("before", ["", "<0123456789abcdef@of-version-0-1.example>"])
 def test_a_mail_that_a_step_queues_again_keeps_the_message_id_that_it_got_first(
     office: Office, state: str, before: str

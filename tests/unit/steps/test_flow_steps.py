@@ -177,7 +177,7 @@ LEAST = {
 }
 GIVEN = {"create": ["record"], "create_activity": ["record"], "call": ["value"],
          "read": ["records", "first", "count", "more"],
-         "send_email": ["message_id", "record", "state"], "wait": ["ended_at"]}  # fmt: skip
+         "send_email": ["message_id", "record", "state"], "wait": ["ended_at", "if_past"]}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", STEPS, ids=lambda kind: kind.word)
