@@ -14,12 +14,18 @@ Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
 def _time(value: object) -> object:
-    """YAML 1.2 reads `08:30` as text; what is no time of day is refused by what stands behind this."""
+    """YAML 1.2 reads `08:30` as text; what is no text is refused by what stands behind this."""
     if isinstance(value, str):
         try:
-            time.fromisoformat(value)
+            read = time.fromisoformat(value)
         except ValueError:
             raise ValueError(f"{value!r} is no time of day; write 08:00") from None
+        if read.tzinfo:
+            raise ValueError(
+                f"{value!r} names a zone, and the clock is that of whoever the mail is for; write 08:00"
+            )
+        if read.microsecond:
+            raise ValueError(f"{value!r} goes by parts of a second; write 08:00")
     return value
 
 
