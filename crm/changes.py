@@ -15,7 +15,7 @@ from procession.spelling import did_you_mean
 Values = Mapping[str, Any]
 Change = tuple[Ref, Values]
 
-ON_ITS_WAY = ("queued", "sending", "unknown")
+ON_ITS_WAY = ("held", "queued", "sending", "unknown")
 """States of e-mails that cannot be deleted: they would be lost without a word."""
 
 

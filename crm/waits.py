@@ -138,11 +138,14 @@ class Waits(Part):
             self._connection.execute(_FORGET_READS, {"ids": some})
         return len(chosen)
 
-    def wake(self, instance: int, path: str, round: str, now: datetime) -> bool:  # noqa: A002  # a column's name
+    def wake(
+        self, instance: int, path: str, round: str, now: datetime, *, hasten: bool = False  # noqa: A002  # a column's name
+    ) -> bool:  # fmt: skip
         asked = {"number": instance, "path": path, "round": round}
         waits = self._connection.execute(_AT_STEP, asked).scalars().all()
         woken = self._wake(waits, now) > 0
-        self._connection.execute(_HASTEN, {"ids": waits})
+        if hasten:
+            self._connection.execute(_HASTEN, {"ids": waits})
         return woken
 
     def look_back(self, now: datetime, limit: int) -> int:

@@ -4,7 +4,9 @@ A record is a snapshot read through the store port. Expressions and templates re
 attributes (`meeting.contact.email`); they can reach nothing else, since a record has no public method.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
@@ -121,7 +123,7 @@ class Record:
 
     def __getattr__(self, name: str) -> Any:
         try:
-            return object.__getattribute__(self, "_fields")[name]
+            return read_field(self, name)
         except KeyError:
             raise AttributeError(f"{self!r} has no field {name!r}") from None
 
@@ -143,8 +145,9 @@ class Record:
 
     @override
     def __str__(self) -> str:
-        fields = fields_of(self)
-        return str(fields.get("name") or fields.get("subject") or fields.get("title") or ref_of(self))
+        there = fields_of(self)
+        read = (read_field(self, name) for name in ("name", "subject", "title") if name in there)
+        return str(next(filter(None, read), None) or ref_of(self))
 
     @override
     def __reduce__(self) -> tuple[type["Record"], tuple[Ref, Mapping[str, Any]]]:
@@ -161,6 +164,35 @@ def fields_of(record: Record) -> Mapping[str, Any]:
     a nested `Record` or a tuple of these."""
     fields: Mapping[str, Any] = object.__getattribute__(record, "_fields")
     return fields
+
+
+Touched = dict[tuple[Ref, str], Any]
+"""`{(record, field): value}`."""
+
+_TOUCHED: ContextVar[Touched | None] = ContextVar("_TOUCHED", default=None)
+
+
+@contextmanager
+def touching() -> Iterator[Touched]:
+    """The fields of records that are read while the block runs. What was computed there changes only if one of them does."""
+    touched: Touched = {}
+    token = _TOUCHED.set(touched)
+    try:
+        yield touched
+    finally:
+        _TOUCHED.reset(token)
+
+
+def read_field(record: Record, name: str) -> Any:
+    """The one way to a field by its name: an expression that reads one otherwise would not be told that it changed.
+
+    Raises:
+        KeyError: there is none of that name.
+    """
+    value = fields_of(record)[name]
+    if (touched := _TOUCHED.get()) is not None:
+        touched[ref_of(record), name] = value
+    return value
 
 
 Paths = frozenset[tuple[str, ...]]

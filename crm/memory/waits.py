@@ -73,14 +73,16 @@ class MemoryWaits:
             self._tables.delete("wait_read", keys)
         return len(chosen)
 
-    def wake(self, instance: int, path: str, round: str, now: datetime) -> bool:  # noqa: A002  # a column's name
+    def wake(
+        self, instance: int, path: str, round: str, now: datetime, *, hasten: bool = False  # noqa: A002  # a column's name
+    ) -> bool:  # fmt: skip
         rows = [
             row
             for row in self._tables["wait"].of("instance_id", instance)
             if (row.path, row.round) == (path, round)
         ]
         woken = self._wake(rows, now) > 0
-        for row in rows:
+        for row in rows if hasten else ():
             self._tables.change("wait", row.id, hastened=True)
         return woken
 

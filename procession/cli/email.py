@@ -211,7 +211,7 @@ def _sent_by_its_step(now: Session, ports: Ports, number: int) -> Envelope:
 
     mail = mails.read(now, number)
     with now.application.store.unit() as unit:
-        unit.journal.wake(mail.instance or 0, mail.path, mail.round, now.application.clock.now())
+        unit.journal.wake(mail.instance or 0, mail.path, mail.round, now.application.clock.now(), hasten=True)
         unit.commit()
     with beating(ports.engine):
         for plan, instances in by_version(

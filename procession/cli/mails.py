@@ -88,7 +88,7 @@ def move(
     with application.store.unit() as unit:
         mail = _in(unit, number)
         if mail.state == "held" and mail.instance is not None:  # its step is over, whatever was to come
-            unit.journal.wake(mail.instance, mail.path, mail.round, at)
+            unit.journal.wake(mail.instance, mail.path, mail.round, at, hasten=True)
         if mail.state not in allowed:
             raise InputError(f"mail {number} cannot be {what}: it is {mail.state}", hint=_why(mail))
         detail = f"{what} by {application.user}"

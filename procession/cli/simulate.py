@@ -19,7 +19,7 @@ from procession.cli.rehearsal import ClockAhead, NobodyPosts, Rehearsal, rehears
 from procession.cli.running import GIVEN, read_inputs
 from procession.cli.session import Session, session
 from procession.errors import InputError
-from procession.ports import Envelope, HistoryRow, Instance, Ports, StepRun
+from procession.ports import Envelope, HistoryRow, Instance, Journal, Ports, StepRun
 from procession.values import from_json
 
 if TYPE_CHECKING:
@@ -109,10 +109,7 @@ def _simulated(
         )
     journal, number = store.inner.journal, started.id
     for _ in range(MOST_ROUNDS):
-        waits = journal.waits([number]).get(number, ())
-        if moment := min((wait.due for wait in waits if wait.due), default=None):
-            clock.forward(moment)
-            journal.wake_due(clock.now(), 1)
+        _go_ahead(journal, number, clock)
         if not (mine := journal.claim(engine, clock.now(), 1, [number])):
             break
         advance(plan, mine, ports)
@@ -125,6 +122,17 @@ def _simulated(
         instance, _in_order(plan, steps), outbox.envelopes([mail.id for mail in made if mail.instance == number]), store.rows,
         list(_not_taken(plan, steps, seen)),
     )  # fmt: skip
+
+
+def _go_ahead(journal: Journal, instance: int, clock: ClockAhead) -> None:
+    """To the end of what it waits for next. What others wait for stays as it is, due or not."""
+    waits = [wait for wait in journal.waits([instance]).get(instance, ()) if wait.due and not wait.woken_at]
+    if not waits:
+        return
+    clock.forward(min(wait.due for wait in waits if wait.due))
+    for wait in waits:
+        if wait.due and wait.due <= clock.now():
+            journal.wake(instance, wait.path, wait.round, clock.now())
 
 
 def _in_order(plan: "Plan", steps: list[StepRun]) -> list[StepRun]:

@@ -19,7 +19,8 @@ from procession.expressions.parts import (
     Text,
     split,
 )
-from procession.expressions.running import evaluate, fill, touching, write
+from procession.expressions.running import evaluate, fill, write
+from procession.records import touching
 
 __all__ = [
     "ALL",

@@ -211,8 +211,11 @@ DATE_FILTERS = (
 )  # fmt: skip
 
 DATE_FUNCTIONS = (
-    Operation("now", _now, gives(DATETIME), "This moment.", "meeting.start > now()"),
-    Operation("today", _today, gives(DATE), "Today's date, in the zone of the process.", "close_date < today()"),
+    Operation("now", _now, gives(DATETIME), "This moment.", "meeting.start > now()", asks_the_time=True),
+    Operation(
+        "today", _today, gives(DATE), "Today's date, in the zone of the process.", "close_date < today()",
+        asks_the_time=True,
+    ),
     Operation(
         "duration", _duration, gives(DURATION), "A duration that is written out.",
         "now() + duration('2 business days')", (), ("text",), ("text",),
@@ -231,8 +234,12 @@ DATE_FUNCTIONS = (
 )  # fmt: skip
 
 DATE_TESTS = (
-    Operation("past", _is_past, gives(BOOL), "Whether it lies before now.", "meeting.end is past", _WHEN),
     Operation(
-        "future", _is_future, gives(BOOL), "Whether it lies after now.", "meeting.start is future", _WHEN
+        "past", _is_past, gives(BOOL), "Whether it lies before now.", "meeting.end is past", _WHEN,
+        asks_the_time=True,
     ),
-)
+    Operation(
+        "future", _is_future, gives(BOOL), "Whether it lies after now.", "meeting.start is future", _WHEN,
+        asks_the_time=True,
+    ),
+)  # fmt: skip

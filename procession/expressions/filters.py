@@ -15,13 +15,13 @@ from procession.expressions.kinds import kind_of, said
 from procession.expressions.known import UNKNOWN, Known, either, gives, item, same
 from procession.expressions.operation import Operation, TextLike
 from procession.expressions.writing import as_text
-from procession.records import BOOL, INT, NUMBER, TEXT, Record, TypeName, fields_of, list_of
+from procession.records import BOOL, INT, NUMBER, TEXT, Record, TypeName, list_of, read_field
 
 _MOST_DIGITS = 9
 _LONGEST_NUMBER = 60
 
 
-def read_field(value: Any, name: str) -> Any:
+def _below(value: Any, name: str) -> Any:
     """A field of a record, or what is below a name.
 
     Raises:
@@ -29,7 +29,7 @@ def read_field(value: Any, name: str) -> Any:
     """
     try:
         if isinstance(value, Record):
-            return fields_of(value)[name]
+            return read_field(value, name)
         if isinstance(value, Mapping):
             return value[name]
     except KeyError:
@@ -134,7 +134,7 @@ def _join(context: Context, value: Any, separator: Any = ", ") -> str:
 def _along(value: Any, path: Any) -> Any:
     """The field at the end of a path; nothing if it leads over something empty."""
     for name in str(path)[:200].split("."):
-        value = None if value is None else read_field(value, name)
+        value = None if value is None else _below(value, name)
     return value
 
 
@@ -146,7 +146,7 @@ def _where(context: Context, value: Any, /, **fields: Any) -> list[Any]:
     return [
         one
         for one in _list(context, value)
-        if all(equal(read_field(one, name), want) for name, want in fields.items())
+        if all(equal(_below(one, name), want) for name, want in fields.items())
     ]
 
 

@@ -18,7 +18,7 @@ class Operation:
     `takes` are the types it can be applied to (none named: all); `wants` those of its arguments.
     `readers` read an argument that is written out, so that a slip in it is found by the check. With
     `attribute`, that argument is the path of a field of the list's items; with `any_names`, each
-    argument is named after a field of them.
+    argument is named after a field of them. What `asks_the_time` gives something else a moment later.
     """
 
     name: str
@@ -33,3 +33,4 @@ class Operation:
     readers: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
     attribute: str = ""
     any_names: bool = False
+    asks_the_time: bool = False

@@ -7,8 +7,6 @@ records and mappings only, never as an attribute of a Python object.
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 
 from jinja2 import StrictUndefined, Undefined, nodes, pass_context
@@ -29,9 +27,8 @@ from procession.expressions.parts import Deferred, Expression, Fillable, Text
 from procession.expressions.seen import seen
 from procession.expressions.syntax import read
 from procession.expressions.writing import as_text
-from procession.records import Record, Ref, fields_of, ref_of
+from procession.records import Record, read_field
 
-_TOUCHED: ContextVar[dict[tuple[Ref, str], Any] | None] = ContextVar("_TOUCHED", default=None)
 _GUARD = "Guard it with an 'if', or give a '| default(…)'."
 
 
@@ -53,16 +50,6 @@ def evaluate(expression: Expression, names: Mapping[str, Any]) -> Any:
         raise _failed(expression, names, why, _GUARD if "empty" in why else "") from error
     except (TypeError, ValueError, ArithmeticError, LookupError, RecursionError) as error:
         raise _failed(expression, names, "it does not fit these values") from error
-
-
-@contextmanager
-def touching() -> Iterator[dict[tuple[Ref, str], Any]]:
-    """The fields of records that expressions read while the block runs: `{(record, field): value}`."""
-    token = _TOUCHED.set(touched := dict[tuple[Ref, str], Any]())
-    try:
-        yield touched
-    finally:
-        _TOUCHED.reset(token)
 
 
 def fill(value: Fillable, names: Mapping[str, Any]) -> Any:
@@ -143,16 +130,13 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     @override
     def getattr(self, obj: Any, attribute: str) -> Any:
-        if type(obj) is Record:
-            fields = fields_of(obj)
-            if (touched := _TOUCHED.get()) is not None:
-                touched[ref_of(obj), attribute] = fields.get(attribute)
-            return fields[attribute] if attribute in fields else Missing(obj=obj, name=attribute)
-        if isinstance(obj, Mapping):
-            try:
+        try:
+            if isinstance(obj, Record):
+                return read_field(obj, attribute)
+            if isinstance(obj, Mapping):
                 return obj[attribute]
-            except KeyError:
-                return Missing(obj=obj, name=attribute)
+        except KeyError:
+            return Missing(obj=obj, name=attribute)
         return obj if isinstance(obj, Undefined) else Missing(obj=obj, name=attribute)
 
     @override

@@ -225,8 +225,11 @@ class Journal(Protocol):
         that at which the wait was kept; returns how many were looked at."""
         ...
 
-    def wake(self, instance: int, path: str, round: str, now: datetime) -> bool:  # noqa: A002  # a column's name
-        """A person wakes what an instance waits for at this step, whatever the time; False if that is nothing."""
+    def wake(
+        self, instance: int, path: str, round: str, now: datetime, *, hasten: bool = False  # noqa: A002  # a column's name
+    ) -> bool:  # fmt: skip
+        """Wake what an instance waits for at this step, whatever the time; False if that is nothing. `hasten`: a person does not
+        want to wait any longer."""
         ...
 
     def steps(self, instances: Collection[int]) -> dict[int, list[StepRun]]: ...

@@ -1,11 +1,11 @@
-"""What an expression can come to, where that is written out in it."""
+"""What an expression can come to, where that is written out in it, and where it asks the time."""
 
 from collections.abc import Iterator
 
 from jinja2 import nodes
 
 from procession.expressions import Expression, Fillable
-from procession.expressions.syntax import read, start
+from procession.expressions.syntax import name_of, operation_of, read, start
 from procession.model import Leaf
 
 
@@ -63,3 +63,18 @@ def _results(node: nodes.Node) -> Iterator[tuple[str, int]]:
             yield from _results(value)
             for argument in node.args:
                 yield from _results(argument)
+
+
+def asking_the_time(expression: Expression) -> tuple[int, ...]:
+    """The characters at which it calls what gives something else a moment later: `now()`, `is past`."""
+    tree = read(expression.source)
+    if tree.node is None:
+        return ()
+    calls = (node for node in _every(tree.node) if (known := operation_of(node)) and known.asks_the_time)
+    return tuple(name_of(node, tree.words) for node in calls)
+
+
+def _every(node: nodes.Node) -> Iterator[nodes.Node]:
+    yield node
+    for child in node.iter_child_nodes():
+        yield from _every(child)

@@ -8,9 +8,9 @@ from cronsim import CronSim, CronSimError
 
 from procession import times
 from procession.errors import ReferenceProblem
-from procession.model import TriggerDraft, YamlPath
+from procession.model import Filled, TriggerDraft, YamlPath
 from procession.rules.fitting import unreadable_time
-from procession.rules.literals import written_in
+from procession.rules.literals import asking_the_time, written_in
 from procession.rules.typed import Typed, World, problem
 
 SHORTEST_SCHEDULE = timedelta(minutes=1)
@@ -91,6 +91,22 @@ def waits_can_be_read(typed: Typed, _world: World) -> Iterable[ReferenceProblem]
                 where = (*step.where, "wait")
                 path = (*where, word) if isinstance(_given(typed, where), dict) else where
                 yield problem(typed.draft, wrong[0], path, wrong[1], offset=0)
+        if "until" in step.fields:
+            yield from _moving_on(typed, step.fields["until"])
+
+
+def _moving_on(typed: Typed, until: Filled) -> Iterable[ReferenceProblem]:
+    """A moment is worked out again whenever its wait is looked at: one computed from the time would never be the same."""
+    for leaf in until.leaves:
+        for expression, offset in leaf.spans:
+            if asking := asking_the_time(expression):
+                yield problem(
+                    typed.draft,
+                    "an 'until' that asks what time it is begins anew whenever it is looked at",
+                    leaf.path,
+                    "Write `for:` and how long, or give the moment a name by `set`, in a step before.",
+                    offset=offset + asking[0],
+                )
 
 
 def _given(typed: Typed, path: YamlPath) -> object:

@@ -1,11 +1,12 @@
 """When mails may go out: on which days, between which times, on the clock of whoever they are for."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from procession.steps.kind import LiteralMark, Shape
 
@@ -14,16 +15,19 @@ Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
 def _time(value: object) -> object:
-    """YAML 1.2 reads `08:30` as text; what is no time of day is refused by what stands behind this."""
-    if isinstance(value, str):
-        try:
-            time.fromisoformat(value)
-        except ValueError:
-            raise ValueError(f"{value!r} is no time of day; write 08:00") from None
+    """YAML 1.2 reads `08:30` as text; what is no text is refused by what stands behind this. `time` reads more, such as a zone
+    and parts of a second."""
+    if isinstance(value, str) and not re.fullmatch(_TIME, value):
+        raise ValueError(
+            f"{value!r} is no time of day; write 08:00, which is on the clock of whoever the mail is for"
+        )
     return value
 
 
-TimeOfDay = Annotated[str, BeforeValidator(_time)]
+_TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?"
+TimeOfDay = Annotated[
+    str, BeforeValidator(_time), WithJsonSchema({"type": "string", "pattern": f"^{_TIME}$"})
+]
 
 
 class SendWindow(Shape):

@@ -22,7 +22,7 @@ from crm.store import CrmStore
 from crm.tables import contact_address
 from procession.effects import Recipient, SendMail
 from procession.errors import StoreError, TemporaryError
-from procession.ports import Actor, Event, HistoryRow, QueuedMail, Store
+from procession.ports import Actor, Event, HistoryRow, MailState, QueuedMail, Store
 from procession.records import Field, Record, Ref, fields_of, ref_of
 from procession.values import from_json
 
@@ -751,13 +751,14 @@ def test_the_history_of_a_deleted_activity_stays_with_what_it_was_connected_to(
     assert all(sorted(lines) == ["Bring samples", "Created meeting"] for lines in texts.values())
 
 
-def test_an_e_mail_on_its_way_cannot_be_deleted(store: CrmStore, refs: dict[str, Ref]) -> None:
+@pytest.mark.parametrize("state", ["held", "queued", "sending", "unknown"])
+def test_an_e_mail_on_its_way_cannot_be_deleted(store: CrmStore, state: MailState) -> None:
     mail = SendMail("<1@us.example>", Recipient("a@us.example"), (Recipient("b@x.example"),), "Hi", "text")
     with store.unit() as unit:
-        (envelope,) = unit.outbox.queue([QueuedMail(mail, b"", ANNA)], NOW)
+        (envelope,) = unit.outbox.queue([QueuedMail(mail, b"", ANNA, state=state)], NOW)
         unit.commit()
 
-    with pytest.raises(StoreError, match="it is an e-mail that is queued"):
+    with pytest.raises(StoreError, match=f"it is an e-mail that is {state}"):
         delete(store, Ref("activity", envelope.activity))
 
 

@@ -51,6 +51,16 @@ def test_a_simulation_goes_ahead_to_the_end_of_each_wait(later: None, call: Call
     assert hello["output"]["state"] == "sent"
 
 
+def test_a_simulation_goes_ahead_though_somebody_else_waits_for_less(later: None, call: Call) -> None:
+    call("run", "held", "--input", "contact=contact:1")
+    call("run", "held", "--input", "contact=contact:2")
+
+    said = call("simulate", "later", "--input", "contact=contact:1", "--json").json
+
+    assert (said["state"], [step["state"] for step in said["steps"]]) == ("completed", ["done"] * 3)
+    assert {one["state"] for one in call("instances", "--process", "held", "--json").json} == {"waiting"}
+
+
 def test_who_runs_a_process_is_told_until_when_it_waits(later: None, call: Call) -> None:
     said = call("run", "later", "--input", "contact=contact:1")
 

@@ -234,6 +234,33 @@ def test_what_the_moment_was_computed_from_is_followed_through_other_records(off
 
 
 @pytest.mark.parametrize(
+    "moment",
+    [
+        "[meeting] | map(attribute='owner.phone') | first",
+        "([meeting.owner] | sort(attribute='phone') | first).phone",
+        "'2026-03-05 08:00' if [meeting.owner] | where(phone='morning') else '2026-03-04 08:00'",
+        "meeting.contact | text",
+        "meeting.contact ~ ''",
+    ],
+)
+def test_a_timer_moves_with_its_record_however_its_fields_are_read(office, begin, moment):
+    office.change("bob", phone="morning" if "where" in moment else "2026-03-05 08:00")
+    office.change("ann", name="2026-03-05 08:00")
+    begin(f"""
+      - id: morning
+        wait: {{until: "{{{{ {moment} }}}}", if_past: run}}
+      - log_history: "Good morning"
+    """)
+    assert dues(office) == [datetime(2026, 3, 5, 8, tzinfo=UTC)]
+
+    office.change("bob", phone="2026-03-04 08:00")
+    office.change("ann", name="2026-03-04 08:00")
+    office.work()
+
+    assert dues(office) == [datetime(2026, 3, 4, 8, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize(
     ("if_past", "said", "mailed"),
     [("run", ["E-mail “Reminder” to Ann Smith", "After"], 1), ("skip", ["After"], 0), ("end_branch", [], 0)],
 )
@@ -416,7 +443,7 @@ def settle(office, state, **more):
     (mail,) = mails(office)
     with office.ports.store.unit() as unit:
         unit.outbox.settle(mail.id, state, office.clock.now(), **more)
-        unit.journal.wake(mail.instance, mail.path, mail.round, office.clock.now())
+        unit.journal.wake(mail.instance, mail.path, mail.round, office.clock.now(), hasten=True)
         unit.commit()
 
 
@@ -675,7 +702,7 @@ def test_a_person_who_sends_a_mail_that_waits_for_its_window_lets_its_process_go
     begin(hello("send_window: office_hours"))
     (mail,) = mails(office)
     with office.ports.store.unit() as unit:
-        unit.journal.wake(mail.instance, mail.path, mail.round, office.clock.now())
+        unit.journal.wake(mail.instance, mail.path, mail.round, office.clock.now(), hasten=True)
         unit.commit()
     office.work()
 

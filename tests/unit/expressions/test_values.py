@@ -1,5 +1,6 @@
 """What expressions give, and how they fail."""
 
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -178,6 +179,26 @@ def test_moments_are_subtracted_in_exact_time():
 
 def test_now_may_be_a_clock():
     assert value("now()", now=lambda: datetime(2026, 1, 1, tzinfo=UTC)) == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_what_asks_the_time_is_registered_as_such():
+    """An `until` may not contain it (`procession.rules.moments`)."""
+    asking = {name for registry in (FILTERS, FUNCTIONS, TESTS) for name in registry if _asks(registry, name)}
+
+    registered = {
+        name for registry in (FILTERS, FUNCTIONS, TESTS) for name in registry if registry[name].asks_the_time
+    }
+
+    assert registered == asking == {"now", "today", "past", "future"}
+
+
+def _asks(registry, name):
+    sign, asked = {id(FILTERS): "|", id(FUNCTIONS): "", id(TESTS): "is"}[id(registry)], []
+    example = f"{name}()" if not sign else f"meeting.start {sign} {name}"
+    clock = {"now": lambda: asked.append(1) or NAMES["now"]}
+    with suppress(ExpressionError):
+        value(example, **clock)
+    return bool(asked)
 
 
 def test_an_input_may_be_called_like_anything_that_is_not_private():
