@@ -6,7 +6,7 @@ dispatched is once started.
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -122,11 +122,11 @@ def _dispatch(
     ports: Ports, plans: Mapping[str, Plan], limit: int, tried: list[Event], open_unit: OpenUnit, *, live: bool
 ) -> int:  # fmt: skip
     now = ports.clock.now()
-    last = _wake(limit, now, open_unit) if live else None
-    if last == 0:
+    seen = _wake(limit, now, open_unit) if live else ()
+    if seen is None:
         return MOST_WOKEN
     with open_unit() as unit:
-        events = [one for one in unit.journal.pending(limit) if last is None or one.id <= last]
+        events = [event for event in unit.journal.pending(limit) if event.id in seen or not live]
         tried += events
         matches = _settled([match for event in events for match in _matches(event, plans)])
         records = _read_records(matches, unit)
@@ -139,14 +139,14 @@ def _dispatch(
     return len(events)
 
 
-def _wake(limit: int, now: datetime, open_unit: OpenUnit) -> int:
-    """Wake what waits for a moment that these events may have moved; returns the last of them, 0 if there may be more to wake.
-    In a unit of its own: one that starts instances has locked some already."""
+def _wake(limit: int, now: datetime, open_unit: OpenUnit) -> Collection[int] | None:
+    """Wake what waits for a moment that pending events may have moved; returns the numbers of these, None if they may have
+    more to wake. In a unit of its own: one that starts instances has locked some already."""
     with open_unit() as unit:
         events = unit.journal.pending(limit)
         woken = unit.journal.wake_by(events, now, MOST_WOKEN)
         unit.commit()
-    return 0 if woken == MOST_WOKEN else max((event.id for event in events), default=-1)
+    return None if woken == MOST_WOKEN else {event.id for event in events}
 
 
 def _set_aside(

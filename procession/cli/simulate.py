@@ -105,7 +105,7 @@ def _simulated(
     if started is None:
         raise InputError(
             f"process {plan.process!r} runs for this already, and it runs once at a time",
-            hint="See: procession instances --state running --state ready",
+            hint="See: procession status",
         )
     journal, number = store.inner.journal, started.id
     for _ in range(MOST_ROUNDS):
