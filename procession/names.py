@@ -6,6 +6,7 @@ instance whether it was interrupted after the change.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from procession.absent import Absent, Outputs
@@ -69,16 +70,18 @@ def fields_of(
     step: Step, plan: Plan, names: Mapping[str, Any], schema: Schema
 ) -> tuple[dict[str, Any], frozenset[tuple[Ref, str]]]:
     """The fields of a step, worked out; and of one that waits for what is computed from records, which of their fields that
-    was, the zone of the process included. An empty field among these makes it empty, whatever else the expression does.
+    was, those of the process's zone included where a day or a text has no zone of its own. An empty field among these makes it
+    empty, whatever else the expression does.
 
     Raises:
         ExpressionError: an expression failed on these values.
     """
-    if not step.kind.is_live:
+    if step.kind.live not in step.fields:
         return {name: fill(value, names) for name, value in step.fields.items()}, frozenset()
     with touching() as touched:
-        fill(plan.timezone, names)
         found = {name: _or_empty(value, names, touched) for name, value in step.fields.items()}
+        if not isinstance(found[step.kind.live], datetime):
+            fill(plan.timezone, names)
     return found, frozenset(
         (ref, name if _is_told(ref, name, schema) else ANY_FIELD) for ref, name in touched
     )

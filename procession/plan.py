@@ -160,7 +160,9 @@ class Plan:
         _locate(self.steps, "", "steps", found)
         _locate(self.errors, "", "errors", found)
         object.__setattr__(self, "located", found)
-        object.__setattr__(self, "is_live", any(one.step.kind.is_live for one in found.values()))
+        object.__setattr__(
+            self, "is_live", any(one.step.kind.live in one.step.fields for one in found.values())
+        )
 
 
 def every_step(plan: Plan) -> Iterator[Step]:

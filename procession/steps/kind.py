@@ -150,8 +150,8 @@ class StepKind:
     changes_records: bool = False
     quiet: bool = False
     """It has no effect and takes no decision: in a loop it leaves no row in the journal."""
-    is_live: bool = False
-    """When it waits, it is taken again as soon as a record changes that its fields were computed from."""
+    live: str = ""
+    """Its field that is worked out again, while it waits, as soon as a record changes that it was computed from."""
     shorthand: str = ""
     """The field that a bare scalar or list means: `log_history: text` is `log_history: {text: text}`."""
 

@@ -104,6 +104,6 @@ WAIT = StepKind(
     outputs,
     asks="nothing",
     needs_id=True,
-    is_live=True,
+    live="until",
     shorthand="for",
 )
