@@ -212,7 +212,7 @@ def _decide(run: Run, turn: Turn, ports: Ports) -> Outcome | None:
 
 
 def _context(run: Run, turn: Turn, names: Mapping[str, Any], ports: Ports) -> Context:
-    plan, waited = run.plan, run.waits.get(turn.scope)
+    plan, waited = run.plan, run.waited(turn)
     return Context(
         names=names, now=ports.clock.now(), process=plan.process, title=plan.title,
         message_id=message_id(ports.store.identity.incarnation, run.instance.id, turn, ports.mail_domain),

@@ -66,6 +66,11 @@ class Run:
             return None
         return next(iter(p.turns(self.plan, self.position)), None)
 
+    def waited(self, turn: p.Turn) -> Wait | None:
+        """What it waited for at this very step, if it did."""
+        wait = self.waits.get(turn.scope)
+        return wait if wait and (wait.path, wait.round) == (turn.step.path, turn.round) else None
+
 
 def opened(
     plan: Plan,
@@ -164,8 +169,8 @@ def _waits(run: Run, turn: p.Turn, pause: Pause, at: datetime) -> Run:
     """It also hears of it when a record that it is about is deleted."""
     about = {(value, "") for value in from_json(run.instance.inputs).values() if isinstance(value, Ref)}
     reads = tuple(sorted(pause.reads | about)) if pause.kind == "timer" else ()
-    before = run.waits.get(turn.scope)
-    since = before.since if before and turn.has_waited else at
+    before = run.waited(turn)
+    since = before.since if before else at
     wait = Wait(
         run.instance.id,
         turn.scope,

@@ -820,3 +820,37 @@ def test_a_database_that_was_put_back_forgets_no_move_that_was_not_dispatched(of
     office.work()
 
     assert dues(office) == [NOON + DAY]
+
+
+def test_a_person_hastens_one_mail_and_not_the_next_one(office, begin):
+    begin(
+        hello("undo: 1h")
+        + hello("undo: 2h").replace("id: hello", "id: second").replace("outputs.hello", "outputs.second")
+    )
+    (mail,) = mails(office)
+    with office.ports.store.unit() as unit:
+        unit.journal.wake(mail.instance, mail.path, mail.round, office.clock.now(), hasten=True)
+        unit.commit()
+    office.work()
+
+    assert (office.subjects(), mail_states(office), dues(office)) == (
+        ["Talk"],
+        ["sent", "held"],
+        [NOON + 2 * HOUR],
+    )
+
+
+def test_two_waits_one_after_the_other_each_take_their_time(office, begin):
+    begin("""
+      - {id: one, wait: 1 hour}
+      - {id: two, wait: 2 hours}
+      - {id: three, wait: {until: "2026-03-02T15:00+00:00", if_past: end_branch}}
+      - log_history: Then
+    """)
+    office.work(later=HOUR)
+    assert [(wait.path, wait.since, wait.due) for wait in waits(office)] == [
+        ("two", NOON + HOUR, NOON + 3 * HOUR)
+    ]
+    office.work(later=2 * HOUR)
+
+    assert (texts(office), office.states()) == ([], ["completed"])
