@@ -15,6 +15,7 @@ from procession.position import Position, Turn
 from procession.run import Run
 from procession.steps.kind import Outcome, Stop
 from procession.values import from_json
+from procession.written import written
 
 
 def converted(plan: Plan, instances: Sequence[Instance], unit: Unit) -> dict[int, Checkpoint]:
@@ -33,7 +34,7 @@ def _where(plan: Plan, instance: Instance, rows: Sequence[StepRun]) -> Checkpoin
             run = replace(run, position=_tried(run.position, turn, row))
             break
         run = _moved(run, turn, row)
-    checkpoints = r.written([replace(run, evidence=())]).checkpoints
+    checkpoints = written([replace(run, evidence=())]).checkpoints
     return checkpoints[0] if checkpoints else None
 
 

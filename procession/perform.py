@@ -26,8 +26,9 @@ from procession.errors import (
 )
 from procession.plan import Step
 from procession.ports import Ports, Unit
-from procession.run import Run, done, written
+from procession.run import Run, done
 from procession.values import as_stored
+from procession.written import written
 
 
 @dataclass(frozen=True, slots=True)

@@ -354,7 +354,7 @@ def test_an_instance_that_grows_too_large_when_its_mail_is_out_holds_nobody_else
     office, connections, monkeypatch
 ):
     """Its mail was sent, which is known of it, and so are those of the others: each once."""
-    monkeypatch.setattr("procession.run.LARGEST_POSITION", 950)
+    monkeypatch.setattr("procession.written.LARGEST_POSITION", 950)
     office.post.connections = connections
     office.deploy(TWO_MAILS)
     for number in range(12):
@@ -374,7 +374,7 @@ def test_an_instance_that_grows_too_large_when_its_mail_is_out_holds_nobody_else
 
 
 def test_a_mail_whose_instance_cannot_be_written_is_not_sent_again_when_it_is_resumed(office, monkeypatch):
-    monkeypatch.setattr("procession.run.LARGEST_POSITION", 950)
+    monkeypatch.setattr("procession.written.LARGEST_POSITION", 950)
     office.deploy(TWO_MAILS)
     office.given("big", "opportunity", name="x" * 700, amount=1)
     office.work()
@@ -439,7 +439,7 @@ def test_a_thread_that_slept_does_not_end_what_another_one_has_now(office, last)
 )
 def test_what_was_done_before_a_batch_is_halved_is_not_done_again(office, monkeypatch, more):
     """Each half goes on from where its instances are, though it was claimed once only."""
-    monkeypatch.setattr("procession.run.LARGEST_POSITION", 950)
+    monkeypatch.setattr("procession.written.LARGEST_POSITION", 950)
     office.deploy(f"""
         process: p
         inputs: {{deal: {{type: record, of: opportunity}}}}
@@ -469,7 +469,7 @@ def test_what_was_done_before_a_batch_is_halved_is_not_done_again(office, monkey
 
 def test_what_had_ended_before_a_batch_is_halved_is_not_begun_again(office, monkeypatch):
     """Functions are called before anything is fenced."""
-    monkeypatch.setattr("procession.run.LARGEST_POSITION", 950)
+    monkeypatch.setattr("procession.written.LARGEST_POSITION", 950)
     called = []
     functions = {**office.ports.functions, "double": lambda number: called.append(number) or number}
     office.ports = replace(office.ports, functions=functions)
