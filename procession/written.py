@@ -69,14 +69,14 @@ def written(runs: Sequence[Run]) -> Written:
 
 
 def _still_waits(run: Run) -> dict[int, Wait]:
-    """Those whose token still waits for them."""
+    """Those whose token still waits for them; or is held by an error, so that what becomes of its mail is not forgotten."""
     if _is_over(run):
         return {}
     tokens = run.position.tokens
     return {
         scope: wait
         for scope, wait in run.waits.items()
-        if _is_at(run, scope, wait) and scope in tokens and tokens[scope].state in ("waiting", "retrying")
+        if _is_at(run, scope, wait) and scope in tokens and tokens[scope].state != "ready"
     }
 
 

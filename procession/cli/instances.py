@@ -186,7 +186,7 @@ def _facts(instance: Instance, waits: Sequence[Wait]) -> list[tuple[str, str | T
         ("state", output.state(instance.state)),
         ("started", f"{output.moment(instance.started_at)}, {_started_by(instance.trigger)}"),
         ("ended", f"{output.moment(instance.ended_at)}, after {output.lasting(took)}" if took else ""),
-        *(("waits", said_of(wait)) for wait in waits),
+        *(("waits", said_of(wait)) for wait in waits if instance.state == "waiting"),
         ("result", instance.result),
         ("key", instance.key),
         ("inputs", brief(from_json(instance.inputs))),

@@ -854,3 +854,19 @@ def test_two_waits_one_after_the_other_each_take_their_time(office, begin):
     office.work(later=2 * HOUR)
 
     assert (texts(office), office.states()) == ([], ["completed"])
+
+
+def test_a_mail_that_waited_out_an_incident_is_withdrawn_if_it_is_not_wanted_then(office, begin):
+    begin(hello("undo: 1h, still: meeting.status == 'planned'"))
+    office.change("ann", email="")
+    office.work(later=HOUR)
+    assert (office.states(), mail_states(office)) == (["incident"], ["held"])
+
+    office.change("meeting", status="cancelled")
+    with office.ports.store.unit() as unit:
+        unit.journal.resume(1, office.clock.now())
+        unit.commit()
+    office.work()
+
+    assert (office.subjects(), mail_states(office), office.states()) == ([], ["withdrawn"], ["completed"])
+    assert waits(office) == []
