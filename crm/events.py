@@ -1,11 +1,11 @@
 """The event log: what was saved, and what schedules and people asked for, until it is dispatched."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, cast
 
-from sqlalchemy import Connection, bindparam, insert, select, text, update
+from sqlalchemy import Connection, bindparam, func, insert, select, text, update
 
 from crm import journal as j
 from crm.news import wrote_an_event
@@ -25,7 +25,14 @@ _PENDING = (
 )
 _UNITS = select(j.planner.c.units).where(j.planner.c.id == 1)
 _DISPATCHED = (
-    update(j.event).where(j.event.c.id.in_(IDS)).values(dispatched_at=NOW, dispatch=_UNITS.scalar_subquery())
+    update(j.event)
+    .where(j.event.c.id.in_(IDS))
+    .values(dispatched_at=NOW, dispatch=func.coalesce(j.event.c.dispatch, _UNITS.scalar_subquery()))
+)
+_TAKE_UP = (
+    update(j.event)
+    .where(j.event.c.id.in_(IDS), j.event.c.dispatch.is_(None))
+    .values(dispatch=_UNITS.scalar_subquery())
 )
 
 
@@ -75,6 +82,14 @@ class EventLog(Part):
     def pending(self, limit: int) -> list[Event]:
         return [event_of(row) for row in self._connection.execute(_PENDING, {"limit": limit})]
 
+    def take_up(self, limit: int) -> list[Event]:
+        events = self.pending(limit)
+        if new := [event.id for event in events if not event.dispatch]:
+            for some in portions(new):
+                self._connection.execute(_TAKE_UP, {"ids": some})
+        unit = self.units() if new else 0
+        return [replace(event, dispatch=event.dispatch or unit) for event in events]
+
     def units(self) -> int:
         return self._connection.execute(_UNITS).scalar() or 0
 
@@ -114,4 +129,5 @@ def event_of(row: Any) -> Event:
         origin=row.origin,
         payload=row.payload or {},
         dedupe_key=row.dedupe_key or "",
+        dispatch=row.dispatch or 0,
     )

@@ -183,11 +183,13 @@ def addresses(addresses: Iterable[str]) -> tuple[str, ...]:
 Key = str | tuple[int, str, str, int]
 
 NEVER_LEFT: tuple[MailState, ...] = ("held", "failed", "withdrawn")
+KEEPS_TRIES: tuple[MailState, ...] = ("held", "queued")
+"""Their tries so far count on when they take new content; whoever failed for good begins anew."""
 
 
-def takes_new_content(state: MailState, mail: QueuedMail) -> bool:
-    """A mail that waited for its next try takes it too, if it is to be held back now."""
-    return state in NEVER_LEFT or (state == "queued" and mail.state == "held")
+def takes_new_content(state: MailState, not_before: datetime | None, mail: QueuedMail) -> bool:
+    """A mail that waited for its next try takes it too, if it is to be held back now; not one that a person sends."""
+    return state in NEVER_LEFT or (state == "queued" and not_before is None and mail.state == "held")
 
 
 def key_of(queued: QueuedMail) -> Key:

@@ -31,6 +31,7 @@ from crm.events import Saved, tell
 from crm.failures import not_unique
 from crm.links import Link
 from crm.mail_rows import (
+    KEEPS_TRIES,
     Key,
     activity_row,
     contacts_among,
@@ -150,16 +151,16 @@ class CrmOutbox(Part):
         again = {
             known[number]: number
             for number, envelope in stored.items()
-            if takes_new_content(envelope.state, wanted[known[number]])
+            if takes_new_content(envelope.state, envelope.not_before, wanted[known[number]])
         }
         there = {known[number]: envelope for number, envelope in stored.items()}
         if again:
             first = {
                 number: named_as(stored[number].message_id, wanted[key]) for key, number in again.items()
             }
-            self._take_new_content(first, at)
+            self._take_new_content(first, {number: one.state for number, one in stored.items()}, at)
             renewed = {
-                one.id: replace(one, released=stored[one.id].state == "held")
+                one.id: replace(one, released=stored[one.id].state == "held" and not one.attempts)
                 for one in self.envelopes(list(again.values()))
             }
             there |= {key: renewed[number] for key, number in again.items()}
@@ -318,11 +319,18 @@ class CrmOutbox(Part):
         saves = (Saved("added", Ref("activity", number), mail.actor) for number, mail in mails.items())
         tell(self._connection, saves, at)
 
-    def _take_new_content(self, mails: Mapping[int, QueuedMail], at: datetime) -> None:
+    def _take_new_content(
+        self, mails: Mapping[int, QueuedMail], before: Mapping[int, MailState], at: datetime
+    ) -> None:
+        """One that somebody cancelled or sent since it was read stays as it is."""
         for number, queued in mails.items():
             run = self._connection.execute
             row = message_row(number, queued)
-            run(update(t.email_message).where(_M.activity_id == number).values(row))
+            if before[number] in KEEPS_TRIES:
+                del row["attempts"]
+            is_as_read = and_(_M.activity_id == number, _M.state == before[number])
+            if not run(update(t.email_message).where(is_as_read).values(row)).rowcount:
+                continue
             source = t.email_source
             run(update(source).where(source.c.activity_id == number).values(mime=queued.mime))
             content = {"subject": queued.mail.subject, "body": queued.mail.text, "modified_at": at}

@@ -15,6 +15,9 @@ from crm.statements import IDS, NOW, Part, portions, take_numbers
 from procession.ports import ANY_FIELD, Event, Wait
 from procession.records import Ref
 
+NO_UNIT = 2**62
+"""Of an event that no planner took up: it concerns every wait."""
+
 _W, _R, _E = j.wait.c, j.wait_read.c, j.event.c
 _INSERT, _INSERT_READ = insert(j.wait), insert(j.wait_read)
 _ASLEEP = text("wait.woken_at IS NULL")
@@ -44,7 +47,7 @@ _READING = (
     select(_W.id)
     .distinct()
     .join_from(j.wait_read, j.wait)
-    .where(_R.entity == bindparam("entity"), _ASLEEP)
+    .where(_R.entity == bindparam("entity"), _ASLEEP, _W.as_of < bindparam("unit"))
     .limit(bindparam("limit"))
 )
 _READING_FIELD = _READING.where(tuple_(_R.record_id, _R.field).in_(bindparam("changed", expanding=True)))
@@ -122,8 +125,8 @@ class Waits(Part):
     def wake_by(self, events: Sequence[Event], now: datetime, limit: int) -> int:
         """What is woken reads no more: so the next portion does not meet it again."""
         waits: set[int] = set()
-        for entity, changed, deleted in touched_by(events):
-            values = {"entity": entity, "limit": limit}
+        for unit, entity, changed, deleted in touched_by(events):
+            values = {"unit": unit, "entity": entity, "limit": limit}
             for fields in portions(changed):
                 waits.update(
                     self._connection.execute(_READING_FIELD, {**values, "changed": fields}).scalars()
@@ -176,18 +179,18 @@ class Waits(Part):
         return len(woken)
 
 
-def touched_by(events: Sequence[Event]) -> list[tuple[str, list[tuple[int, str]], list[int]]]:
-    """`(entity, fields of its records that were changed, records that were deleted)`."""
-    changed: dict[str, set[tuple[int, str]]] = defaultdict(set)
-    deleted: dict[str, set[int]] = defaultdict(set)
+def touched_by(events: Sequence[Event]) -> list[tuple[int, str, list[tuple[int, str]], list[int]]]:
+    """`(unit that took them up, entity, fields of its records that were changed, records that were deleted)`."""
+    changed: dict[tuple[int, str], set[tuple[int, str]]] = defaultdict(set)
+    deleted: dict[tuple[int, str], set[int]] = defaultdict(set)
     for ref, event in ((event.ref, event) for event in events if event.ref):
+        key = (event.dispatch or NO_UNIT, ref.entity)
         if event.type == "deleted":
-            deleted[ref.entity].add(ref.id)
+            deleted[key].add(ref.id)
         if event.changed:
-            changed[ref.entity] |= {(ref.id, name) for name in (*event.changed, ANY_FIELD)}
+            changed[key] |= {(ref.id, name) for name in (*event.changed, ANY_FIELD)}
     return [
-        (entity, sorted(changed[entity]), sorted(deleted[entity]))
-        for entity in sorted(changed.keys() | deleted.keys())
+        (*key, sorted(changed[key]), sorted(deleted[key])) for key in sorted(changed.keys() | deleted.keys())
     ]
 
 

@@ -143,7 +143,7 @@ def _wake(limit: int, now: datetime, open_unit: OpenUnit) -> Collection[int] | N
     """Wake what waits for a moment that pending events may have moved; returns the numbers of these, None if they may have
     more to wake. In a unit of its own: one that starts instances has locked some already."""
     with open_unit() as unit:
-        events = unit.journal.pending(limit)
+        events = unit.journal.take_up(limit)
         woken = unit.journal.wake_by(events, now, MOST_WOKEN)
         unit.commit()
     return None if woken == MOST_WOKEN else {event.id for event in events}

@@ -37,7 +37,8 @@ class Run:
     """`names` are those that hold everywhere: inputs, trigger, process. `kept` are values by name: `outputs.ID`, and
     `items.N` of the loop whose scope is N. `deleted` are records that it deleted itself, as they were. `stored` is what
     the store has: None while it is at its beginning. `end` is set once its segment is over, `is_written` once the store
-    knows that. `as_of` is how far the planner was when its records were read. `waits` are those of its tokens, by scope; `kept_waits` those that the store has."""
+    knows that. `as_of` is how far the planner was when its records were read; `left` are steps (path,
+    round) that may have a mail which they did not send. `waits` are those of its tokens, by scope; `kept_waits` those that the store has."""
 
     plan: Plan
     instance: Instance
@@ -49,6 +50,7 @@ class Run:
     evidence: tuple[StepRun, ...] = ()
     stored: Checkpoint | None = None
     as_of: int = 0
+    left: tuple[tuple[str, str], ...] = ()
     waits: Mapping[int, Wait] = field(default_factory=dict)
     kept_waits: Mapping[int, Wait] = field(default_factory=dict)
     end: End | None = None
@@ -142,7 +144,7 @@ def done(run: Run, turn: p.Turn, outcome: Outcome, output: Mapping[str, Any], at
         attempts=turn.attempts + 1, branch=" ".join(outcome.branches),
         output=_evident(turn, outcome, json),
     )  # fmt: skip
-    moved = _moved(run, turn, _way(outcome), row)
+    moved = _moved(_leaving(run, turn) if not outcome.effects else run, turn, _way(outcome), row)
     kept = dict(moved.kept)
     if turn.step.id in run.plan.kept:
         kept[f"outputs.{turn.step.id}"] = Kept(output, json)
@@ -157,7 +159,7 @@ def done(run: Run, turn: p.Turn, outcome: Outcome, output: Mapping[str, Any], at
 def skipped(run: Run, turn: p.Turn, at: datetime) -> Run:
     """Its `if` kept the step from being taken."""
     row = StepRun(run.instance.id, turn.step.path, turn.round, turn.step.kind.word, "skipped", at)
-    return _moved(run, turn, p.Done(), row)
+    return _moved(_leaving(run, turn), turn, p.Done(), row)
 
 
 def _waits(run: Run, turn: p.Turn, pause: Pause, at: datetime) -> Run:
@@ -184,7 +186,11 @@ def tries_again(
     run: Run, turn: p.Turn, error: Mapping[str, Any], at: datetime, due: datetime, *, tries: int
 ) -> Run:
     """The step is tried again at `due`; so many tries have failed."""
-    wait = Wait(run.instance.id, turn.scope, turn.step.path, turn.round, "retry", at, due)
+    before = run.waited(turn)
+    wait = Wait(
+        run.instance.id, turn.scope, turn.step.path, turn.round, "retry", at, due,
+        hastened=before is not None and before.hastened,
+    )  # fmt: skip
     where = p.proceed(run.plan, run.position, turn, p.TryAgain(error, tries))
     return _rests(replace(run, position=where), wait, error)
 
@@ -207,7 +213,15 @@ def failed(run: Run, turn: p.Turn, error: Mapping[str, Any], at: datetime) -> Ru
         run.instance.id, turn.step.path, turn.round, turn.step.kind.word, "failed", at,
         attempts=turn.attempts + 1, error=error,
     )  # fmt: skip
-    return _ended(replace(run, position=where, evidence=(*run.evidence, row)))
+    return _ended(replace(_leaving(run, turn), position=where, evidence=(*run.evidence, row)))
+
+
+def _leaving(run: Run, turn: p.Turn) -> Run:
+    """A step that was taken before may have a mail that it does not send now."""
+    was_taken = turn.attempts > 0 or turn.has_waited or run.instance.fencing_token > 1
+    if turn.step.kind.asks != "outside" or not was_taken:
+        return run
+    return replace(run, left=(*run.left, (turn.step.path, turn.round)))
 
 
 def held(run: Run, turn: p.Turn, error: Mapping[str, Any]) -> Run:

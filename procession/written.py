@@ -44,7 +44,7 @@ def written(runs: Sequence[Run]) -> Written:
     waits = {run.instance.id: _still_waits(run) for run in runs}
     after = tuple(
         replace(
-            run, evidence=(), stored=_stored(run, news.get(run.instance.id)), is_written=run.end is not None,
+            run, evidence=(), left=(), stored=_stored(run, news.get(run.instance.id)), is_written=run.end is not None,
             waits=waits[run.instance.id], kept_waits=waits[run.instance.id],
         )
         for run in runs
@@ -57,11 +57,7 @@ def written(runs: Sequence[Run]) -> Written:
         dropped=tuple(
             (run.instance.id, scope) for run in runs for scope in run.kept_waits if scope not in waits[run.instance.id]
         ),
-        left=tuple(
-            (run.instance.id, wait.path, wait.round)
-            for run in runs for scope, wait in run.kept_waits.items()
-            if wait.kind != "timer" and not _is_at(run, scope, wait)
-        ),
+        left=tuple((run.instance.id, *step) for run in runs for step in dict.fromkeys((*run.left, *_left(run)))),
         ends=tuple(run.end for run in runs if run.end),
         forgotten=tuple(run.instance.id for run in over if run.stored or run.kept_waits),
         runs=after,
@@ -69,15 +65,21 @@ def written(runs: Sequence[Run]) -> Written:
 
 
 def _still_waits(run: Run) -> dict[int, Wait]:
-    """Those whose token still waits for them; or is held by an error, so that what becomes of its mail is not forgotten."""
+    """Those of tokens that still stand at their step: one that was woken is kept until that is left, so that it is not forgotten
+    what becomes of its mail, and that a person hastened it."""
     if _is_over(run):
         return {}
     tokens = run.position.tokens
-    return {
-        scope: wait
-        for scope, wait in run.waits.items()
-        if _is_at(run, scope, wait) and scope in tokens and tokens[scope].state != "ready"
-    }
+    return {scope: wait for scope, wait in run.waits.items() if scope in tokens and _is_at(run, scope, wait)}
+
+
+def _left(run: Run) -> list[tuple[str, str]]:
+    """Steps that waited, and at which it does not stand any more."""
+    return [
+        (wait.path, wait.round)
+        for scope, wait in run.kept_waits.items()
+        if wait.kind != "timer" and not _is_at(run, scope, wait)
+    ]
 
 
 def _is_at(run: Run, scope: int, wait: Wait) -> bool:

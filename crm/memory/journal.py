@@ -51,7 +51,14 @@ class MemoryEvents:
         there = self._tables["event"].rows
         for number in events:
             if number in there:
-                self._tables.change("event", number, dispatched_at=at, dispatch=self.units())
+                unit = there[number].dispatch or self.units()
+                self._tables.change("event", number, dispatched_at=at, dispatch=unit)
+
+    def take_up(self, limit: int) -> list[Event]:
+        for event in self.pending(limit):
+            if not event.dispatch:
+                self._tables.change("event", event.id, dispatch=self.units())
+        return self.pending(limit)
 
     def units(self) -> int:
         row = self._tables["planner"].rows.get(1)

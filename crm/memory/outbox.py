@@ -11,6 +11,7 @@ from crm import links
 from crm.cancelling import WITHDRAWN, why_cancelled
 from crm.events import Saved
 from crm.mail_rows import (
+    KEEPS_TRIES,
     activity_row,
     contacts_among,
     envelope_of,
@@ -50,9 +51,9 @@ class MemoryOutbox:
                 hands -= free
                 row = self._insert(last + place, mail, at, engine if free else 0)
                 fresh.add(row.activity_id)
-            elif takes_new_content(row.state, mail) and row.activity_id not in again:
+            elif takes_new_content(row.state, row.not_before, mail) and row.activity_id not in again:
                 again.add(row.activity_id)
-                released |= {row.activity_id} if row.state == "held" else set()
+                released |= {row.activity_id} if row.state == "held" and not row.attempts else set()
                 self._take_new_content(row.activity_id, named_as(row.message_id, mail), at)
             numbers.append(row.activity_id)
         rows = self._tables["email_message"].rows
@@ -173,7 +174,10 @@ class MemoryOutbox:
         return message
 
     def _take_new_content(self, number: int, mail: QueuedMail, at: datetime) -> None:
-        self._change(**message_row(number, mail))
+        row = message_row(number, mail)
+        if self._tables["email_message"].rows[number].state in KEEPS_TRIES:
+            del row["attempts"]
+        self._change(**row)
         self._tables.change("email_source", number, mime=mail.mime)
         content = {"subject": mail.mail.subject, "body": mail.mail.text, "modified_at": at}
         self._tables.change("activity", number, **content)

@@ -58,13 +58,13 @@ class MemoryWaits:
 
     def wake_by(self, events: Sequence[Event], now: datetime, limit: int) -> int:
         """What is woken reads no more. See `crm.waits`."""
-        touched = {entity: (set(changed), set(deleted)) for entity, changed, deleted in touched_by(events)}
         rows, waits = self._tables["wait"].rows, set()
-        for read in self._tables["wait_read"].rows.values():
-            changed, deleted = touched.get(read.entity, (set(), set()))
-            is_touched = (read.record_id, read.field) in changed or read.record_id in deleted
-            if is_touched and rows[read.wait_id].woken_at is None:
-                waits.add(read.wait_id)
+        for unit, entity, changed, deleted in touched_by(events):
+            for read in self._tables["wait_read"].rows.values():
+                is_touched = (read.record_id, read.field) in changed or read.record_id in deleted
+                wait = rows[read.wait_id]
+                if is_touched and read.entity == entity and wait.woken_at is None and wait.as_of < unit:
+                    waits.add(read.wait_id)
         chosen = sorted(waits)[:limit]
         self._wake((rows[number] for number in chosen), now)
         for number in chosen:

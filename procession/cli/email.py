@@ -99,7 +99,7 @@ def list_(
             raise InputError(
                 f"there is no state {word!r}", hint=did_you_mean(word, STATES) or f"It is {one_of(STATES)}."
             )
-    wanted = state or [word for word in STATES if word not in ("sent", "cancelled")]
+    wanted = state or [word for word in STATES if word not in ("sent", "cancelled", "withdrawn")]
     with session(context).application.store.unit(write=False) as unit:
         found = unit.outbox.in_state(wanted, limit, newest=True)  # type: ignore[arg-type]  # checked above
     if json:
@@ -211,6 +211,9 @@ def _sent_by_its_step(now: Session, ports: Ports, number: int) -> Envelope:
 
     mail = mails.read(now, number)
     with now.application.store.unit() as unit:
+        if unit.journal.instances(ids=[mail.instance or 0], states=["incident"]):
+            hint = f"See: procession incidents; then: procession incidents resume {mail.instance}"
+            raise InputError(f"the process of mail {number} is held by an error", hint=hint)
         unit.journal.wake(mail.instance or 0, mail.path, mail.round, now.application.clock.now(), hasten=True)
         unit.commit()
     with beating(ports.engine):

@@ -17,8 +17,7 @@ StepState = Literal["done", "skipped", "failed", "waiting", "retrying", "inciden
 MailState = Literal[
     "draft", "held", "queued", "sending", "sent", "failed", "unknown", "cancelled", "withdrawn"
 ]
-"""One that is `held` is sent by its step, which waits until then and writes it anew; one that is `withdrawn` was not sent after all, as its step
-had no more use for it. What a person cancelled stays so."""
+"""`held`: its step sends it later, written anew; `withdrawn`: its step has no more use for it."""
 WaitKind = Literal["retry", "mail", "timer"]
 Mode = Literal["single", "restart", "parallel"]
 
@@ -48,7 +47,7 @@ class Event:
     """One line of the event log.
 
     `changed` names the fields a modification changed. `payload` holds the last values of a deleted
-    record and the inputs of a manual start. `dedupe_key` is unique: a second event with it is dropped.
+    record and the inputs of a manual start. `dedupe_key` is unique: a second one is dropped. `dispatch`: the planner's unit that took it up.
     """
 
     id: int
@@ -61,6 +60,7 @@ class Event:
     origin: str = ""
     payload: Mapping[str, Any] = field(default_factory=dict)
     dedupe_key: str = ""
+    dispatch: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,10 @@ class Journal(Protocol):
         """The oldest undispatched events, locked for this unit where the database can."""
         ...
 
+    def take_up(self, limit: int) -> list[Event]:
+        """As `pending`, for the planner: in which of its units it took each up first is kept with it."""
+        ...
+
     def dispatched(self, events: Collection[int], at: datetime) -> None:
         """By the planner, in its unit (`leads`), which gives them its number; or by whoever starts something by hand."""
         ...
@@ -217,7 +221,8 @@ class Journal(Protocol):
         ...
 
     def wake_by(self, events: Sequence[Event], now: datetime, limit: int) -> int:
-        """Wake at most so many waits that read what these changed or deleted; returns how many there were."""
+        """Wake at most so many waits that read what these changed or deleted, before it was so (those whose records were read
+        since an event was taken up know of it); returns how many there were."""
         ...
 
     def look_back(self, now: datetime, limit: int) -> int:

@@ -149,11 +149,14 @@ class Scene:
 
     def plans(self, times: int) -> Callable[[], None]:
         glance = self.planner._glance()
+        waits = any(step in self.plan.files["p.yaml"] for step in ("wait:", "undo:"))
 
         def do() -> None:
             for _ in range(times):
                 self.world.clock.at += A_MINUTE
-                self.planner.planner.plan(replace(glance, pending=True, due=True, live=True, new=True))
+                self.planner.planner.plan(
+                    replace(glance, pending=True, due=waits, live=self.plan.is_live, new=self.plan.is_live)
+                )
 
         return do
 

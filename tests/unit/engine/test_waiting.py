@@ -8,7 +8,10 @@ from engine_world import NOON
 from office import ANNA
 
 from procession import restoring
+from procession.advance import advance
 from procession.dispatch import start_by_hand
+from procession.engine import claim
+from procession.errors import ConfigurationError
 from procession.ports import Glance
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -870,3 +873,111 @@ def test_a_mail_that_waited_out_an_incident_is_withdrawn_if_it_is_not_wanted_the
 
     assert (office.subjects(), mail_states(office), office.states()) == ([], ["withdrawn"], ["completed"])
     assert waits(office) == []
+
+
+# --- what was found when it was read again
+
+
+def test_one_change_wakes_each_wait_once_though_there_are_many(office, begin, monkeypatch):
+    """Those that were laid down anew meanwhile know of it, and the event is dispatched in the end."""
+    monkeypatch.setattr("procession.dispatch.MOST_WOKEN", 5)
+    office.nothing_new()
+    plan = office.deploy(HEAD % "parallel" + REMIND % "run")
+    for _ in range(10):
+        start_by_hand(office.ports, plan, {"meeting": office.known["meeting"]}, actor=ANNA)
+    office.work()
+
+    office.change("meeting", start=NOON + 9 * DAY)
+    engine = office.engine()
+    for _ in range(20):
+        engine.tick()
+
+    assert not engine._glance().pending
+    assert dues(office) == [NOON + 8 * DAY] * 10
+    assert {instance.fencing_token for instance in office.instances()} == {2}
+
+
+def test_a_mail_that_was_queued_before_an_incident_is_withdrawn_if_it_is_not_wanted_then(office, begin):
+    """Its step waits for nothing, and has a mail all the same."""
+    office.ports = replace(office.ports, mail_out=Wrong())
+    begin("""
+      - id: hello
+        if: meeting.status == 'planned'
+        send_email: {to: "{{ meeting.contact }}", subject: Talk, text: Hello}
+    """)
+    assert (office.states(), mail_states(office)) == (["incident"], ["queued"])
+
+    office.change("meeting", status="cancelled")
+    with office.ports.store.unit() as unit:
+        unit.journal.resume(1, office.clock.now())
+        unit.commit()
+    office.work()
+
+    assert (mail_states(office), office.states()) == (["withdrawn"], ["completed"])
+
+
+class Wrong:
+    connections = 1
+
+    def send(self, *_mail):
+        raise ConfigurationError("the mail server does not know this user or password")
+
+    def close(self) -> None: ...
+
+
+def test_a_mail_of_an_engine_that_died_before_it_handed_it_over_is_withdrawn_if_it_is_not_wanted_then(
+    office, begin
+):
+    office.nothing_new()
+    plan = office.deploy(
+        HEAD % "parallel"
+        + """
+      - id: hello
+        if: meeting.status == 'planned'
+        send_email: {to: "{{ meeting.contact }}", subject: Talk, text: Hello}
+    """
+    )
+    for _ in range(2):
+        start_by_hand(office.ports, plan, {"meeting": office.known["meeting"]}, actor=ANNA)
+    gone = office.elsewhere("gone", mail_out=Dies())
+    with pytest.raises(KeyboardInterrupt):
+        advance(plan, claim(gone, 2), gone)
+    office.dead(gone)
+    office.change("meeting", status="cancelled")
+
+    office.work()
+
+    assert sorted(mail_states(office)) == ["unknown", "withdrawn"]
+
+
+class Dies(Wrong):
+    def send(self, *_mail):
+        raise KeyboardInterrupt
+
+
+def test_a_mail_that_a_person_sends_now_is_tried_again_outside_its_window_too(office, begin):
+    office.change("ann", timezone="UTC")
+    office.clock.at = datetime(2026, 3, 2, 19, tzinfo=UTC)
+    begin(hello("send_window: office_hours"))
+    office.post.refuse_next("451 later")
+    (mail,) = mails(office)
+    with office.ports.store.unit() as unit:
+        unit.journal.wake(mail.instance, mail.path, mail.round, office.clock.now(), hasten=True)
+        unit.commit()
+    office.work()
+    assert mail_states(office) == ["queued"]
+
+    office.work(later=timedelta(minutes=10))
+
+    assert (office.subjects(), office.states()) == (["Talk"], ["completed"])
+
+
+def test_history_tells_once_of_a_mail_that_was_put_off_and_then_held_back(office, begin):
+    office.change("ann", timezone="UTC")
+    office.clock.at = datetime(2026, 3, 2, 17, 59, 50, tzinfo=UTC)
+    office.post.refuse_next("451 later")
+    begin(RETRIED_IN_A_WINDOW)
+    office.work(later=timedelta(minutes=10))
+    office.work(later=timedelta(hours=14))
+
+    assert (office.subjects(), texts(office)) == (["Talk"], ["E-mail “Talk” to Ann Smith"])
