@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -169,8 +170,7 @@ class Pool:
 
     def _work(self) -> None:
         while job := self._next():
-            with suppress(Stopping):
-                self._guarded(lambda job=job: self._carried_out(job))  # type: ignore[misc]  # bound now, called at once
+            self._guarded(partial(self._carried_out, job))
             with self._changed:
                 self._begun.remove(job)
                 self._hand_out()
