@@ -114,6 +114,7 @@ def row_of(event: Event) -> dict[str, Any]:
         "origin": event.origin,
         "payload": event.payload or None,
         "dedupe_key": event.dedupe_key or None,
+        "name": event.name,
     }
 
 
@@ -130,4 +131,5 @@ def event_of(row: Any) -> Event:
         payload=row.payload or {},
         dedupe_key=row.dedupe_key or "",
         dispatch=row.dispatch or 0,
+        name=row.name,
     )

@@ -62,7 +62,7 @@ _UNSEEN = (
 _GLANCE = text("""\
 SELECT EXISTS (SELECT 1 FROM event WHERE dispatched_at IS NULL) AS pending,
        EXISTS (SELECT 1 FROM wait WHERE woken_at IS NULL AND due <= :now) AS due,
-       EXISTS (SELECT 1 FROM wait_read) AS live,
+       EXISTS (SELECT 1 FROM wait_read) OR EXISTS (SELECT 1 FROM subscription) AS live,
        EXISTS (SELECT 1 FROM wait WHERE is_new) AS new,
        EXISTS (SELECT 1 FROM instance WHERE state = 'ready' AND deaths <= 1
                AND (after_id IS NULL OR NOT EXISTS (

@@ -15,13 +15,14 @@ def _of_instance() -> Any:
 
 class Event(Base, table=True):
     """Append-only, written in the transaction of the change it tells of. `dispatch` is the number of the planner's unit that
-    dispatched it (`Planner.units`)."""
+    dispatched it (`Planner.units`), `correlated` that of the last wait that it was handed to (`crm.correlations`)."""
 
     __tablename__ = "event"
     __table_args__ = (
         UniqueConstraint("dedupe_key"),
         index("ix_event_undispatched", "id", where=text("dispatched_at IS NULL")),
         index("ix_event_record", "entity", "record_id", where=text("record_id IS NOT NULL")),
+        index("ix_event_name", "name", "id", where=text("name > ''")),
         {"sqlite_autoincrement": True},
     )
 
@@ -38,6 +39,8 @@ class Event(Base, table=True):
     dedupe_key: str | None = Field(default=None, sa_type=Text)
     dispatched_at: datetime | None = moment()
     dispatch: int | None = Field(default=None, sa_type=ID)
+    name: str = string()
+    correlated: int = Field(default=0, sa_type=ID)
 
 
 class Definition(Base, table=True):
@@ -172,6 +175,7 @@ class Wait(Base, table=True):
     kind: str = string()
     since: datetime = moment(required=True)
     due: datetime | None = moment()
+    expires: datetime | None = moment()
     woken_at: datetime | None = moment()
     hastened: bool = False
     is_new: bool = False
@@ -188,6 +192,38 @@ class WaitRead(Base, table=True):
     entity: str = Field(sa_type=Text, primary_key=True)
     record_id: int = Field(sa_type=ID, primary_key=True)
     field: str = Field(sa_type=Text, primary_key=True)
+
+
+class Subscription(Base, table=True):
+    """What a wait is for: events of this kind under this correlation key; which of those that came before it was kept count, the
+    planner looks up once (`since_began`: all since the instance began)."""
+
+    __tablename__ = "subscription"
+    __table_args__ = (index("ix_subscription_key", "kind", "key", "wait_id"),)
+
+    wait_id: int = Field(foreign_key="wait.id", sa_type=ID, primary_key=True, ondelete="CASCADE")
+    kind: str = Field(sa_type=Text, primary_key=True)
+    key: str = Field(sa_type=Text, primary_key=True)
+    since: datetime | None = moment()
+    since_began: bool = False
+
+
+class ArrivedEvent(Base, table=True):
+    """An event that came for a wait; whether it is meant, the wait's step decides."""
+
+    __tablename__ = "arrived_event"
+
+    wait_id: int = Field(foreign_key="wait.id", sa_type=ID, primary_key=True, ondelete="CASCADE")
+    event_id: int = Field(foreign_key="event.id", sa_type=ID, primary_key=True, ondelete="CASCADE")
+
+
+class ConsumedEvent(Base, table=True):
+    """An event that an instance took: it comes for none of its waits any more."""
+
+    __tablename__ = "consumed_event"
+
+    instance_id: int = _of_instance()
+    event_id: int = Field(foreign_key="event.id", sa_type=ID, primary_key=True, ondelete="CASCADE")
 
 
 class Engine(Base, table=True):
@@ -255,6 +291,7 @@ class Installation(Base, table=True):
 event, definition = table_of(Event), table_of(Definition)
 instance, step_run = table_of(Instance), table_of(StepRun)
 position, kept_value = table_of(Position), table_of(KeptValue)
-wait, wait_read = table_of(Wait), table_of(WaitRead)
+wait, wait_read, subscription = table_of(Wait), table_of(WaitRead), table_of(Subscription)
+arrived_event, consumed_event = table_of(ArrivedEvent), table_of(ConsumedEvent)
 engine, planner, installation = table_of(Engine), table_of(Planner), table_of(Installation)
 publication = table_of(Publication)

@@ -81,6 +81,7 @@ _ACTIVITY = {
     "created_at": Field(DATETIME, "Created", writable=False),
     "modified_at": Field(DATETIME, "Modified", writable=False),
     "external": Field(BOOL, "From outside", writable=False),
+    "incoming": Field(BOOL, "Received"),
     "uid": Field(TEXT, "Calendar UID", fixed=True),
 }
 

@@ -155,6 +155,7 @@ class Activity(Base, table=True):
     created_at: datetime = moment(required=True)
     modified_at: datetime = moment(required=True)
     external: bool = False
+    incoming: bool = False
     uid: str = string()
 
 

@@ -11,18 +11,21 @@ from typing import Any
 from sqlalchemy import Select, and_, bindparam, delete, insert, select, text, tuple_, update
 
 from crm import journal as j
+from crm.correlations import arrived, awaited, consume, correlate, look_back
+from crm.looking_back import sought_of
 from crm.statements import IDS, NOW, Part, portions, take_numbers
-from procession.ports import ANY_FIELD, Event, Wait
+from procession.ports import ANY_FIELD, Correlation, Event, Sought, Wait
 from procession.records import Ref
 
 NO_UNIT = 2**62
 """Of an event that no planner took up: it concerns every wait."""
 
-_W, _R, _E = j.wait.c, j.wait_read.c, j.event.c
-_INSERT, _INSERT_READ = insert(j.wait), insert(j.wait_read)
+_W, _R, _E, _S = j.wait.c, j.wait_read.c, j.event.c, j.subscription.c
+_INSERT, _INSERT_READ, _SUBSCRIBE = insert(j.wait), insert(j.wait_read), insert(j.subscription)
 _ASLEEP = text("wait.woken_at IS NULL")
 _OF = select(j.wait).where(_W.instance_id.in_(IDS)).order_by(_W.woken_at.nulls_last(), _W.id)
 _READS = select(j.wait_read).where(_R.wait_id.in_(IDS)).order_by(_R.entity, _R.record_id, _R.field)
+_SUBSCRIPTIONS = select(j.subscription).where(_S.wait_id.in_(IDS)).order_by(_S.kind, _S.key)
 _LONGEST = select(j.wait).where(_ASLEEP).order_by(_W.since, _W.id).limit(bindparam("limit"))
 _THESE = tuple_(_W.instance_id, _W.scope).in_(bindparam("waits", expanding=True))
 _DROP = delete(j.wait).where(_THESE)
@@ -57,7 +60,7 @@ _INSTANCES = select(_W.instance_id).where(_W.id.in_(IDS))
 _LOCK = select(j.instance.c.id).where(j.instance.c.id.in_(IDS)).order_by(j.instance.c.id).with_for_update()
 _WAKE = update(j.wait).where(_W.id.in_(IDS), _ASLEEP).values(woken_at=NOW).returning(_W.id)
 _HASTEN = update(j.wait).where(_W.id.in_(IDS)).values(hastened=True)
-_NEW = select(_W.id).where(text("wait.is_new")).order_by(_W.id).limit(bindparam("limit"))
+_NEW = select(j.wait).where(text("wait.is_new")).order_by(_W.id).limit(bindparam("limit"))
 _SINCE = (
     select(_R.wait_id, _R.field, _E.type, _E.changed)
     .join_from(j.wait_read, j.wait)
@@ -80,14 +83,18 @@ class Waits(Part):
 
     def waits(self, instances: Collection[int]) -> dict[int, tuple[Wait, ...]]:
         rows = [row for some in portions(instances) for row in self._connection.execute(_OF, {"ids": some})]
-        live = [row.id for row in rows if row.kind == "timer"]
+        live = [row.id for row in rows if row.kind in ("timer", "event")]
         reads: dict[int, list[tuple[Ref, str]]] = defaultdict(list)
         for some in portions(live):
             for row in self._connection.execute(_READS, {"ids": some}):
                 reads[row.wait_id].append((Ref(row.entity, row.record_id), row.field))
+        sought: dict[int, list[Sought]] = defaultdict(list)
+        for some in portions(row.id for row in rows if row.kind == "event"):
+            for row in self._connection.execute(_SUBSCRIPTIONS, {"ids": some}):
+                sought[row.wait_id].append(sought_of(row))
         found: dict[int, list[Wait]] = defaultdict(list)
         for row in rows:
-            found[row.instance_id].append(wait_of(row, tuple(reads[row.id])))
+            found[row.instance_id].append(wait_of(row, tuple(reads[row.id]), tuple(sought[row.id])))
         return {number: tuple(waits) for number, waits in found.items()}
 
     def longest_waits(self, limit: int) -> list[Wait]:
@@ -108,6 +115,13 @@ class Waits(Part):
         ]
         if reads:
             self._connection.execute(_INSERT_READ, reads)
+        sought = [
+            row_of_sought(number, one)
+            for number, wait in zip(numbers, waits, strict=True)
+            for one in wait.sought
+        ]
+        if sought:
+            self._connection.execute(_SUBSCRIBE, sought)
 
     def drop_waits(self, waits: Collection[tuple[int, int]]) -> None:
         for some in portions(sorted(waits)):
@@ -152,14 +166,29 @@ class Waits(Part):
         return woken
 
     def look_back(self, now: datetime, limit: int) -> int:
-        new = self._connection.execute(_NEW, {"limit": limit}).scalars().all()
-        for some in portions(new):
+        new = self._connection.execute(_NEW, {"limit": limit}).all()
+        for some in portions(row.id for row in new):
             rows = self._connection.execute(_SINCE, {"ids": some}).all()
-            self._wake(
-                {row.wait_id for row in rows if is_touched(row.field, row.type, row.changed or ())}, now
-            )
+            touched = {row.wait_id for row in rows if is_touched(row.field, row.type, row.changed or ())}
+            waits = {row.id: row for row in new if row.kind == "event"}
+            self._wake(touched | look_back(self._connection, waits), now)
             self._connection.execute(_LOOKED_BACK, {"ids": some})
         return len(new)
+
+    def awaited(self, kinds: Collection[str]) -> set[str]:
+        return awaited(self._connection, kinds)
+
+    def correlate(self, correlations: Sequence[Correlation], now: datetime, limit: int) -> int:
+        """What is woken is seen to here, by whom it was woken in `crm.correlations`."""
+        found = correlate(self._connection, correlations, limit)
+        self._wake(found, now)
+        return len(found)
+
+    def arrived(self, instances: Collection[int]) -> dict[tuple[int, int], tuple[Event, ...]]:
+        return arrived(self._connection, instances)
+
+    def consume(self, events: Collection[tuple[int, int]]) -> None:
+        consume(self._connection, events)
 
     def _wake(self, waits: Collection[int], now: datetime) -> int:
         instances = {
@@ -209,12 +238,23 @@ def row_of(wait: Wait) -> dict[str, Any]:
         "due": wait.due,
         "woken_at": wait.woken_at,
         "hastened": wait.hastened,
-        "is_new": bool(wait.reads),
+        "expires": wait.expires,
+        "is_new": bool(wait.reads or wait.sought),
         "as_of": wait.as_of,
     }
 
 
-def wait_of(row: Any, reads: tuple[tuple[Ref, str], ...] = ()) -> Wait:
+def row_of_sought(wait: int, sought: Sought) -> dict[str, Any]:
+    return {
+        "wait_id": wait,
+        "kind": sought.kind,
+        "key": sought.key,
+        "since": sought.since,
+        "since_began": sought.since_began,
+    }
+
+
+def wait_of(row: Any, reads: tuple[tuple[Ref, str], ...] = (), sought: tuple[Sought, ...] = ()) -> Wait:
     return Wait(
         instance=row.instance_id,
         scope=row.scope,
@@ -223,8 +263,11 @@ def wait_of(row: Any, reads: tuple[tuple[Ref, str], ...] = ()) -> Wait:
         kind=row.kind,
         since=row.since,
         due=row.due,
+        expires=row.expires,
         reads=reads,
+        sought=sought,
         woken_at=row.woken_at,
         hastened=row.hastened,
         as_of=row.as_of,
+        is_new=row.is_new,
     )

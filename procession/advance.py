@@ -5,13 +5,13 @@ take it together: each decides (pure), then `procession.perform` does the effect
 where they are then. So a segment that died goes on where the last unit left it. One instance is the case N = 1.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from procession import run as r
 from procession.apply import Work
+from procession.decide import decide
 from procession.errors import (
     FINAL,
     ConfigurationError,
@@ -22,15 +22,13 @@ from procession.errors import (
     class_of,
     foreseen,
 )
-from procession.expressions import evaluate
-from procession.names import fields_of, first_names, history_ref, read_inputs, trigger_ref, with_records
+from procession.names import first_names, history_ref, read_inputs, with_records
 from procession.perform import Result, perform, worth_another_try, write
 from procession.plan import Plan, Step
 from procession.ports import End, Instance, Ports
 from procession.position import Turn
-from procession.remaining import reopened, still_running
+from procession.remaining import reopened, still_running, with_arrivals
 from procession.run import Run
-from procession.steps.kind import Context, Outcome
 from procession.values import writable
 
 T = TypeVar("T")
@@ -106,7 +104,7 @@ def _open(plan: Plan, instances: Sequence[Instance], ports: Ports, *, again: boo
         i.id: r.opened(plan, i, first_names(plan, i, ports.clock), *kept.get(i.id, ())) for i in instances
     }
     _look(runs, runs, ports)
-    return runs
+    return with_arrivals(runs, ports) if plan.is_live and begun else runs
 
 
 def _look(numbers: Sequence[int] | Runs, runs: Runs, ports: Ports) -> None:
@@ -167,7 +165,7 @@ def _take(step: Step, group: Mapping[int, Turn], runs: Runs, ports: Ports) -> li
         run, now = runs[number], ports.clock.now()
         try:
             with foreseen(f"step {step.path!r}", at=step.at, path=step.path):
-                outcome = _decide(run, turn, ports)
+                outcome = decide(run, turn, ports)
         except ProcessionError as error:
             errors.append(error)
             runs[number] = _failed(run, turn, error, ports)
@@ -193,41 +191,6 @@ def _after(result: Result, ports: Ports) -> Run:
         number = result.work.run.instance.id
         return replace(result.work.run, end=_gone(number), is_written=True)
     return result.run
-
-
-def _decide(run: Run, turn: Turn, ports: Ports) -> Outcome | None:
-    """None if the step's `if` keeps it from being taken.
-
-    Raises:
-        PermanentError: an expression, a template or the step itself failed on these values.
-    """
-    step, names = turn.step, r.names_at(run, turn)
-    if ports.trace:
-        ports.trace(step.path, names)
-    if step.guard is not None and not evaluate(step.guard, names):
-        return None
-    fields, reads = fields_of(step, run.plan, names, ports.store.schema)
-    outcome = step.kind.decide(fields, _context(run, turn, names, ports))
-    return replace(outcome, pause=replace(outcome.pause, reads=reads)) if outcome.pause else outcome
-
-
-def _context(run: Run, turn: Turn, names: Mapping[str, Any], ports: Ports) -> Context:
-    plan, waited = run.plan, run.waited(turn)
-    return Context(
-        names=names, now=ports.clock.now(), process=plan.process, title=plan.title,
-        message_id=message_id(ports.store.identity.incarnation, run.instance.id, turn, ports.mail_domain),
-        mail_domain=ports.mail_domain, default_sender=ports.default_sender, history_on=run.history_on,
-        renderer=ports.renderer(plan.digest, plan.files), schema=ports.store.schema, functions=ports.functions,
-        at=turn.step.at, trigger_ref=trigger_ref(run.instance),
-        has_waited=turn.has_waited, waited_until=waited.due if waited else None,
-        is_hastened=waited is not None and waited.hastened,
-    )  # fmt: skip
-
-
-def message_id(incarnation: str, instance: int, turn: Turn, domain: str) -> str:
-    """The Message-ID of a mail that is made now (RFC 5322, 3.6.4: globally unique). Once stored it is not made again."""
-    digest = hashlib.sha256(f"{incarnation}\n{instance}\n{turn.step.path}\n{turn.round}".encode()).hexdigest()
-    return f"<{digest[:32]}@{domain}>"
 
 
 # --- what failed

@@ -18,16 +18,18 @@ from procession.effects import (
     Notify,
     Recipient,
     SendMail,
+    SendMessage,
     UpdateRecord,
 )
 from procession.errors import PermanentError
 from procession.mail import composed
-from procession.ports import Actor, Envelope, HistoryRow, MailState, Ports, QueuedMail, Unit
+from procession.ports import Actor, Envelope, Event, HistoryRow, MailState, Ports, QueuedMail, Unit
 from procession.position import Turn
 from procession.records import Record, Ref, fields_of, ref_of
 from procession.run import Run
 from procession.steps.kind import Outcome
 from procession.takeover import take_over
+from procession.values import to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +245,24 @@ def _colleagues(unit: Unit, wanted: Sequence[Ref | str]) -> Mapping[Ref | str, l
 MOST_COLLEAGUES = 10_000
 
 
+def _tell(unit: Unit, group: list[Progress], effects: Sequence[Any], ports: Ports) -> None:
+    now = ports.clock.now()
+    unit.journal.append(
+        [
+            Event(
+                0,
+                now,
+                effect.type,
+                effect.about,
+                origin=p.work.run.plan.process,
+                payload=to_json(dict(effect.data)),
+                name=effect.name,
+            )
+            for p, effect in zip(group, effects, strict=True)
+        ]
+    )
+
+
 def _called_before(_unit: Unit, _group: list[Progress], _effects: Sequence[Any], _ports: Ports) -> None:
     """Functions were called before the unit was opened (`procession.perform`)."""
 
@@ -257,6 +277,7 @@ HANDLERS: Mapping[type[Effect], Handler] = {
     LogHistory: _log,
     SendMail: _queue,
     Notify: _notify,
+    SendMessage: _tell,
 }
 """In the order in which different effects at the same place of their steps are done."""
 
@@ -266,7 +287,7 @@ def _is_complete(effect: Effect) -> None:
     match effect:
         case CallFunction() | CreateRecord() | UpdateRecord() | DeleteRecord() | FindRecords():
             return
-        case LogHistory() | SendMail() | Notify():
+        case LogHistory() | SendMail() | Notify() | SendMessage():
             return
         case _:
             assert_never(effect)

@@ -6,12 +6,13 @@ dispatched is once started.
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from procession.correlation import names_of
 from procession.errors import FINAL, InputError, Place, ProcessionError, foreseen
 from procession.expressions import Fillable, Text, evaluate, fill
 from procession.inputs import checked
@@ -20,14 +21,12 @@ from procession.ports import Actor, Event, Instance, Ports, Start, Unit
 from procession.records import Record, Ref, ref_of
 from procession.spelling import count
 from procession.values import from_json, to_json, writable
+from procession.waking import MOST_WOKEN, wake
 
 log = logging.getLogger(__name__)
 
 Told = Callable[[Sequence[Event]], object]
 """Hears of events once they are dispatched; it must not raise."""
-
-MOST_WOKEN = 500
-"""Waits that one unit wakes by events. One event may wake a hundred thousand, and a unit is to be short."""
 
 OpenUnit = Callable[[], AbstractContextManager[Unit]]
 """Opens a unit of the planner."""
@@ -121,32 +120,34 @@ def dispatch(
 def _dispatch(
     ports: Ports, plans: Mapping[str, Plan], limit: int, tried: list[Event], open_unit: OpenUnit, *, live: bool
 ) -> int:  # fmt: skip
+    """What waits is woken in a unit of its own: one that starts instances locks some, and so does one that wakes."""
     now = ports.clock.now()
-    seen = _wake(limit, now, open_unit) if live else ()
-    if seen is None:
-        return MOST_WOKEN
     with open_unit() as unit:
-        events = [event for event in unit.journal.pending(limit) if event.id in seen or not live]
+        events = unit.journal.take_up(limit) if live else unit.journal.pending(limit)
         tried += events
-        matches = _settled([match for event in events for match in _matches(event, plans)])
-        records = _read_records(matches, unit)
-        starts = [start for match in matches if (start := _started(match, records, now))]
-        unit.journal.start(starts, now)
-        unit.journal.dispatched([event.id for event in events], now)
-        unit.commit()
+        starts = _starts(events, plans, unit, now)
+        if not live:
+            _write(unit, starts, events, now)
+        elif not wake(unit, events, starts, ports.store.schema, now):
+            return MOST_WOKEN
+    if live:
+        with open_unit() as unit:
+            _write(unit, starts, events, now)
     if starts:
         log.info("%s started %s", count(len(events), "event"), count(len(starts), "instance"))
     return len(events)
 
 
-def _wake(limit: int, now: datetime, open_unit: OpenUnit) -> Collection[int] | None:
-    """Wake what waits for a moment that pending events may have moved; returns the numbers of these, None if they may have
-    more to wake. In a unit of its own: one that starts instances has locked some already."""
-    with open_unit() as unit:
-        events = unit.journal.take_up(limit)
-        woken = unit.journal.wake_by(events, now, MOST_WOKEN)
-        unit.commit()
-    return None if woken == MOST_WOKEN else {event.id for event in events}
+def _starts(events: Sequence[Event], plans: Mapping[str, Plan], unit: Unit, now: datetime) -> list[Start]:
+    matches = _settled([match for event in events for match in _matches(event, plans)])
+    records = _read_records(matches, unit)
+    return [start for match in matches if (start := _started(match, records, now))]
+
+
+def _write(unit: Unit, starts: Sequence[Start], events: Sequence[Event], now: datetime) -> None:
+    unit.journal.start(starts, now)
+    unit.journal.dispatched([event.id for event in events], now)
+    unit.commit()
 
 
 def _set_aside(
@@ -182,14 +183,16 @@ def _matches(event: Event, plans: Mapping[str, Plan]) -> list[_Match]:
     return [
         _Match(plan, trigger, event)
         for plan in plans.values()
-        if event.origin != plan.process
+        if event.origin != plan.process or event.name
         for trigger in plan.triggers
         if _concerns(trigger, event)
     ]
 
 
 def _concerns(trigger: Trigger, event: Event) -> bool:
-    if event.ref is None or event.ref.entity != trigger.entity or event.type not in trigger.events:
+    if event.type not in trigger.events or event.name != trigger.name:
+        return False
+    if trigger.entity != (event.ref.entity if event.ref else "") and (trigger.entity or not event.name):
         return False
     return event.type != "modified" or not trigger.changed or bool({*trigger.changed} & {*event.changed})
 
@@ -237,7 +240,7 @@ def _started(match: _Match, records: Read, now: datetime) -> Start | None:
     told = {"id": trigger.id, "event": event.type, "changed": list(event.changed)}
     names: dict[str, Any] = {
         "trigger": {**told, "at": event.at},
-        "event": {"type": event.type, "changed": event.changed},
+        "event": names_of(event),
         "now": now,
     }
     if event.ref:

@@ -119,8 +119,26 @@ class Notify:
     message_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class SendMessage:
+    """A message or signal to whatever process waits for it, or starts by it. It is no mail."""
+
+    type: Literal["message", "signal"]
+    name: str
+    about: Ref | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
 Effect = (
-    CreateRecord | UpdateRecord | DeleteRecord | FindRecords | CallFunction | LogHistory | SendMail | Notify
+    CreateRecord
+    | UpdateRecord
+    | DeleteRecord
+    | FindRecords
+    | CallFunction
+    | LogHistory
+    | SendMail
+    | Notify
+    | SendMessage
 )
 
 

@@ -17,7 +17,8 @@
     │   ├── TransportRefused        SMTP 5xx, no valid recipient
     │   ├── StoreError              the store refused a change
     │   └── Unforeseen              a mistake of this program: it is told of as any error, and takes nothing else along
-    └── UnknownOutcome            a mail was handed over and the answer was not read
+    ├── UnknownOutcome            a mail was handed over and the answer was not read
+    └── TimedOut                  what a step waited for did not come in time
 
 Every exception takes one positional message, the rest by keyword with defaults, so that it survives
 pickling and Prefect's result store.
@@ -198,11 +199,17 @@ class UnknownOutcome(ProcessionError):
     """A mail was handed over and the answer was not read: only a person can know."""
 
 
-ErrorClass = Literal["temporary", "permanent", "unknown"]
+class TimedOut(ProcessionError):
+    """A step waited in vain for as long as its `timeout` says."""
+
+
+ErrorClass = Literal["temporary", "permanent", "unknown", "timeout"]
 
 
 def class_of(error: ProcessionError) -> ErrorClass:
     """How `retry.on` and the journal name an error."""
     if isinstance(error, TemporaryError):
         return "temporary"
+    if isinstance(error, TimedOut):
+        return "timeout"
     return "unknown" if isinstance(error, UnknownOutcome) else "permanent"

@@ -13,8 +13,9 @@ from procession.absent import Absent, Outputs
 from procession.errors import ExpressionError
 from procession.expressions import Fillable, fill, touching
 from procession.plan import Plan, Step
-from procession.ports import ANY_FIELD, Clock, Instance, Unit
+from procession.ports import Clock, Instance, Unit
 from procession.records import Record, Ref, Schema, ref_of
+from procession.steps.touched import of_records
 from procession.values import from_json
 
 
@@ -71,20 +72,18 @@ def fields_of(
 ) -> tuple[dict[str, Any], frozenset[tuple[Ref, str]]]:
     """The fields of a step, worked out; and of one that waits for what is computed from records, which of their fields that
     was, those of the process's zone included where a day or a text has no zone of its own. An empty field among these makes it
-    empty, whatever else the expression does.
+    empty, whatever else the expression does. (A step that waits for one of several things looks at each by itself.)
 
     Raises:
         ExpressionError: an expression failed on these values.
     """
-    if step.kind.live not in step.fields:
+    if step.kind.live not in step.fields or isinstance(step.fields[step.kind.live], tuple):
         return {name: fill(value, names) for name, value in step.fields.items()}, frozenset()
     with touching() as touched:
         found = {name: _or_empty(value, names, touched) for name, value in step.fields.items()}
         if not isinstance(found[step.kind.live], datetime):
             fill(plan.timezone, names)
-    return found, frozenset(
-        (ref, name if _is_told(ref, name, schema) else ANY_FIELD) for ref, name in touched
-    )
+    return found, of_records(touched, schema)
 
 
 def _or_empty(value: Fillable, names: Mapping[str, Any], touched: Mapping[tuple[Ref, str], Any]) -> Any:
@@ -94,12 +93,6 @@ def _or_empty(value: Fillable, names: Mapping[str, Any], touched: Mapping[tuple[
         if None in touched.values():
             return None
         raise
-
-
-def _is_told(ref: Ref, name: str, schema: Schema) -> bool:
-    """Whether a change of this field is told by its name: one that follows from others is not."""
-    known = schema.field(ref.entity, name)
-    return known is not None and known.writable
 
 
 def history_ref(plan: Plan, names: Mapping[str, Any]) -> Ref | None:

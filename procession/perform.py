@@ -140,6 +140,7 @@ def write(unit: Unit, runs: Sequence[Run], ports: Ports) -> Sequence[Run]:
     unit.journal.save_positions(news.checkpoints)
     unit.journal.save_waits(news.waits)
     unit.journal.drop_waits(news.dropped)
+    unit.journal.consume(news.consumed)
     unit.outbox.withdraw(news.left)
     unit.journal.end(news.ends, ports.clock.now())
     unit.journal.forget_positions(news.forgotten)

@@ -21,7 +21,7 @@ from procession.rules import Typed, World
 from procession.rules.inputs import WRITTEN_OUT, input_value
 from procession.rules.naming import Seen, input_types
 from procession.rules.triggers import implied_input
-from procession.rules.typing_pass import origin
+from procession.rules.typing_pass import OF_EVENTS, origin
 from procession.steps.kind import StepKind
 from procession.times import parse_duration
 
@@ -64,6 +64,9 @@ class Step:
     guard: Expression | None = None
     slots: Mapping[str, tuple["Step", ...]] = field(default_factory=dict)
     on_error: tuple["Step", ...] = ()
+    on_timeout: tuple["Step", ...] = ()
+    timeout: Fillable = None
+    """How long it waits at most; None: for ever."""
     retry: Retry = NO_RETRY
     each: str = ""
     reads: Paths = frozenset()
@@ -88,8 +91,8 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """What starts an instance: a saved record (`entity`, `events`), a schedule (`cron`, in `timezone`, or `every`),
-    or a person (`manual`, `entity` if it is on a record)."""
+    """What starts an instance: a saved record (`entity`, `events`), a schedule (`cron`, in `timezone`, or `every`), a person
+    (`manual`, `entity` if it is on a record), or a message or signal of this `name` (`entity` if it must be about such a record)."""
 
     id: str
     at: Place
@@ -102,6 +105,7 @@ class Trigger:
     every: timedelta | None = None
     timezone: str = "UTC"
     reads: Paths = frozenset()
+    name: str = ""
     title: str = ""
     """What a person who starts it by hand reads."""
 
@@ -115,7 +119,7 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """A step and where it stands: in the list `slot` (`then`, `branches/1`, `steps`, `on_error`) of the step at
+    """A step and where it stands: in the list `slot` (`then`, `branches/1`, `steps`, `on_error`, `on_timeout`) of the step at
     `parent`, or in `steps` or `errors` of the process (`parent` is empty). `number` is its place in that list,
     `order` in `every_step`; both from 0."""
 
@@ -177,6 +181,7 @@ def _below(steps: tuple[Step, ...]) -> Iterator[Step]:
         for children in step.slots.values():
             yield from _below(children)
         yield from _below(step.on_error)
+        yield from _below(step.on_timeout)
 
 
 def _locate(steps: tuple[Step, ...], parent: str, slot: str, found: dict[str, Located]) -> None:
@@ -186,6 +191,7 @@ def _locate(steps: tuple[Step, ...], parent: str, slot: str, found: dict[str, Lo
         for name, children in step.slots.items():
             _locate(children, step.path, name, found)
         _locate(step.on_error, step.path, "on_error", found)
+        _locate(step.on_timeout, step.path, "on_timeout", found)
 
 
 # --- making one
@@ -226,7 +232,7 @@ def _trigger(trigger: TriggerDraft, typed: Typed, schema: Schema) -> Trigger:
     at = draft.place(trigger.where)
     types = {declared.name: declared.type for declared in draft.inputs}
     inputs = {name: _given(types[name], filled) for name, filled in trigger.inputs.items()}
-    implied = implied_input(draft, trigger) if trigger.word == "record" else ""
+    implied = implied_input(draft, trigger) if trigger.word in OF_EVENTS else ""
     if implied:
         inputs[implied] = Expression("record", at)
     condition = trigger.condition.value if trigger.condition else None
@@ -234,7 +240,7 @@ def _trigger(trigger: TriggerDraft, typed: Typed, schema: Schema) -> Trigger:
         trigger.id, at, cast("tuple[EventType, ...]", trigger.events), entity=trigger.entity, changed=trigger.changed,
         condition=condition if isinstance(condition, Expression) else None, inputs=inputs, cron=trigger.cron,
         every=parse_duration(trigger.every) if trigger.every else None, timezone=trigger.timezone or _own_zone(draft),
-        reads=_trigger_reads(trigger, implied, typed, schema), title=trigger.title,
+        reads=_trigger_reads(trigger, implied, typed, schema), title=trigger.title, name=trigger.name,
     )  # fmt: skip
 
 
@@ -267,6 +273,7 @@ def _step(step: StepDraft, kind: StepKind, typed: Typed, reads: "_Reads", around
         guard=guard if isinstance(guard, Expression) else None,
         slots={slot: _steps(children, typed, reads, retry) for slot, children in step.slots.items()},
         on_error=_steps(step.on_error, typed, reads, around), retry=_retry(retry), each=step.each,
+        on_timeout=_steps(step.on_timeout, typed, reads, around), timeout=step.timeout.value if step.timeout else None,
         reads=frozenset(reads["outputs", step.id]) if step.named else frozenset(),
     )  # fmt: skip
 
@@ -301,8 +308,11 @@ def _reads(typed: Typed, schema: Schema) -> _Reads:
     types = input_types(typed.draft, schema)
     outputs = {name: type_ for scope in typed.scopes.values() for name, type_ in _outputs(scope.names)}
     found: _Reads = defaultdict(set)
-    for read in _all_reads(typed):
-        if read[0] == "outputs" and read[1:3] in outputs:
+    root: tuple[str, ...]
+    for owner, read in _all_reads(typed):
+        if read[0] == "record" and owner:  # of what a `wait_for` waits for, which is its output later
+            root, entity, path = ("outputs", owner.id), outputs.get((owner.id, "record"), ""), read[1:]
+        elif read[0] == "outputs" and read[1:3] in outputs:
             root, entity, path = read[:2], outputs[read[1], read[2]], read[3:]
         elif read[0] in types:
             root, entity, path = read[:1], types[read[0]].of, read[1:]
@@ -313,12 +323,12 @@ def _reads(typed: Typed, schema: Schema) -> _Reads:
     return found
 
 
-def _all_reads(typed: Typed) -> Iterator[tuple[str, ...]]:
+def _all_reads(typed: Typed) -> Iterator[tuple[StepDraft | None, tuple[str, ...]]]:
     for found in typed.leaves:
         if not isinstance(found.owner, TriggerDraft):
-            yield from found.reads
+            yield from ((found.owner, read) for read in found.reads)
     for mail in typed.mails:
-        yield from mail.reads
+        yield from ((None, read) for read in mail.reads)
 
 
 def _outputs(names: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], str]]:

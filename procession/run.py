@@ -16,7 +16,7 @@ from typing import Any
 from procession import position as p
 from procession.absent import Absent, Outputs
 from procession.plan import Plan
-from procession.ports import Checkpoint, End, Instance, StepRun, Wait
+from procession.ports import Arrival, Checkpoint, End, Instance, Sought, StepRun, Wait
 from procession.records import Record, Ref, ref_of
 from procession.steps.kind import Outcome, Pause
 from procession.values import from_json, to_json
@@ -38,7 +38,8 @@ class Run:
     `items.N` of the loop whose scope is N. `deleted` are records that it deleted itself, as they were. `stored` is what
     the store has: None while it is at its beginning. `end` is set once its segment is over, `is_written` once the store
     knows that. `as_of` is how far the planner was when its records were read; `left` are steps (path,
-    round) that may have a mail which they did not send. `waits` are those of its tokens, by scope; `kept_waits` those that the store has."""
+    round) that may have a mail which they did not send. `waits` are those of its tokens, by scope; `kept_waits` those that the store has.
+    `arrived` is what came for them, by scope; `consumed` are the events that it took of it."""
 
     plan: Plan
     instance: Instance
@@ -53,6 +54,8 @@ class Run:
     left: tuple[tuple[str, str], ...] = ()
     waits: Mapping[int, Wait] = field(default_factory=dict)
     kept_waits: Mapping[int, Wait] = field(default_factory=dict)
+    arrived: Mapping[int, tuple[Arrival, ...]] = field(default_factory=dict)
+    consumed: tuple[int, ...] = ()
     end: End | None = None
     is_written: bool = False
 
@@ -138,6 +141,8 @@ def done(run: Run, turn: p.Turn, outcome: Outcome, output: Mapping[str, Any], at
     """After a step did what it decided; `output` is what later steps read of it."""
     if outcome.pause and output.get("state", "held") == "held":  # else a person sent or cancelled the mail
         return _waits(run, turn, outcome.pause, at)
+    if outcome.consumes:
+        run = replace(run, consumed=(*run.consumed, outcome.consumes))
     json = to_json(output)
     row = StepRun(
         run.instance.id, turn.step.path, turn.round, turn.step.kind.word, "done", at,
@@ -165,21 +170,25 @@ def skipped(run: Run, turn: p.Turn, at: datetime) -> Run:
 def _waits(run: Run, turn: p.Turn, pause: Pause, at: datetime) -> Run:
     """It also hears of it when a record that it is about is deleted."""
     about = {(value, "") for value in from_json(run.instance.inputs).values() if isinstance(value, Ref)}
-    reads = tuple(sorted(pause.reads | about)) if pause.kind == "timer" else ()
+    reads = tuple(sorted(pause.reads | about)) if pause.kind in ("timer", "event") else ()
     before = run.waited(turn)
-    since = before.since if before else at
+    due = min((moment for moment in (pause.due, pause.expires) if moment), default=None)
     wait = Wait(
-        run.instance.id,
-        turn.scope,
-        turn.step.path,
-        turn.round,
-        pause.kind,
-        since,
-        pause.due,
-        reads,
-        as_of=run.as_of,
-    )
+        run.instance.id, turn.scope, turn.step.path, turn.round, pause.kind, before.since if before else at,
+        due, pause.expires, reads, _not_yet_looked_for(pause, before), as_of=run.as_of,
+    )  # fmt: skip
     return _rests(replace(run, position=p.proceed(run.plan, run.position, turn, p.Wait())), wait)
+
+
+def _not_yet_looked_for(pause: Pause, before: Wait | None) -> tuple[Sought, ...]:
+    """What came before it waits is looked for once; for other keys, anew."""
+    if before is None or before.is_new or keys(before.sought) != keys(pause.sought):
+        return pause.sought
+    return tuple(replace(one, since=None, since_began=False) for one in pause.sought)
+
+
+def keys(sought: Sequence[Sought]) -> set[tuple[str, str]]:
+    return {(one.kind, one.key) for one in sought}
 
 
 def tries_again(

@@ -24,6 +24,7 @@ class Written:
     checkpoints: tuple[Checkpoint, ...]
     waits: tuple[Wait, ...]
     dropped: tuple[tuple[int, int], ...]
+    consumed: tuple[tuple[int, int], ...]
     left: tuple[tuple[int, str, str], ...]
     ends: tuple[End, ...]
     forgotten: tuple[int, ...]
@@ -44,7 +45,7 @@ def written(runs: Sequence[Run]) -> Written:
     waits = {run.instance.id: _still_waits(run) for run in runs}
     after = tuple(
         replace(
-            run, evidence=(), left=(), stored=_stored(run, news.get(run.instance.id)), is_written=run.end is not None,
+            run, evidence=(), left=(), consumed=(), stored=_stored(run, news.get(run.instance.id)), is_written=run.end is not None,
             waits=waits[run.instance.id], kept_waits=waits[run.instance.id],
         )
         for run in runs
@@ -57,6 +58,7 @@ def written(runs: Sequence[Run]) -> Written:
         dropped=tuple(
             (run.instance.id, scope) for run in runs for scope in run.kept_waits if scope not in waits[run.instance.id]
         ),
+        consumed=tuple((run.instance.id, event) for run in runs if not _is_over(run) for event in run.consumed),
         left=tuple((run.instance.id, *step) for run in runs for step in dict.fromkeys((*run.left, *_left(run)))),
         ends=tuple(run.end for run in runs if run.end),
         forgotten=tuple(run.instance.id for run in over if run.stored or run.kept_waits),
@@ -78,7 +80,7 @@ def _left(run: Run) -> list[tuple[str, str]]:
     return [
         (wait.path, wait.round)
         for scope, wait in run.kept_waits.items()
-        if wait.kind != "timer" and not _is_at(run, scope, wait)
+        if wait.kind not in ("timer", "event") and not _is_at(run, scope, wait)
     ]
 
 

@@ -217,7 +217,7 @@ class MemoryRuns(MemoryStarts):
         return Glance(
             pending=bool(self._tables["event"].marked),
             due=any(row.due <= now for row in self._tables["wait"].waiting()),
-            live=bool(self._tables["wait_read"].rows),
+            live=bool(self._tables["wait_read"].rows or self._tables["subscription"].rows),
             new=any(row.is_new for row in self._tables["wait"].rows.values()),
             ready=any(row.deaths < MOST_DEATHS and self._begins(row) for row in ready),
             suspect=any(row.deaths > 1 for row in ready),

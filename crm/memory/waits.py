@@ -3,10 +3,12 @@
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
+from crm.looking_back import sought_of
+from crm.memory.correlations import arrived, correlate, look_back
 from crm.memory.shapes import Row
 from crm.memory.tables import Tables
-from crm.waits import is_touched, row_of, touched_by, wait_of
-from procession.ports import Event, Wait
+from crm.waits import is_touched, row_of, row_of_sought, touched_by, wait_of
+from procession.ports import Correlation, Event, Sought, Wait
 from procession.records import Ref
 
 _KEY = ("instance_id", "scope")
@@ -27,7 +29,9 @@ class MemoryWaits:
 
     def _wait(self, row: Row) -> Wait:
         reads = self._tables["wait_read"].of("wait_id", row.id)
-        return wait_of(row, tuple(sorted((Ref(read.entity, read.record_id), read.field) for read in reads)))
+        sought = sorted(map(sought_of, self._tables["subscription"].of("wait_id", row.id)), key=_kind_and_key)
+        fields = tuple(sorted((Ref(read.entity, read.record_id), read.field) for read in reads))
+        return wait_of(row, fields, tuple(sought))
 
     def longest_waits(self, limit: int) -> list[Wait]:
         asleep = [row for row in self._tables["wait"].rows.values() if row.woken_at is None]
@@ -43,6 +47,7 @@ class MemoryWaits:
                 for ref, field in wait.reads
             ]
             self._tables.insert("wait_read", reads)
+            self._tables.insert("subscription", [row_of_sought(row.id, one) for one in wait.sought])
 
     def drop_waits(self, waits: Collection[tuple[int, int]]) -> None:
         rows = [row for key in waits if (row := self._tables["wait"].known(_KEY, *key))]
@@ -88,8 +93,9 @@ class MemoryWaits:
 
     def look_back(self, now: datetime, limit: int) -> int:
         new = [row for row in self._tables["wait"].rows.values() if row.is_new][:limit]
+        came = look_back(self._tables, [row for row in new if row.kind == "event"])
         for row in new:
-            if self._is_outdated(row):
+            if row.id in came or self._is_outdated(row):
                 self._wake([row], now)
             self._tables.change("wait", row.id, is_new=False)
         return len(new)
@@ -103,6 +109,21 @@ class MemoryWaits:
             for event in events
         )
 
+    def awaited(self, kinds: Collection[str]) -> set[str]:
+        return {row.kind for row in self._tables["subscription"].rows.values()} & {*kinds}
+
+    def correlate(self, correlations: Sequence[Correlation], now: datetime, limit: int) -> int:
+        found = correlate(self._tables, correlations, limit)
+        self._wake((self._tables["wait"].rows[number] for number in sorted(found)), now)
+        return len(found)
+
+    def arrived(self, instances: Collection[int]) -> dict[tuple[int, int], tuple[Event, ...]]:
+        return arrived(self._tables, instances)
+
+    def consume(self, events: Collection[tuple[int, int]]) -> None:
+        for instance, event in sorted(events):
+            self._tables.put("consumed_event", {"instance_id": instance, "event_id": event})
+
     def _wake(self, rows: Iterable[Row], now: datetime) -> int:
         asleep = [row for row in rows if row.woken_at is None]
         for row in asleep:
@@ -110,6 +131,10 @@ class MemoryWaits:
             if self._tables["instance"].rows[row.instance_id].state == "waiting":
                 self._tables.change("instance", row.instance_id, state="ready")
         return len(asleep)
+
+
+def _kind_and_key(sought: Sought) -> tuple[str, str]:
+    return sought.kind, sought.key
 
 
 def _order(row: Row) -> tuple[bool, datetime | None, int]:

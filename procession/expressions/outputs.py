@@ -28,3 +28,16 @@ def steps_below(node: nodes.Node) -> Iterator[str]:
         case _:
             for child in node.iter_child_nodes():
                 yield from steps_below(child)
+
+
+def names_in(source: str) -> frozenset[str]:
+    """The names that an expression reads, without what is below them."""
+    node = read(source).node
+    return frozenset(name.name for name in _names_below(node)) if node is not None else frozenset()
+
+
+def _names_below(node: nodes.Node) -> Iterator[nodes.Name]:
+    if isinstance(node, nodes.Name):
+        yield node
+    for child in node.iter_child_nodes():
+        yield from _names_below(child)

@@ -32,10 +32,10 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """An expression that `fill` hands to the step as it is: the conditions of a `choose`, which are worked
-    out in turn, since one branch may guard the next."""
+    """What `fill` hands to the step as it is: the conditions of a `choose`, which are worked out in turn, since one
+    branch may guard the next."""
 
-    expression: Expression
+    expression: Expression | Text
 
 
 Fillable = (

@@ -68,6 +68,8 @@ class StepDraft:
     guard: Leaf | None = None
     slots: Mapping[str, tuple["StepDraft", ...]] = field(default_factory=dict)
     on_error: tuple["StepDraft", ...] = ()
+    on_timeout: tuple["StepDraft", ...] = ()
+    timeout: Filled | None = None
     retry: RetryDraft | None = None
     default_retry: RetryDraft | None = None
     each: str = ""
@@ -76,6 +78,8 @@ class StepDraft:
     def leaves(self) -> Iterator[Leaf]:
         if self.guard:
             yield self.guard
+        if self.timeout:
+            yield from self.timeout.leaves
         for filled in self.fields.values():
             yield from filled.leaves
 
@@ -100,7 +104,8 @@ class InputDraft:
 
 @dataclass(frozen=True, slots=True)
 class TriggerDraft:
-    """`word` is `record`, `schedule` or `manual`; `entity` what a record trigger watches, or a manual one is on."""
+    """`word` is `record`, `schedule`, `manual`, `message` or `signal`; `entity` what a record trigger watches, a manual one is on, or a
+    message is about; `name` that of the message."""
 
     id: str
     where: YamlPath
@@ -114,6 +119,7 @@ class TriggerDraft:
     every: str = ""
     timezone: str = ""
     title: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +158,7 @@ def _in_order(steps: tuple[StepDraft, ...]) -> Iterator[StepDraft]:
         for children in step.slots.values():
             yield from _in_order(children)
         yield from _in_order(step.on_error)
+        yield from _in_order(step.on_timeout)
 
 
 def path_in_words(document: Document, path: YamlPath) -> str:

@@ -12,19 +12,21 @@ from procession.expressions import Deferred, Expression, Fillable, Span, Text, s
 from procession.model.draft import Filled, Leaf, YamlPath
 from procession.model.problems import Locate, Problems, model_below
 from procession.steps.fields import Wants
-from procession.steps.kind import ConditionMark, LiteralMark, StepsMark
+from procession.steps.kind import ConditionMark, InTurnMark, LiteralMark, StepsMark
 
 Role = Literal["steps", "condition", "literal", "entries", "value"]
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a shape, by its key in YAML. `entries` of that shape are a list below it."""
+    """One field of a shape, by its key in YAML. `entries` of that shape are a list below it, or one alone. What is `in_turn` the
+    step works out by itself, one entry after another."""
 
     key: str
     role: Role
     wants: Wants | None = None
     entries: type[BaseModel] | None = None
+    in_turn: bool = False
 
 
 @functools.cache
@@ -40,10 +42,14 @@ def _field(shape: type[BaseModel], key: str, info: FieldInfo) -> Field:
     if StepsMark in marks:
         return Field(key, "steps")
     if ConditionMark in marks:
-        return Field(key, "condition")
+        return Field(key, "condition", in_turn=True)
     if LiteralMark in marks:
         return Field(key, "literal")
-    return Field(key, "entries", entries=entries) if entries else Field(key, "value", wants)
+    return (
+        Field(key, "entries", entries=entries)
+        if entries
+        else Field(key, "value", wants, in_turn=InTurnMark in marks)
+    )
 
 
 def _marks(info: FieldInfo) -> Iterator[object]:
@@ -78,31 +84,38 @@ def fill(
         path = locate((key,))
         if field.role == "steps" and isinstance(given, list):
             slots.append(Slot(key, given, path))
-        elif field.role == "entries" and field.entries and isinstance(given, list):
-            filled[key] = _entries(field, given, path, problems, slots)
+        elif field.role == "entries" and field.entries and isinstance(given, list | dict):
+            alone = [(path, given)] if isinstance(given, dict) else []
+            several = [((*path, index), entry) for index, entry in enumerate(given)]
+            filled[key] = _entries(field, alone or several, problems, slots)
         else:
             filled[key] = _one(field, given, path, problems)
     return filled, slots
 
 
-def _entries(field: Field, given: list[Any], path: YamlPath, problems: Problems, slots: list[Slot]) -> Filled:
+def _entries(
+    field: Field, given: list[tuple[YamlPath, Any]], problems: Problems, slots: list[Slot]
+) -> Filled:
     """A list of shapes, such as `branches`; their steps become the slots `branches/1`, `branches/2`, …"""
     values: list[Fillable] = []
     leaves: list[Leaf] = []
-    for index, entry in enumerate(given):
+    for number, (path, entry) in enumerate(given, start=1):
         if field.entries is None or not isinstance(entry, dict):
             continue
-        inside, nested = fill(field.entries, entry, functools.partial(_join, (*path, index)), problems)
-        slots.extend(Slot(f"{field.key}/{index + 1}", slot.steps, slot.where) for slot in nested)
-        conditions = {known.key for known in fields_of(field.entries) if known.role == "condition"}
-        values.append({k: _in_turn(f.value) if k in conditions else f.value for k, f in inside.items()})
+        inside, nested = fill(field.entries, entry, functools.partial(_join, path), problems)
+        slots.extend(Slot(f"{field.key}/{number}", slot.steps, slot.where) for slot in nested)
+        in_turn = {known.key for known in fields_of(field.entries) if known.in_turn}
+        has_steps = {slot.name: True for slot in nested}
+        values.append(
+            has_steps | {k: _in_turn(f.value) if k in in_turn else f.value for k, f in inside.items()}
+        )
         leaves.extend(leaf for filled in inside.values() for leaf in filled.leaves)
     return Filled(tuple(values), tuple(leaves))
 
 
 def _in_turn(value: Fillable) -> Fillable:
-    """The step works the conditions of its entries out by itself, one after another."""
-    return Deferred(value) if isinstance(value, Expression) else value
+    """The step works these out by itself, one entry after another."""
+    return Deferred(value) if isinstance(value, Expression | Text) else value
 
 
 def _join(base: YamlPath, path: YamlPath) -> YamlPath:

@@ -103,7 +103,7 @@ def _known(shape: type[BaseModel], path: YamlPath) -> tuple[str, ...]:
     return keys_of(shape)
 
 
-LISTS_OF_STEPS = ("steps", "then", "else", "on_error", "errors")
+LISTS_OF_STEPS = ("steps", "then", "else", "on_error", "on_timeout", "errors")
 
 
 def example(shape: type[BaseModel]) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema
 
-from procession.steps.fields import FixedDuration, RecordValue, TextValue, Word
+from procession.steps.fields import FixedDuration, RecordValue, TextValue, Wants, Word
 from procession.steps.kind import Condition, LiteralMark, Shape, Steps
 
 NAME = "^[a-z][a-z0-9_]*$"
@@ -59,6 +59,40 @@ class RecordTrigger(Shape):
         default_factory=dict,
         title="Inputs",
         description="May be left out for the one record input of that kind.",
+    )
+
+
+class MessageTrigger(Shape):
+    """Starts the process when a message of this name is sent."""
+
+    id: Name = Field("", title="Id", description="What messages and `trigger.id` call it.")
+    message: Word = Field(
+        min_length=1, title="Message", description="The name of a message, such as `order paid`."
+    )
+    about: Word = Field(
+        "", title="About", description="The kind of record that it is about; others start nothing."
+    )
+    if_: Condition = Field("", alias="if", title="If", description="A condition on `record` and `event`.")
+    inputs: dict[str, Any] = Field(
+        default_factory=dict,
+        title="Inputs",
+        description="The value of each input, such as `{{ event.data.order }}`.",
+    )
+
+
+class SignalTrigger(Shape):
+    """Starts the process when a signal of this name is thrown."""
+
+    id: Name = Field("", title="Id", description="What messages and `trigger.id` call it.")
+    signal: Word = Field(min_length=1, title="Signal", description="The name of a signal.")
+    about: Word = Field(
+        "", title="About", description="The kind of record that it is about; others start nothing."
+    )
+    if_: Condition = Field("", alias="if", title="If", description="A condition on `record` and `event`.")
+    inputs: dict[str, Any] = Field(
+        default_factory=dict,
+        title="Inputs",
+        description="The value of each input, such as `{{ event.data.order }}`.",
     )
 
 
@@ -136,6 +170,12 @@ class StepFrame(Shape):
     if_: Condition = Field("", alias="if", title="If", description="The step is left out unless this holds.")
     retry: Retry = None
     on_error: Steps = Field(default_factory=list, title="On error", description="Steps if it fails for good.")
+    timeout: Annotated[Any, Wants(("duration", "text"))] = Field(
+        None, title="Timeout", description="How long a step that waits does so at most: `2 business days`."
+    )
+    on_timeout: Steps = Field(
+        default_factory=list, title="On timeout", description="Steps if it waited in vain."
+    )
 
 
 class ProcessShape(Shape):

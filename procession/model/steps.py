@@ -5,10 +5,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from procession.model import fields, words
-from procession.model.draft import RetryDraft, StepDraft, YamlPath
-from procession.model.problems import Problems, check_shape, described, example, keys_of
+from procession.model.draft import Filled, RetryDraft, StepDraft, YamlPath
+from procession.model.problems import Problems, check_shape, described, example, keys_of, model_below
 from procession.model.shapes import RETRY_WORDS, RetryShape, StepFrame
 from procession.steps import kind_of
+from procession.steps.fields import Wants
 from procession.steps.kind import StepKind
 
 CONDITIONAL = ("if", "then", "else")
@@ -116,11 +117,22 @@ class Steps:
         own = {key: raw[key] for key in FRAME if key in raw and not (conditional and key == "if")}
         check_shape(StepFrame, own, "the step", lambda path: (*step.where, *path), self.problems)
         guard = fields.condition(own["if"], (*step.where, "if"), self.problems) if "if" in own else None
-        on_error: tuple[StepDraft, ...] = ()
-        if isinstance(own.get("on_error"), list):
-            on_error = self.read(own["on_error"], (*step.where, "on_error"), f"{step.path}/on_error/")
         retry = self.retry(own["retry"], (*step.where, "retry")) if "retry" in own else None
-        return replace(step, guard=guard, on_error=on_error, retry=retry)
+        timeout = self._timeout(own["timeout"], (*step.where, "timeout")) if "timeout" in own else None
+        on_error, on_timeout = (
+            self._handler(slot, own.get(slot), step) for slot in ("on_error", "on_timeout")
+        )
+        return replace(
+            step, guard=guard, retry=retry, timeout=timeout, on_error=on_error, on_timeout=on_timeout
+        )
+
+    def _handler(self, slot: str, given: Any, step: StepDraft) -> tuple[StepDraft, ...]:
+        return (
+            self.read(given, (*step.where, slot), f"{step.path}/{slot}/") if isinstance(given, list) else ()
+        )
+
+    def _timeout(self, given: Any, where: YamlPath) -> Filled:
+        return fields.value(given, where, self.problems, Wants(("duration", "text")))
 
     def retry(self, given: Any, where: YamlPath) -> RetryDraft | None:
         if isinstance(given, str):
@@ -157,6 +169,8 @@ class Steps:
         }
 
         def locate(path: YamlPath) -> YamlPath:
+            if path and path[0] == kind.whole:
+                return (*base, *path[2 if isinstance(given[kind.whole], dict) else 1 :])
             return (*("defaults", kind.word), *path) if path and path[0] in defaults else (*base, *path)
 
         merged = {**defaults, **given}
@@ -183,6 +197,8 @@ class Steps:
         given = raw[kind.word]
         if given is None:
             given = {}
+        if kind.whole:
+            return self._whole(kind, given, base)
         if not isinstance(given, dict):
             if kind.shorthand:
                 return {kind.shorthand: given}
@@ -195,12 +211,29 @@ class Steps:
         kept = {**too_far_left, **given}
         for key in given:
             if key in FRAME and key not in keys_of(kind.shape) and kind.word != "set":
-                hint = f"Indent it like {kind.word!r}."
-                self.problems.add(
-                    f"{key!r} belongs beside {kind.word!r}, not below it", (*base, key), hint, key=True
-                )
+                self._belongs_beside(kind, key, base)
                 del kept[key]
         return kept
+
+    def _whole(self, kind: StepKind, given: Any, base: YamlPath) -> dict[str, Any] | None:
+        """All below the word is one field: an entry, or a list of them."""
+        below = model_below(kind.shape, kind.whole)
+        if below is None or not isinstance(given, dict | list) or not given:
+            self.problems.add(
+                f"{kind.word!r} must be names and values, not {described(given) if given else 'nothing'}", base,
+                f"Write `{kind.word}: {kind.example}`.", offset=0,
+            )  # fmt: skip
+            return None
+        if isinstance(given, list):
+            return {kind.whole: given}
+        beside = [key for key in given if key in FRAME and key not in keys_of(below)]
+        for key in beside:
+            self._belongs_beside(kind, key, base)
+        return {kind.whole: {key: value for key, value in given.items() if key not in beside}}
+
+    def _belongs_beside(self, kind: StepKind, key: str, base: YamlPath) -> None:
+        hint = f"Indent it like {kind.word!r}."
+        self.problems.add(f"{key!r} belongs beside {kind.word!r}, not below it", (*base, key), hint, key=True)
 
 
 def _title(raw: Mapping[str, Any], word: str, id_: str) -> str:

@@ -9,12 +9,21 @@ from pydantic import BaseModel
 from procession.model import fields
 from procession.model.draft import Filled, TriggerDraft, YamlPath
 from procession.model.problems import Problems, check_shape, described, keys_of
-from procession.model.shapes import Every, ManualTrigger, RecordTrigger, ScheduleTrigger
+from procession.model.shapes import (
+    Every,
+    ManualTrigger,
+    MessageTrigger,
+    RecordTrigger,
+    ScheduleTrigger,
+    SignalTrigger,
+)
 
 KINDS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("record", RecordTrigger),
     ("schedule", ScheduleTrigger),
     ("manual", ManualTrigger),
+    ("message", MessageTrigger),
+    ("signal", SignalTrigger),
 )
 _WORDS = tuple(word for word, _ in KINDS)
 
@@ -66,7 +75,7 @@ def _unclear(found: list[str], raw: Mapping[str, Any], where: YamlPath, problems
         problems.add(
             "this trigger does not say what starts the process",
             where,
-            "Give it 'record', 'schedule' or 'manual'.",
+            "Give it 'record', 'schedule', 'manual', 'message' or 'signal'.",
         )
 
 
@@ -88,4 +97,8 @@ def _draft(read: BaseModel, trigger: TriggerDraft) -> TriggerDraft:
             return replace(trigger, events=("schedule",), cron=str(read.schedule), timezone=read.timezone)
         case ManualTrigger():
             return replace(trigger, events=("manual",), entity=read.manual.on, title=read.title)
+        case MessageTrigger():
+            return replace(trigger, events=("message",), entity=read.about, name=read.message)
+        case SignalTrigger():
+            return replace(trigger, events=("signal",), entity=read.about, name=read.signal)
     return trigger

@@ -6,10 +6,9 @@ from procession.spelling import closest
 from procession.steps import STEPS, kind_of
 
 LATER = (
-    "wait", "wait_for", "parallel", "repeat", "group", "user_task", "approval", "run_process", "decision",
-    "compensate", "throw_signal", "send_message", "http", "debounce", "calendar", "events", "finally", "on_timeout",
-    "timeout", "mutex", "outputs", "variables", "max", "message", "signal", "missed", "send_window", "frequency_cap",
-    "max_recipients", "queued",
+    "parallel", "repeat", "group", "user_task", "approval", "run_process", "decision",
+    "compensate", "http", "debounce", "calendar", "events", "finally",
+    "mutex", "outputs", "variables", "max", "missed", "frequency_cap", "max_recipients", "queued", "deliver",
 )  # fmt: skip
 """Words of the language that this version does not know yet."""
 

@@ -9,7 +9,6 @@ Moments are aware datetimes in UTC. Everything takes many at a time; one is the 
 """
 
 from procession.ports.entries import (
-    ANY_FIELD,
     LIVE,
     Actor,
     Checkpoint,
@@ -39,20 +38,21 @@ from procession.ports.entries import (
     Start,
     StepRun,
     StepState,
-    Wait,
-    WaitKind,
 )
 from procession.ports.journal import Journal
 from procession.ports.store import HasNews, History, Outbox, Records, Store, Unit
+from procession.ports.waits import ANY_FIELD, Arrival, Correlation, Sought, Wait, WaitKind
 from procession.ports.world import BreaksOff, Clock, MailOut, Ports, Rendered, Renderer, ThisEngine
 
 __all__ = [
     "ANY_FIELD",
     "LIVE",
     "Actor",
+    "Arrival",
     "BreaksOff",
     "Checkpoint",
     "Clock",
+    "Correlation",
     "Definition",
     "Delivery",
     "End",
@@ -84,6 +84,7 @@ __all__ = [
     "Renderer",
     "SentMail",
     "Settlement",
+    "Sought",
     "Standing",
     "Start",
     "StepRun",

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from procession.effects import OnUnknown, SendMail
 from procession.records import Ref
 
-EventType = Literal["added", "modified", "deleted", "schedule", "manual"]
+EventType = Literal["added", "modified", "deleted", "schedule", "manual", "message", "signal"]
 InstanceState = Literal[
     "ready", "running", "waiting", "completed", "stopped", "failed", "cancelled", "incident"
 ]
@@ -18,11 +18,7 @@ MailState = Literal[
     "draft", "held", "queued", "sending", "sent", "failed", "unknown", "cancelled", "withdrawn"
 ]
 """`held`: its step sends it later, written anew; `withdrawn`: its step has no more use for it."""
-WaitKind = Literal["retry", "mail", "timer"]
 Mode = Literal["single", "restart", "parallel"]
-
-ANY_FIELD = "*"
-"""In place of a field that a wait reads: whatever changes. For fields that follow from others, and are never said to change."""
 
 LIVE: tuple[InstanceState, ...] = ("ready", "running", "waiting", "incident")
 """States of an instance that still holds its key."""
@@ -46,8 +42,9 @@ class Actor:
 class Event:
     """One line of the event log.
 
-    `changed` names the fields a modification changed. `payload` holds the last values of a deleted
-    record and the inputs of a manual start. `dedupe_key` is unique: a second one is dropped. `dispatch`: the planner's unit that took it up.
+    `changed` names the fields a modification changed, `name` a message or signal. `payload` holds the last values of a
+    deleted record, the inputs of a manual start, the data of a message. `dedupe_key` is unique: a second one is dropped.
+    `dispatch`: the planner's unit that took it up.
     """
 
     id: int
@@ -61,6 +58,7 @@ class Event:
     payload: Mapping[str, Any] = field(default_factory=dict)
     dedupe_key: str = ""
     dispatch: int = 0
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,34 +158,6 @@ class End:
     result: str = ""
     error: Mapping[str, Any] | None = None
     until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """What a token of an instance waits for at its step.
-
-    kind   retry: to try again; mail: to send the mail that its step holds back; timer: a moment
-    due    when that is; None if nobody can say yet
-    reads  the fields that `due` was computed from: `(record, field)`. The wait is woken when one of them changes, or one of the
-           records is deleted
-    scope  of the token (`procession.position`); 0 is every one that is to be tried again
-
-    A token has one at most. `woken_at` is set once it is over, or must be looked at again; then its instance goes on.
-    `hastened` says that a person does not want to wait any longer. `as_of` is how far the planner was when the records were
-    read (`Journal.units`).
-    """
-
-    instance: int
-    scope: int
-    path: str
-    round: str
-    kind: WaitKind
-    since: datetime
-    due: datetime | None = None
-    reads: tuple[tuple[Ref, str], ...] = ()
-    woken_at: datetime | None = None
-    hastened: bool = False
-    as_of: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,15 +21,15 @@ from procession.ports.entries import (
     Standing,
     Start,
     StepRun,
-    Wait,
 )
+from procession.ports.waits import Correlation, Wait
 
 
 class Journal(Protocol):
     """See the module; a part of `procession.ports.Unit`."""
 
     def append(self, events: Sequence[Event]) -> list[int | None]:
-        """Add schedule and manual events (the `id` they come with is ignored); their new ids, None for
+        """Add events that are no saves: schedules, starts by hand, messages, signals (the `id` they come with is ignored); their new ids, None for
         one whose `dedupe_key` was there before. Order kept."""
         ...
 
@@ -225,9 +225,26 @@ class Journal(Protocol):
         since an event was taken up know of it); returns how many there were."""
         ...
 
+    def awaited(self, kinds: Collection[str]) -> set[str]:
+        """Those of these kinds of events that something waits for."""
+        ...
+
+    def correlate(self, correlations: Sequence[Correlation], now: datetime, limit: int) -> int:
+        """Hand events that the planner took up to the waits that seek them, which are woken, and note that it was done; at most so
+        many at once. Returns how many that were: if so many, there may be more."""
+        ...
+
     def look_back(self, now: datetime, limit: int) -> int:
         """Wake those of at most so many new waits whose records were changed between the moment at which these were read and
-        that at which the wait was kept; returns how many were looked at."""
+        that at which the wait was kept, or for which an event came before; returns how many were looked at."""
+        ...
+
+    def arrived(self, instances: Collection[int]) -> dict[tuple[int, int], tuple[Event, ...]]:
+        """`{(instance, scope): the events that came for what is waited for there}`, in their order."""
+        ...
+
+    def consume(self, events: Collection[tuple[int, int]]) -> None:
+        """By (instance, event): it comes for no wait of that instance any more. Only after `fence` in the same unit."""
         ...
 
     def wake(

@@ -18,18 +18,24 @@ sub-process fails its owner, and a branch its fork; one that outlived its fork f
 
 def fail(way: Way, scope: int, path: str, error: Mapping[str, Any]) -> bool:
     """Whether something caught it."""
+    if error.get("class") == "timeout" and way.plan.located[path].step.on_timeout:
+        return _handle(way, scope, path, "on_timeout", error)
     at = scope
     while True:
         if way.plan.located[path].step.on_error:
-            way.cancel_inside(at, path)
-            way.open("on_error", at, path, "on_error", names={"error": error})
-            return True
+            return _handle(way, at, path, "on_error", error)
         around = way.scopes[at]
         while around.kind in BESIDE:
             around = way.scopes[around.parent]
         if not around.parent:
             return _process_fails(way, around, error)
         at, path = around.parent, around.path
+
+
+def _handle(way: Way, scope: int, path: str, slot: str, error: Mapping[str, Any]) -> bool:
+    way.cancel_inside(scope, path)
+    way.open("on_error", scope, path, slot, names={"error": error})
+    return True
 
 
 def _process_fails(way: Way, outermost: Scope, error: Mapping[str, Any]) -> bool:

@@ -33,7 +33,8 @@ class Way:
         if not path:
             return {"steps": self.plan.steps, "errors": self.plan.errors}[slot]
         step = self.plan.located[path].step
-        return step.on_error if slot == "on_error" else step.slots.get(slot, ())
+        handlers = {"on_error": step.on_error, "on_timeout": step.on_timeout}
+        return handlers[slot] if slot in handlers else step.slots.get(slot, ())
 
     # --- into a list of steps
 

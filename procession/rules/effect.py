@@ -83,6 +83,10 @@ def _steps(typed: Typed) -> Iterator[Idle]:
             yield (*step.where, "retry"), why, REMOVE
         elif step.retry:
             yield from _settings((*step.where, "retry"), step.retry)
+        if step.timeout and step.kind.group != "waiting":
+            yield (*step.where, "timeout"), f"{step.kind.word!r} waits for nothing", REMOVE
+        elif step.on_timeout and not step.timeout:
+            yield (*step.where, "on_timeout"), "there is no 'timeout'", "Add `timeout: 2 business days`, for example."
         if step.on_error and not _fails(step, EITHER):
             yield (*step.where, "on_error"), "this step cannot fail", REMOVE
         for key, idle in _FIELDS.get(step.kind.word, {}).items():
@@ -99,6 +103,8 @@ def _written(draft: Draft, step: StepDraft) -> Mapping[str, Any]:
 def _fails(step: StepDraft, classes: Iterable[str]) -> bool:
     """Whether a step, or one inside it, can fail with an error of one of these classes."""
     if step.kind is None:
+        return True
+    if "permanent" in classes and step.timeout and not step.on_timeout:
         return True
     if "permanent" in classes and (step.kind.asks != "nothing" or _has_expression(step)):
         return True

@@ -26,12 +26,15 @@ INPUT_TYPES: Mapping[str, Type] = {
     "text": TEXT, "int": INT, "number": NUMBER, "bool": BOOL, "date": DATE, "datetime": DATETIME, "duration": DURATION,
     "select": TEXT, "list": list_of(ANY), "user": record_of("user"), "template": TEXT,
 }  # fmt: skip
-ERROR_CLASSES = ("temporary", "permanent", "unknown", "stopped")
-EVENT_TYPES = ("added", "modified", "deleted", "schedule", "manual")
+ERROR_CLASSES = ("temporary", "permanent", "unknown", "stopped", "timeout")
+EVENT_TYPES = ("added", "modified", "deleted", "schedule", "manual", "message", "signal")
 
 _OURS = {
     "$trigger": {"id": Field(TEXT, "Id"), "event": Field(TEXT, "Event", options=EVENT_TYPES), "changed": Field(list_of(TEXT), "Changed")},
-    "$event": {"type": Field(TEXT, "Type", options=EVENT_TYPES), "changed": Field(list_of(TEXT), "Changed")},
+    "$event": {
+        "type": Field(TEXT, "Type", options=EVENT_TYPES), "changed": Field(list_of(TEXT), "Changed"), "name": Field(TEXT, "Name"),
+        "at": Field(DATETIME, "At"), "data": Field(ANY, "Data"),
+    },
     "$process": {name: Field(INT if name == "instance" else TEXT, name) for name in ("id", "title", "instance", "timezone")},
     "$error": {
         "message": Field(TEXT, "Message"), "class": Field(TEXT, "Class", options=ERROR_CLASSES), "step": Field(TEXT, "Step"),

@@ -29,6 +29,7 @@ def _lists(typed: Typed) -> Iterator[tuple[StepDraft, ...]]:
     for step in draft.every_step():
         yield from step.slots.values()
         yield step.on_error
+        yield step.on_timeout
 
 
 def _ends(step: StepDraft) -> bool:

@@ -9,6 +9,10 @@ from procession.rules.fitting import misfit
 from procession.rules.typed import Typed, TypedLeaf, World, problem
 from procession.spelling import did_you_mean, one_of
 
+_WHERE_NAMED: Mapping[str, YamlPath] = {
+    "record": ("record",), "manual": ("manual", "on"), "message": ("about",), "signal": ("about",),
+}  # fmt: skip
+"""Where a trigger names its kind of record."""
 _VALUES = {"create": "values", "update": "values", "read": "where"}
 
 
@@ -29,7 +33,7 @@ def _entity_names(typed: Typed) -> Iterator[tuple[str, YamlPath]]:
         if trigger.entity:
             yield (
                 trigger.entity,
-                (*trigger.where, *(("manual", "on") if trigger.word == "manual" else ("record",))),
+                (*trigger.where, *_WHERE_NAMED[trigger.word]),
             )
     for step in draft.every_step():
         entity = step.fields["entity"].value if "entity" in step.fields and step.kind else None

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from procession.expressions import Expression, Names, Scope, Text, check
 from procession.model import Draft, Filled, Leaf, StepDraft, TriggerDraft, YamlPath
@@ -30,6 +31,10 @@ def type_draft(draft: Draft, world: World) -> Typed:
     return Typed(draft, tuple(walk.leaves), walk.scopes, tuple(walk.mails), by_path)
 
 
+OF_EVENTS = ("record", "message", "signal")
+"""Triggers that may bring a record along."""
+
+
 class _Walk:
     """What was found on the way so far."""
 
@@ -55,7 +60,7 @@ class _Walk:
 
     def trigger(self, trigger: TriggerDraft) -> None:
         names: dict[str, Type] = {"trigger": OURS["trigger"], "event": OURS["event"]}
-        if trigger.word == "record":
+        if trigger.word in OF_EVENTS and trigger.entity:
             names["record"] = settled(record_of(trigger.entity), self.schema)
         scope = Scope(names, self.schema)
         inputs = (leaf for filled in trigger.inputs.values() for leaf in filled.leaves)
@@ -87,14 +92,29 @@ class _Walk:
         """What is seen after a step."""
         scope = Scope(seen.names(self.base), self.schema)
         self.scopes[step.path] = scope
-        typed = {leaf.path: self.leaf(leaf, scope, seen, step) for leaf in step.leaves()}
+        typed = {
+            leaf.path: self.leaf(leaf, self.seen_by(step, leaf, scope), seen, step) for leaf in step.leaves()
+        }
         if step.kind and step.kind.word == "send_email":
             self.mail(step, typed, seen)
         after = self.below(step, typed, seen).with_outputs(step, self.schema)
         if step.kind and step.kind.word == "set":
             after = _named(step, typed, after)
-        failed = self.steps(step.on_error, seen.with_local("error", OURS["error"]))
-        return after.joined(failed)
+        handlers = [
+            self.steps(some, seen.with_local("error", OURS["error"]))
+            for some in (step.on_error, step.on_timeout)
+        ]
+        return after.joined(handlers[0]).joined(handlers[1])
+
+    def seen_by(self, step: StepDraft, leaf: Leaf, scope: Scope) -> Scope:
+        """The names of one leaf of a step: a `match` also sees what came."""
+        source = source_of(step, leaf)
+        if source is None or leaf.path[-1] != "match":
+            return scope
+        names = {**scope.names, "event": OURS["event"]}
+        if entity := source.record or source.about:
+            names["record"] = settled(record_of(entity), self.schema)
+        return Scope(names, self.schema)
 
     def below(self, step: StepDraft, typed: Mapping[YamlPath, TypedLeaf], seen: Seen) -> Seen:
         """What is seen after the steps below a step."""
@@ -138,6 +158,14 @@ class _Walk:
             if len(leaf.path) and leaf.path[-2:-1] == ("with",):
                 names[str(leaf.path[-1])] = typed[leaf.path].type
         return Scope(names, self.schema), seen
+
+
+def source_of(step: StepDraft, leaf: Leaf) -> Any:
+    """The source of a `wait_for` to which a leaf belongs; None if it is another one."""
+    below = leaf.path[len(step.where) :]
+    if step.kind is None or step.kind.word != "wait_for" or step.shape is None or below[:1] != ("wait_for",):
+        return None
+    return step.shape.sources[below[1] if isinstance(below[1], int) else 0]
 
 
 def _named(step: StepDraft, typed: Mapping[YamlPath, TypedLeaf], seen: Seen) -> Seen:

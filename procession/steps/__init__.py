@@ -12,10 +12,12 @@ from procession.steps.log_history import LOG_HISTORY
 from procession.steps.notify import NOTIFY
 from procession.steps.read import READ
 from procession.steps.send_email import SEND_EMAIL
+from procession.steps.send_message import SEND_MESSAGE, THROW_SIGNAL
 from procession.steps.set import SET
 from procession.steps.stop import STOP
 from procession.steps.update import UPDATE
 from procession.steps.wait import WAIT
+from procession.steps.wait_for import WAIT_FOR
 
 __all__ = ["STEPS", "kind_of"]
 
@@ -33,6 +35,9 @@ STEPS: tuple[StepKind, ...] = (
     CHOOSE,
     FOR_EACH,
     WAIT,
+    WAIT_FOR,
+    SEND_MESSAGE,
+    THROW_SIGNAL,
     STOP,
     CALL,
 )

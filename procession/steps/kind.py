@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
 from procession.effects import Effect, Recipient
 from procession.errors import Place
-from procession.ports import Renderer
+from procession.ports import Arrival, Renderer, Sought
 from procession.records import Ref, Schema, Type
 
 
@@ -28,6 +28,10 @@ class ConditionMark:
 
 class LiteralMark:
     """Marks a shape's field as plain data: no expression is looked for in it."""
+
+
+class InTurnMark:
+    """Marks a field of an entry as one that the step works out by itself, as it does with conditions."""
 
 
 class StepsMark:
@@ -55,12 +59,15 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """The step waits, and is taken again at `due`: for a moment, or to send the mail that it holds back. It is taken
-    again before that when one of the fields changes that it `reads`; without a moment, only then."""
+    """The step waits, and is taken again at `due`: for a moment, for what it has `sought`, or to send the mail that it holds
+    back. It is taken again before that when one of the fields changes that it `reads`, or when something came; without a moment,
+    only then. At `expires` it gives up."""
 
-    kind: Literal["timer", "mail"]
+    kind: Literal["timer", "mail", "event"]
     due: datetime | None
     reads: frozenset[tuple[Ref, str]] = frozenset()
+    sought: tuple[Sought, ...] = ()
+    expires: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +77,8 @@ class Outcome:
     `branches` names the slots of child steps to enter, in order (`then`, `branches/2`, `else`); `items` the values a
     `for_each` goes through, one round of `steps` each; `set_vars` what `vars.*` become; `output` is
     merged under what the effects' receipts give. One that `leaves` does not take the rest of the list of steps in which
-    it stands; one that `passes_over` steps does not take so many of those that follow.
+    it stands; one that `passes_over` steps does not take so many of those that follow. `consumes` is the number of an event: it
+    comes for no other wait of the instance.
     """
 
     effects: tuple[Effect, ...] = ()
@@ -82,6 +90,7 @@ class Outcome:
     pause: Pause | None = None
     leaves: bool = False
     passes_over: int = 0
+    consumes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +118,8 @@ class Context:
     """Until when it was to wait."""
     is_hastened: bool = False
     """A person does not want to wait any longer."""
+    arrived: tuple[Arrival, ...] = ()
+    """What came for it since it waits, oldest first."""
 
 
 Decide = Callable[[Mapping[str, Any], Context], Outcome]
@@ -152,6 +163,9 @@ class StepKind:
     """It has no effect and takes no decision: in a loop it leaves no row in the journal."""
     live: str = ""
     """Its field that is worked out again, while it waits, as soon as a record changes that it was computed from."""
+    whole: str = ""
+    """The field that all is which stands below its word, an entry or a list of these; `example` is one."""
+    example: str = ""
     shorthand: str = ""
     """The field that a bare scalar or list means: `log_history: text` is `log_history: {text: text}`."""
 

@@ -1,0 +1,120 @@
+"""How an event and the waits for it find each other: both come, each by itself, to the same kind and the same keys.
+
+A key says what is equal: `record=activity:5`, `record.contact=contact:17`, `event.data.order="A-17"`. A wait takes its key
+from an equality of its `match`; without one, the records that its process is about are meant. So an event asks for
+the waits that have one of its few keys, however many instances wait.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from procession.expressions import Equality, Expression, equalities, evaluate
+from procession.ports import Event
+from procession.records import Record, Ref, Schema, fields_of, ref_of
+from procession.values import from_json
+
+ANY = "*"
+"""The key of waits that are for every event of their kind."""
+
+LONGEST_TEXT = 200
+NAMES = ("record", "event")
+"""What an event brings; the other side of an equality is the instance's own."""
+
+
+def kind_of(event: Event) -> str:
+    """`activity.added`, `message order paid`."""
+    if event.type in ("message", "signal"):
+        return f"{event.type} {event.name}"
+    return f"{event.ref.entity}.{event.type}" if event.ref else event.type
+
+
+def keys_of(event: Event, record: Record | None, schema: Schema) -> frozenset[str]:
+    """The keys under which an event is found; `record` is the one that it is about, as it is now, or was."""
+    found = {ANY}
+    if event.ref:
+        found.add(_written("record", event.ref))
+        for name, value in fields_of(record).items() if record is not None else ():
+            if _refers(schema, event.ref.entity, name):
+                found.add(_written(f"record.{name}", value))
+    if event.type in ("message", "signal"):
+        data = from_json(event.payload)
+        found |= {_written(f"event.data.{name}", value) for name, value in data.items()}
+    return frozenset(key for key in found if key)
+
+
+def names_of(event: Event) -> dict[str, Any]:
+    """What expressions see as `event`."""
+    data = from_json(event.payload) if event.type in ("message", "signal") else {}
+    return {"type": event.type, "changed": event.changed, "name": event.name, "at": event.at, "data": data}
+
+
+def usable(match: Expression | None, entity: str, schema: Schema) -> Equality | None:
+    """The equality of a condition by which events are found: `record`, one that it refers to, or data of a message.
+    `entity` is that of the record, if there is one."""
+    found = equalities(match.source, NAMES) if match else ()
+    return next((one for one in found if _is_usable(one.path, entity, schema)), None)
+
+
+def key_of(
+    equality: Equality, entity: str, schema: Schema, names: Mapping[str, Any], match: Expression
+) -> str:
+    """The key that this instance waits with; `ANY` if the value is none that a key can hold.
+
+    Raises:
+        ExpressionError: the other side failed on these values.
+    """
+    value = evaluate(Expression(equality.other, match.at), names)
+    path = equality.path.removesuffix(".id")
+    if path != equality.path and isinstance(value, int):
+        value = Ref(_entity_at(path, entity, schema), value)
+    return _written(path, value) or ANY
+
+
+def about(ref: Ref) -> str:
+    """The key of events that are about this record."""
+    return _written("record", ref)
+
+
+def _is_usable(path: str, entity: str, schema: Schema) -> bool:
+    parts = path.removesuffix(".id").split(".")
+    if parts[:2] == ["event", "data"]:
+        return len(parts) == 3  # noqa: PLR2004  # event, data, name
+    if parts[0] != "record" or not entity:
+        return False
+    return len(parts) == 1 or (len(parts) == 2 and _refers(schema, entity, parts[1]))  # noqa: PLR2004  # record, field
+
+
+def _entity_at(path: str, entity: str, schema: Schema) -> str:
+    _, _, name = path.partition(".")
+    known = schema.field(entity, name) if name else None
+    return known.type.of if known else entity
+
+
+def _refers(schema: Schema, entity: str, name: str) -> bool:
+    known = schema.field(entity, name)
+    return known is not None and known.type.name == "record"
+
+
+def _written(path: str, value: Any) -> str:
+    """Typed: the text "17", the number 17 and contact 17 are three keys. Empty for what no key can hold."""
+    match value:
+        case None:
+            return f"{path}="
+        case bool():
+            return f"{path}={'true' if value else 'false'}"
+        case Record():
+            return f"{path}={ref_of(value)}"
+        case Ref():
+            return f"{path}={value}"
+        case int() | float() | Decimal() if Decimal(str(value)).is_finite():
+            return f"{path}={Decimal(str(value)).normalize():f}"
+        case str() if len(value) <= LONGEST_TEXT:
+            return f"{path}={json.dumps(value)}"
+        case datetime() if value.tzinfo:
+            return f"{path}={value.astimezone(UTC).isoformat()}"
+        case date():
+            return f"{path}={value.isoformat()}"
+    return ""
