@@ -33,7 +33,6 @@ from sqlalchemy import (
 
 from crm import journal as j
 from crm.cancelling import cancel_mails
-from crm.correlations import FORGET_CONSUMED
 from crm.engines import NOT_HELD
 from crm.statements import IDS, NOW, Part, portions
 from crm.waits import FORGET_WAITS
@@ -329,7 +328,6 @@ def forget_positions(connection: Connection, instances: Collection[int]) -> None
     """And what they wait for."""
     for some in portions(sorted(instances)):
         connection.execute(FORGET_WAITS, {"ids": some})
-        connection.execute(FORGET_CONSUMED, {"ids": some})
         connection.execute(_FORGET_POSITIONS, {"ids": some})
         connection.execute(_FORGET_VALUES, {"ids": some})
 

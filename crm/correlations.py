@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from crm import journal as j
 from crm.events import event_of
@@ -51,7 +51,6 @@ _ARRIVED = (
 )
 _CONSUME = Upsert(j.consumed_event)
 _CONSUMED = select(j.consumed_event).where(j.consumed_event.c.instance_id.in_(IDS))
-FORGET_CONSUMED = delete(j.consumed_event).where(j.consumed_event.c.instance_id.in_(IDS))
 _SUBSCRIPTIONS = select(j.subscription).where(_S.wait_id.in_(IDS))
 _BEGAN = select(_I.id, _I.event_id).where(_I.id.in_(IDS))
 _TAKEN_UP = select(j.event).where(_E.dispatch.is_not(None)).order_by(_E.id)

@@ -212,6 +212,7 @@ class ArrivedEvent(Base, table=True):
     """An event that came for a wait; whether it is meant, the wait's step decides."""
 
     __tablename__ = "arrived_event"
+    __table_args__ = (index("ix_arrived_event_event_id", "event_id"),)
 
     wait_id: int = Field(foreign_key="wait.id", sa_type=ID, primary_key=True, ondelete="CASCADE")
     event_id: int = Field(foreign_key="event.id", sa_type=ID, primary_key=True, ondelete="CASCADE")
@@ -221,6 +222,7 @@ class ConsumedEvent(Base, table=True):
     """An event that an instance took: it comes for none of its waits any more."""
 
     __tablename__ = "consumed_event"
+    __table_args__ = (index("ix_consumed_event_event_id", "event_id"),)
 
     instance_id: int = _of_instance()
     event_id: int = Field(foreign_key="event.id", sa_type=ID, primary_key=True, ondelete="CASCADE")

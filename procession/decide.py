@@ -61,7 +61,7 @@ def _context(run: Run, turn: Turn, names: Mapping[str, Any], ports: Ports) -> Co
         renderer=ports.renderer(plan.digest, plan.files), schema=ports.store.schema, functions=ports.functions,
         at=turn.step.at, trigger_ref=trigger_ref(run.instance),
         has_waited=turn.has_waited, waited_until=waited.due if waited else None,
-        is_hastened=waited is not None and waited.hastened, arrived=run.arrived.get(turn.scope, ()),
+        is_hastened=waited is not None and waited.hastened, arrived=run.arrived.get(turn.scope, ()) if waited else (),
     )  # fmt: skip
 
 

@@ -173,9 +173,10 @@ def _waits(run: Run, turn: p.Turn, pause: Pause, at: datetime) -> Run:
     reads = tuple(sorted(pause.reads | about)) if pause.kind in ("timer", "event") else ()
     before = run.waited(turn)
     due = min((moment for moment in (pause.due, pause.expires) if moment), default=None)
+    sought = _not_yet_looked_for(pause, before)
     wait = Wait(
         run.instance.id, turn.scope, turn.step.path, turn.round, pause.kind, before.since if before else at,
-        due, pause.expires, reads, _not_yet_looked_for(pause, before), as_of=run.as_of,
+        due, pause.expires, reads, sought, as_of=run.as_of, is_new=bool(sought),
     )  # fmt: skip
     return _rests(replace(run, position=p.proceed(run.plan, run.position, turn, p.Wait())), wait)
 

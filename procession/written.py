@@ -58,7 +58,7 @@ def written(runs: Sequence[Run]) -> Written:
         dropped=tuple(
             (run.instance.id, scope) for run in runs for scope in run.kept_waits if scope not in waits[run.instance.id]
         ),
-        consumed=tuple((run.instance.id, event) for run in runs if not _is_over(run) for event in run.consumed),
+        consumed=tuple((run.instance.id, event) for run in runs for event in run.consumed),
         left=tuple((run.instance.id, *step) for run in runs for step in dict.fromkeys((*run.left, *_left(run)))),
         ends=tuple(run.end for run in runs if run.end),
         forgotten=tuple(run.instance.id for run in over if run.stored or run.kept_waits),

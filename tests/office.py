@@ -47,7 +47,7 @@ class Office:
 
     def __post_init__(self) -> None:
         self._templates: dict[str, Templates] = {}
-        store = open_store(f"sqlite:///{self.folder / 'office.sqlite'}")
+        store = open_store(f"sqlite:///{self.folder / 'office.sqlite'}", self.clock)
         self.ports = Ports(
             store=store, mail_out=self.post, clock=self.clock,
             renderer=self._renderer, engine=Membership(store),

@@ -143,8 +143,6 @@ class MemoryClaims:
     def forget_positions(self, instances: Collection[int]) -> None:
         there, values = self._tables["position"].rows, self._tables["kept_value"]
         for number in instances:
-            consumed = self._tables["consumed_event"].of("instance_id", number)
-            self._tables.delete("consumed_event", [(row.instance_id, row.event_id) for row in consumed])
             if waits := self._tables["wait"].of("instance_id", number):
                 self._tables.delete("wait", [row.id for row in waits])
             if number in there:

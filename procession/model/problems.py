@@ -200,6 +200,8 @@ def _said(details: ErrorDetails, value: Any, called: str, expected: str) -> tupl
             return f"{called} must be at most {context['le']:g}, not {value}", ""
         case "too_short":
             return f"{called} is empty", "Give it at least one entry."
+        case "string_too_short":
+            return f"{called} is empty", "Write it out."
         case "string_pattern_mismatch":
             return f"{value!r} cannot be a name", words.as_name(str(value))
         case kind if kind in _TYPES or kind == "literal_error":

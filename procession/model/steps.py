@@ -170,7 +170,7 @@ class Steps:
 
         def locate(path: YamlPath) -> YamlPath:
             if path and path[0] == kind.whole:
-                return (*base, *path[2 if isinstance(given[kind.whole], dict) else 1 :])
+                return (*base, *path[1:])
             return (*("defaults", kind.word), *path) if path and path[0] in defaults else (*base, *path)
 
         merged = {**defaults, **given}

@@ -1,6 +1,6 @@
 """What an instance waits for, and what came for it. Frozen data, moments in UTC."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -54,7 +54,7 @@ class Wait:
     woken_at: datetime | None = None
     hastened: bool = False
     as_of: int = 0
-    is_new: bool = True
+    is_new: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,11 @@ def _steps(typed: Typed) -> Iterator[Idle]:
         if step.timeout and step.kind.group != "waiting":
             yield (*step.where, "timeout"), f"{step.kind.word!r} waits for nothing", REMOVE
         elif step.on_timeout and not step.timeout:
-            yield (*step.where, "on_timeout"), "there is no 'timeout'", "Add `timeout: 2 business days`, for example."
+            yield (
+                (*step.where, "on_timeout"),
+                "there is no 'timeout'",
+                "Add `timeout: 2 business days`, for example.",
+            )
         if step.on_error and not _fails(step, EITHER):
             yield (*step.where, "on_error"), "this step cannot fail", REMOVE
         for key, idle in _FIELDS.get(step.kind.word, {}).items():

@@ -1,6 +1,7 @@
 """What is waited for can be found: its records and fields are known, and something says which record is meant."""
 
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from typing import Any
 
 from procession import times
@@ -22,13 +23,17 @@ def events_are_known(typed: Typed, world: World) -> Iterable[ReferenceProblem]:
             known = list(world.schema.entities)
             hint = did_you_mean(name, known) or f"It can be {one_of(known)}."
             yield problem(typed.draft, f"there is no kind of record {name!r}", (*path, word), hint, offset=0)
-        for number, field in enumerate(source.changed if entity else ()):
-            if field not in entity.fields:
+        for number, field in enumerate(source.changed):
+            if entity and field not in entity.fields:
                 hint = did_you_mean(field, entity.fields) or f"It has {one_of(sorted(entity.fields))}."
-                yield problem(typed.draft, f"{name} has no field {field!r}", (*path, "changed", number), hint, offset=0)
+                yield problem(
+                    typed.draft, f"{name} has no field {field!r}", (*path, "changed", number), hint, offset=0
+                )
         if source.changed and "modified" not in source.events:
             hint = "Add 'modified' to its events, or remove 'changed'."
-            yield problem(typed.draft, "'changed' says nothing without 'modified'", (*path, "changed"), hint, key=True)
+            yield problem(
+                typed.draft, "'changed' says nothing without 'modified'", (*path, "changed"), hint, key=True
+            )
 
 
 def events_can_be_found(typed: Typed, world: World) -> Iterable[ReferenceProblem]:
@@ -36,18 +41,33 @@ def events_can_be_found(typed: Typed, world: World) -> Iterable[ReferenceProblem
     own = [type_.of for type_ in input_types(typed.draft, world.schema).values() if type_.name == "record"]
     for step, source, path in _sources(typed):
         entity = source.record or source.about
-        if source.until is not None or source.of or source.signal or (entity and entity not in world.schema.entities):
+        if (
+            source.until is not None
+            or source.of
+            or source.signal
+            or (entity and entity not in world.schema.entities)
+        ):
             continue
         if _equality(source, step, path, world) or (own.count(entity) == 1 if entity else own):
             continue
         hint = _hint(source, own, entity)
         which = "message" if source.message else entity
-        yield problem(typed.draft, f"it does not say which {which} is meant", (*path, "record" if source.record else "message"), hint, key=True)
+        yield problem(
+            typed.draft,
+            f"it does not say which {which} is meant",
+            (*path, "record" if source.record else "message"),
+            hint,
+            key=True,
+        )
 
 
 def _hint(source: Any, own: list[str], entity: str) -> str:
-    example = "record.contact == …" if source.record else "event.data.number == …" if not own else "record == …"
-    several = f"The process is about {own.count(entity)} records of that kind. " if own.count(entity) > 1 else ""
+    example = (
+        "record.contact == …" if source.record else "event.data.number == …" if not own else "record == …"
+    )
+    several = (
+        f"The process is about {own.count(entity)} records of that kind. " if own.count(entity) > 1 else ""
+    )
     return f"{several}Add `match: {example}`, or `of: any`."
 
 
@@ -64,7 +84,7 @@ def _sources(typed: Typed) -> Iterator[tuple[StepDraft, Any, YamlPath]]:
         if step.kind and step.kind.word == "wait_for" and step.shape is not None:
             base = (*step.where, "wait_for")
             is_list = isinstance(_at(typed, base), list)
-            for number, source in enumerate(step.shape.sources):
+            for number, source in enumerate(step.shape.wait_for):
                 yield step, source, (*base, number) if is_list else base
 
 
@@ -81,7 +101,16 @@ def timeouts_can_be_read(typed: Typed, _world: World) -> Iterable[ReferenceProbl
         if not isinstance(text, str):
             continue
         try:
-            times.parse_any_duration(text)
+            span = times.parse_any_duration(text)
         except ValueError as error:
             message, _, hint = str(error).partition(". ")
             yield problem(typed.draft, message, (*step.where, "timeout"), hint, offset=0)
+        else:
+            if span <= timedelta(0) if isinstance(span, timedelta) else span.days <= 0:
+                yield problem(
+                    typed.draft,
+                    "'timeout' must be longer than nothing",
+                    (*step.where, "timeout"),
+                    "Write 1 hour.",
+                    offset=0,
+                )

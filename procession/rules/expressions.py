@@ -11,7 +11,7 @@ from procession.rules.typed import Typed, TypedLeaf, World
 
 _ELSEWHERE = {
     "error": "It is there in 'on_error' and 'errors'.",
-    "record": "It is there in triggers; steps see the inputs.",
+    "record": "It is there in triggers, and in the 'match' of what waits for a record or a message 'about' one.",
     "event": "It is there in triggers; steps see 'trigger.event'.",
     "process": "It is there in steps.",
     "outputs": "It is there in steps.",

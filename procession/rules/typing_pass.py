@@ -124,6 +124,8 @@ class _Walk:
             inside = seen.with_local(step.each, item, origin(items, seen) if items else ())
             return seen.after_loop(self.steps(step.slots.get("steps", ()), inside))
         every_branch = step.shape is not None and getattr(step.shape, "match", "first") == "all"
+        if step.kind and step.kind.word == "wait_for":
+            seen = seen.with_outputs(step, self.schema)  # it is over once its steps begin
         after = seen
         for children in step.slots.values():
             after = after.joined(self.steps(children, after if every_branch else seen))
@@ -165,7 +167,7 @@ def source_of(step: StepDraft, leaf: Leaf) -> Any:
     below = leaf.path[len(step.where) :]
     if step.kind is None or step.kind.word != "wait_for" or step.shape is None or below[:1] != ("wait_for",):
         return None
-    return step.shape.sources[below[1] if isinstance(below[1], int) else 0]
+    return step.shape.wait_for[below[1] if isinstance(below[1], int) else 0]
 
 
 def _named(step: StepDraft, typed: Mapping[YamlPath, TypedLeaf], seen: Seen) -> Seen:

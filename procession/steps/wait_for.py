@@ -32,8 +32,11 @@ from procession.steps.touched import of_records
 from procession.times import parse_duration
 
 SOURCES = ("record", "message", "signal", "until")
-_RECORD_ONLY, _NAMED_ONLY = ("events", "changed"), ("about",)
-_EVENTS_ONLY = ("match", "of", "since")
+_GOES_WITH = (
+    (("events", "changed"), ("record",)),
+    (("about",), ("message", "signal")),
+    (("match", "of", "since"), ("record", "message", "signal")),
+)
 
 
 class Source(Shape):
@@ -74,24 +77,23 @@ class Source(Shape):
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         named = [word for word in SOURCES if getattr(self, word) not in ("", None)]
-        if len(named) != 1:
-            beside = f": {named[0]!r} and {named[1]!r} are two" if named else ""
+        if len(named) > 1:
             raise ValueError(
-                f"what is waited for is a 'record', a 'message', a 'signal' or 'until' a moment{beside}"
+                f"{named[0]!r} and {named[1]!r} are two things to wait for. Make a list of two: whichever comes first"
+            )
+        if not named:
+            raise ValueError(
+                "it does not say what to wait for. Give it 'record', 'message', 'signal' or 'until'"
             )
         if named == ["record"] and not self.events:
             raise ValueError("'record' needs 'events'. Any of [added, modified, deleted]")
-        self._only(named != ["record"], _RECORD_ONLY, "'record'")
-        self._only(named not in (["message"], ["signal"]), _NAMED_ONLY, "'message' or 'signal'")
-        self._only(named == ["until"], _EVENTS_ONLY, "what may happen, not with 'until'")
+        for words, goes_with in _GOES_WITH:
+            for word in words:
+                if word in self.model_fields_set and named[0] not in goes_with:
+                    raise ValueError(f"{word!r} says nothing with {named[0]!r}. Remove it")
         if self.since not in ("instance", "wait"):
             parse_duration(self.since)
         return self
-
-    def _only(self, is_other: bool, words: Sequence[str], goes_with: str) -> None:  # noqa: FBT001
-        for word in words:
-            if is_other and word in self.model_fields_set:
-                raise ValueError(f"{word!r} goes with {goes_with}")
 
 
 def _several(value: object) -> object:
@@ -99,8 +101,8 @@ def _several(value: object) -> object:
 
 
 class WaitFor(Shape):
-    sources: Annotated[list[Source], BeforeValidator(_several)] = Field(
-        min_length=1, title="Sources", description="One source, or a list of them: the first that comes."
+    wait_for: Annotated[list[Source], BeforeValidator(_several)] = Field(
+        min_length=1, title="Wait for", description="One source, or a list of them: the first that comes."
     )
 
 
@@ -109,7 +111,7 @@ def decide(fields: Mapping[str, Any], context: Context) -> Outcome:
     ExpressionError: a `match` failed on what came.
     PermanentError: an `until` is no moment.
     """
-    sources: Sequence[Mapping[str, Any]] = fields["sources"]
+    sources: Sequence[Mapping[str, Any]] = fields["wait_for"]
     for arrival in context.arrived:
         for number, source in enumerate(sources, start=1):
             if _is_meant(source, arrival, context):
@@ -209,19 +211,19 @@ def _taken(number: int, source: Mapping[str, Any], arrival: Arrival | None, cont
     if arrival:
         data = correlation.names_of(arrival.event)["data"]
         output |= {"type": arrival.event.type, "at": arrival.event.at, "record": arrival.record, "data": data}
-    branches = (f"sources/{number}",) if source.get("then") else ()
+    branches = (f"wait_for/{number}",) if source.get("then") else ()
     return Outcome(output=output, branches=branches, consumes=arrival.event.id if arrival else 0)
 
 
 def outputs(shape: WaitFor, schema: Schema) -> Mapping[str, Type]:
     known = {"source": INT, "at": DATETIME, "type": TEXT, "data": ANY}
-    entities = {one.record or one.about for one in shape.sources if one.until is None}
+    entities = {one.record or one.about for one in shape.wait_for if one.until is None}
     entity = entities.pop() if len(entities) == 1 else ""
     return {**known, "record": record_of(entity) if entity in schema.entities else ANY}
 
 
 WAIT_FOR = StepKind(
     "wait_for", "waiting", "Wait for an event", WaitFor, decide, outputs,
-    asks="nothing", needs_id=True, live="sources", whole="sources",
+    asks="nothing", needs_id=True, live="wait_for", whole="wait_for",
     example="{record: activity, events: [added], match: record.contact == contact}",
 )  # fmt: skip

@@ -17,15 +17,17 @@ from crm.schema import SCHEMA
 from procession.compile import compile_files, compile_text
 from procession.errors import ProcessErrors
 from procession.mail import Templates
-from procession.model.problems import keys_of
+from procession.model.problems import keys_of, model_below
 from procession.model.shapes import (
     InputShape,
     InputType,
     ManualTrigger,
+    MessageTrigger,
     ProcessShape,
     RecordTrigger,
     RetryShape,
     ScheduleTrigger,
+    SignalTrigger,
     StepFrame,
 )
 from procession.steps import STEPS
@@ -71,6 +73,12 @@ CONSTRUCTS: Mapping[str, Mapping[str, Any]] = {
     "`for_each` of what is written out, around one that cannot fail": {"for_each": {"items": [1, 2], "steps": [SURE]}},
     "`wait` for a while": {"id": "pause", "wait": {"for": "1 day"}},
     "`wait` until a moment": {"id": "pause", "wait": {"until": "{{ meeting.start }}"}},
+    "`wait_for` a record": {"id": "came", "wait_for": {"record": "activity", "events": ["modified"]}},
+    "`wait_for` a message": {"id": "came", "wait_for": {"message": "paid"}},
+    "`wait_for` a signal": {"id": "came", "wait_for": {"signal": "open"}},
+    "`wait_for` a moment": {"id": "came", "wait_for": {"until": "{{ meeting.start }}"}},
+    "`send_message`": {"send_message": {"name": "paid"}},
+    "`throw_signal`": {"throw_signal": {"name": "open"}},
     "`stop` with an expression": {"stop": {"result": "{{ meeting.subject }}"}},
     "`stop`": {"stop": {"result": "done"}},
     "`call`": {"call": {"function": "rate"}},
@@ -78,7 +86,7 @@ CONSTRUCTS: Mapping[str, Mapping[str, Any]] = {
 
 FRAME: Mapping[str, Any] = {
     "id": "it", "name": "A name", "if": "meeting.contact", "retry": "transient", "on_error": [ASK], "then": [ASK],
-    "else": [ASK],
+    "else": [ASK], "timeout": "1 day", "on_timeout": [ASK],
 }  # fmt: skip
 OWN: Mapping[str, Mapping[str, Any]] = {
     "read": {"entity": "contact", "where": {"name": "x"}, "order": "name", "limit": 7},
@@ -103,6 +111,12 @@ OWN: Mapping[str, Mapping[str, Any]] = {
     "choose": {"branches": [{"when": "meeting.contact", "steps": [ASK]}], "match": "all", "else": [ASK]},
     "for_each": {"items": "{{ meeting.participants }}", "as": "one", "steps": [ASK], "max": 7},
     "wait": {"for": "1 day", "until": "{{ meeting.start }}", "if_past": "run"},
+    "wait_for": {
+        "record": "activity", "events": ["modified"], "changed": ["start"], "message": "paid", "signal": "open", "about": "activity",
+        "until": "{{ meeting.start }}", "match": "record.subject == 'x'", "of": "any", "since": "1h", "then": [ASK],
+    },
+    "send_message": {"name": "paid", "about": "{{ meeting }}", "data": {"x": 1}},
+    "throw_signal": {"name": "paid", "about": "{{ meeting }}", "data": {"x": 1}},
     "stop": {"result": "x", "error": "x"},
     "call": {"function": "rate", "args": {"x": 1}},
 }  # fmt: skip
@@ -117,11 +131,13 @@ TRIGGERS: Mapping[str, Mapping[str, Any]] = {
     "`schedule` by cron": {"schedule": "0 8 * * 1", "inputs": {"meeting": "{{ none }}"}},
     "`schedule` by a pause": {"schedule": {"every": "1h"}, "inputs": {"meeting": "{{ none }}"}},
     "`manual`": {"manual": {"on": "activity"}},
+    "`message`": {"message": "paid", "about": "activity"},
+    "`signal`": {"signal": "open", "about": "activity"},
 }
 OF_TRIGGERS: Mapping[str, Any] = {
     "id": "start", "record": "activity", "events": ["modified"], "changed": ["start"], "if": "event.type == 'added'",
     "inputs": {"size": 2}, "schedule": "0 8 * * 1", "timezone": "Europe/Berlin", "manual": {"on": "activity"},
-    "title": "Do it",
+    "title": "Do it", "message": "paid", "signal": "open", "about": "activity",
 }  # fmt: skip
 OF_PROCESSES: Mapping[str, Any] = {
     "process": "p", "title": "P", "description": "x", "owner": "sales", "folder": "Sales", "labels": ["x"],
@@ -173,10 +189,10 @@ def sections() -> Iterator[Section]:
             same = {name: step for name, step in CONSTRUCTS.items() if kind.word in step}
             yield (
                 f"Below `{kind.word}`",
-                (kind.shape,),
+                (shape_of(kind),),
                 {name: _below(kind, step) for name, step in same.items()},
             )
-    shapes = (RecordTrigger, ScheduleTrigger, ManualTrigger)
+    shapes = (RecordTrigger, ScheduleTrigger, ManualTrigger, MessageTrigger, SignalTrigger)
     triggers = {name: _of_trigger(trigger, all_keys(*shapes)) for name, trigger in TRIGGERS.items()}
     yield "In a trigger", shapes, triggers
     yield "In a process", (ProcessShape,), {name: _of_process(changes) for name, changes in PROCESSES.items()}
@@ -200,8 +216,13 @@ def _below(kind: StepKind, step: Mapping[str, Any]) -> Cells:
     own, given = OWN[kind.word], step[kind.word]
     return {
         key: with_step({**step, kind.word: {**given, key: given.get(key, own[key])}})
-        for key in keys_of(kind.shape)
+        for key in keys_of(shape_of(kind))
     }
+
+
+def shape_of(kind: StepKind) -> type[BaseModel]:
+    """What stands below its word."""
+    return (model_below(kind.shape, kind.whole) if kind.whole else None) or kind.shape
 
 
 def _of_trigger(trigger: Mapping[str, Any], keys: Sequence[str]) -> Cells:
@@ -281,7 +302,7 @@ def test_the_constructs_are_all_there_are():
     assert {word for step in CONSTRUCTS.values() for word in step if word in OWN} == {
         kind.word for kind in STEPS
     }
-    assert {kind.word: {*keys_of(kind.shape)} for kind in STEPS} == {
+    assert {kind.word: {*keys_of(shape_of(kind))} for kind in STEPS} == {
         word: {*own} for word, own in OWN.items()
     }
     assert {*keys_of(Attach)} == {"invitation"}

@@ -46,3 +46,4 @@ def _of_event(table: str, owner: str) -> None:
         sa.ForeignKeyConstraint(["event_id"], ["event.id"], name=op.f(f"fk_{table}_event_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint(f"{owner}_id", "event_id", name=op.f(f"pk_{table}")),
     )
+    op.create_index(f"ix_{table}_event_id", table, ["event_id"])

@@ -26,7 +26,7 @@ NARROWS = {
     "contact": {"salutation", "first_name", "last_name", "job_title", "timezone", "language", "country", "opt_out"},
     "opportunity": {"stage", "amount", "currency", "close_date", "is_open"},
     "activity": {"type", "subject", "status", "priority", "end", "all_day", "timezone", "location", "body",
-                 "created_at", "modified_at", "external"},
+                 "created_at", "modified_at", "external", "incoming"},
 }  # fmt: skip
 """Fields that narrow a search by another field; by these alone it reads the whole table, as docs/limits.md says."""
 PATHS = frozenset({

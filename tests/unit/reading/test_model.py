@@ -160,15 +160,15 @@ def test_a_python_name_is_no_key_of_the_language():
 
 def test_mistakes_far_apart_are_told_together():
     found = problems(
-        "process: p\nmdoe: single\ntriggers: [{manul: {}}]\nsteps: [{stopp: x}, {wait_for: 1h}, {}]\n"
+        "process: p\nmdoe: single\ntriggers: [{manul: {}}]\nsteps: [{stopp: x}, {user_task: 1h}, {}]\n"
     )
 
     assert found == [
         "p.yaml:2:1: 'mdoe' is not a key of a process",
         "p.yaml:3:13: 'manul' is not a key of a trigger",
         "p.yaml:4:10: 'stopp' is not a key of a step",
-        "p.yaml:4:22: 'wait_for' is not available in this version",
-        "p.yaml:4:37: this step does nothing",
+        "p.yaml:4:22: 'user_task' is not available in this version",
+        "p.yaml:4:38: this step does nothing",
     ]
 
 

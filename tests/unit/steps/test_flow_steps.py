@@ -172,12 +172,16 @@ LEAST = {
     "choose": {"branches": [{"when": "x", "steps": [{"stop": "y"}]}], "else": "stop"},
     "for_each": {"items": "{{ x }}", "steps": [{"stop": "y"}]},
     "wait": {"for": "1 day"},
+    "wait_for": {"wait_for": [{"message": "x"}]},
+    "send_message": {"name": "x"},
+    "throw_signal": {"name": "x"},
     "stop": {},
     "call": {"function": "x"},
 }
 GIVEN = {"create": ["record"], "create_activity": ["record"], "call": ["value"],
          "read": ["records", "first", "count", "more"],
-         "send_email": ["message_id", "record", "state"], "wait": ["ended_at", "if_past"]}  # fmt: skip
+         "send_email": ["message_id", "record", "state"], "wait": ["ended_at", "if_past"],
+         "wait_for": ["source", "at", "type", "data", "record"]}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", STEPS, ids=lambda kind: kind.word)
