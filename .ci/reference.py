@@ -37,7 +37,7 @@ def process() -> str:
     lines = [MADE, "", "# A process file", "", PROCESS_INTRODUCTION, "", *_fields(shapes.ProcessShape), ""]
     for title, said, shape in (
         ("Inputs", INPUTS, shapes.InputShape), ("Trigger: a record was saved", SAVED, shapes.RecordTrigger),
-        ("Trigger: a schedule", SCHEDULE, shapes.ScheduleTrigger), ("Trigger: by hand", BY_HAND, shapes.ManualTrigger),
+        ("Trigger: a message or a signal", MESSAGE, shapes.MessageTrigger), ("Trigger: a schedule", SCHEDULE, shapes.ScheduleTrigger), ("Trigger: by hand", BY_HAND, shapes.ManualTrigger),
         ("`key` and `mode`", KEY_AND_MODE, None), ("`history`", HISTORY, shapes.HistoryShape),
         ("`retry`, `defaults` and `errors`", RETRY, shapes.RetryShape),
     ):  # fmt: skip
@@ -85,17 +85,24 @@ def steps() -> str:
 
 
 def _step(kind: Any) -> Iterator[str]:
+    from procession.model.problems import model_below
+
     yield f"### `{kind.word}`"
     yield ""
     yield f"{kind.title}.{' Needs an `id`.' if kind.needs_id else ''}"
+    if kind.whole:
+        yield "One of these, or a list of them."
     if kind.shorthand:
         yield f"`{kind.word}: …` is short for `{kind.word}: {{{kind.shorthand}: …}}`."
     yield ""
     if kind.word == "set":
         yield 'Its fields are names of your own: `set: {greeting: "Hello {{ meeting.contact.name }}"}` gives `vars.greeting`.'
     else:
-        yield from _fields(kind.shape)
+        yield from _fields(model_below(kind.shape, kind.whole) if kind.whole else kind.shape)
     yield ""
+    if kind.word in EXAMPLES:
+        yield EXAMPLES[kind.word]
+        yield ""
 
 
 def _fields(shape: Any) -> Iterator[str]:
@@ -227,6 +234,8 @@ A step is one item of `steps:`; its kind is its key. Beside the kind stand, as f
 | `if` | A condition: the step is taken only if it holds. With `then` it is a step of its own. |
 | `retry` | `transient` (six tries in a quarter of an hour), `none`, or `{max_attempts, interval, backoff, max_interval, jitter, on}`. |
 | `on_error` | Steps to take when it failed for good; `error.message` says why. |
+| `timeout` | At `wait` and `wait_for`: how long it waits at most, such as `2 business days`. |
+| `on_timeout` | Steps to take when it waited in vain; without them that is an error (`error.class` is `timeout`), as any other. |
 
 **`retry`** tries a step again that failed, after a pause; `on` says after which errors (`temporary` ones, unless it
 names others). At a step with steps inside (`if`, `choose`, `for_each`) it is what every step inside goes by that names no `retry`
@@ -240,6 +249,40 @@ error goes to the innermost `on_error` around it, then to `errors` of the proces
 A key that can have no effect where it stands is a mistake that `procession check` finds: a `retry` where nothing
 can fail for a moment, an `on_error` at a step that cannot fail, `undo` beside `send: draft`."""
 
+EXAMPLES = {
+    "wait_for": """\
+What is first ends the wait: a record that is saved, a message, a signal, a moment. `match` sees `record` and `event`
+(`event.type`, `event.changed`, `event.data.<name>`), and all that the step sees. **Which record** is meant says an equality in it, such as
+`record.contact == meeting.contact` or `event.data.order == vars.order`, by which instances are found however many wait; without one it is
+the record that the process is about. Later steps read `outputs.<id>.record`, `.data`, `.type`, `.at`, and `.source`: the number of the one that came.
+
+What happened before the step was reached counts too, back to the start of the instance, unless `since` says otherwise: a reply
+that came while the process did something else is not lost. An instance takes each event once: in a loop, the second wait
+gets the second reply. What a process saves itself it does not wait for.
+
+```yaml
+process: ask_for_date
+inputs:
+  meeting: {type: record, of: activity}
+triggers: [{manual: {on: activity}}]
+history: {on: "{{ meeting.opportunity }}"}
+steps:
+  - id: answer
+    wait_for:
+      - record: activity
+        events: [added]
+        match: record.contact == meeting.contact and record.type == 'email' and record.incoming
+        then:
+          - log_history: "They replied: {{ outputs.answer.record.subject }}"
+      - {record: activity, events: [modified], changed: [start], match: record == meeting}
+      - {message: called back, about: activity}
+    timeout: 2 business days
+    on_timeout:
+      - create_activity: {type: call, subject: "Ask {{ meeting.contact.name }}", contact: "{{ meeting.contact }}", due: 1 business day}
+```""",
+}
+"""After the fields of a kind of step."""
+
 EXPRESSIONS_INTRODUCTION = """\
 A text holds expressions in `{{ }}`; a condition (`if`, `when`) is one without braces. A field that is exactly one
 `{{ }}` keeps the type of its value; mixed text is text.
@@ -247,7 +290,7 @@ A text holds expressions in `{{ }}`; a condition (`if`, `when`) is one without b
 | name | what |
 |---|---|
 | `meeting`, `inputs.meeting` | An input of the process. A record input is live: it is read when the process goes on. |
-| `record`, `event` | In triggers: the saved record, and `event.type`, `event.changed`. |
+| `record`, `event` | In triggers, and in the `match` of a `wait_for`: the record, and `event.type`, `event.changed`, `event.name`, `event.at`, `event.data`. |
 | `trigger` | What started it: `trigger.id`, `trigger.event`. |
 | `outputs.invite.message_id` | What an earlier step left. |
 | `vars.name` | What a `set` step set. |
@@ -343,6 +386,26 @@ triggers:
 history: {on: "{{ contact }}"}
 steps:
   - log_history: "{{ 'New contact' if trigger.id == 'new' else 'New address' }}: {{ contact.name }}"
+```"""
+
+MESSAGE = """\
+Of what no saved record tells: another process sends it (`send_message`, `throw_signal`), a program or a person
+(`procession message NAME --about contact:17 --data order=A-17`). A message is for those whom it concerns, a signal for all. With `about`,
+`record` is the record it is about, and goes to the one record input of its kind.
+
+```yaml
+process: thank_for_payment
+inputs:
+  deal: {type: record, of: opportunity}
+  amount: {type: number}
+triggers:
+  - message: order paid
+    about: opportunity
+    if: event.data.amount > 0
+    inputs: {amount: "{{ event.data.amount }}"}
+history: {on: "{{ deal }}"}
+steps:
+  - log_history: "Paid: {{ amount }}"
 ```"""
 
 SCHEDULE = """\

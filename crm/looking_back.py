@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from crm.schema import SCHEMA
-from procession.correlation import ANY, keys_of
-from procession.ports import Event, Sought
+from procession.correlation import keys_of
+from procession.ports import ANY_KEY, Event, Sought
 from procession.records import Record, Ref, ref_of
 from procession.values import from_json
 
@@ -91,7 +91,7 @@ def _events(kind: str, by_key: Mapping[str, list[Seeker]], log: Log) -> list[tup
 
 
 def _saves(entity: str, type_: str, keys: Collection[str], after: int, log: Log) -> list[Event]:
-    if ANY in keys:
+    if ANY_KEY in keys:
         return log.of_kind(entity, type_, after)
     numbers: set[int] = set()
     referred: dict[str, set[Ref]] = defaultdict(set)

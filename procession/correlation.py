@@ -12,12 +12,9 @@ from decimal import Decimal
 from typing import Any
 
 from procession.expressions import Equality, Expression, equalities, evaluate
-from procession.ports import Event
+from procession.ports import ANY_KEY, Event
 from procession.records import Record, Ref, Schema, fields_of, ref_of
 from procession.values import from_json
-
-ANY = "*"
-"""The key of waits that are for every event of their kind."""
 
 LONGEST_TEXT = 200
 NAMES = ("record", "event")
@@ -33,7 +30,7 @@ def kind_of(event: Event) -> str:
 
 def keys_of(event: Event, record: Record | None, schema: Schema) -> frozenset[str]:
     """The keys under which an event is found; `record` is the one that it is about, as it is now, or was."""
-    found = {ANY}
+    found = {ANY_KEY}
     if event.ref:
         found.add(_written("record", event.ref))
         for name, value in fields_of(record).items() if record is not None else ():
@@ -61,7 +58,7 @@ def usable(match: Expression | None, entity: str, schema: Schema) -> Equality | 
 def key_of(
     equality: Equality, entity: str, schema: Schema, names: Mapping[str, Any], match: Expression
 ) -> str:
-    """The key that this instance waits with; `ANY` if the value is none that a key can hold.
+    """The key that this instance waits with; `ANY_KEY` if the value is none that a key can hold.
 
     Raises:
         ExpressionError: the other side failed on these values.
@@ -70,7 +67,7 @@ def key_of(
     path = equality.path.removesuffix(".id")
     if path != equality.path and isinstance(value, int):
         value = Ref(_entity_at(path, entity, schema), value)
-    return _written(path, value) or ANY
+    return _written(path, value) or ANY_KEY
 
 
 def about(ref: Ref) -> str:

@@ -73,7 +73,7 @@ def _trigger(word: str, shape: type[BaseModel], definitions: Json) -> Json:
 
 
 def _defaults(definitions: Json) -> Json:
-    kinds = [kind for kind in STEPS if kind.word != "if"]
+    kinds = [kind for kind in STEPS if kind.word != "if" and not kind.whole]
     retry = _shape(StepFrame, definitions)["properties"]["retry"]
     return _closed(
         {
@@ -89,7 +89,7 @@ def _step(definitions: Json) -> Json:
     kinds = [kind for kind in STEPS if kind.word != "if"]
     branching = definitions["if"]["properties"]
     frame = _shape(StepFrame, definitions)["properties"]
-    words = {kind.word: _kind(kind) for kind in kinds}
+    words = {kind.word: _kind(kind, definitions) for kind in kinds}
     return _closed(
         {**frame, **words, "then": branching["then"], "else": branching["else"]},
         description="One thing that is done.",
@@ -98,14 +98,18 @@ def _step(definitions: Json) -> Json:
     )
 
 
-def _kind(kind: StepKind) -> Json:
-    """Below the word of a kind: its fields, or its shorthand."""
+def _kind(kind: StepKind, definitions: Json) -> Json:
+    """Below the word of a kind: its fields, or its shorthand; or the one field that is all of it."""
     forms: list[Json] = [{"$ref": f"#/$defs/{kind.word}"}]
+    if kind.whole:
+        several = definitions.pop(kind.word)["properties"][kind.whole]
+        forms = [several["items"], {"type": "array", "items": several["items"], "minItems": 1}]
     if kind.shorthand:
         forms.append({"type": ["string", "number", "boolean", "array"]})
     if not any(field.is_required() for field in kind.shape.model_fields.values()) and kind.word not in (
         "set",
         "wait",
+        "wait_for",
     ):
         forms.append({"type": "null"})
     return {

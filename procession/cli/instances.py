@@ -11,7 +11,7 @@ from procession.cli import output
 from procession.cli.content import Json
 from procession.cli.session import Session, session
 from procession.errors import InputError
-from procession.ports import Instance, StepRun, Wait
+from procession.ports import ANY_KEY, Instance, StepRun, Wait
 from procession.run import open_steps
 from procession.spelling import count, did_you_mean, one_of
 from procession.values import from_json
@@ -144,16 +144,35 @@ def whole_document(instance: Instance, steps: Sequence[StepRun], waits: Sequence
 
 def wait_document(wait: Wait) -> dict[str, Any]:
     reads = [f"{ref} {field}".strip() for ref, field in wait.reads if field]
-    return {"step": wait.path, "for": wait.kind, "since": wait.since, "until": wait.due, "moves_with": reads}
+    sought = [{"event": one.kind, "key": one.key} for one in wait.sought]
+    return {
+        "step": wait.path, "for": wait.kind, "since": wait.since, "until": wait.due, "expires": wait.expires,
+        "moves_with": reads, "sought": sought,
+    }  # fmt: skip
 
 
 def said_of(wait: Wait) -> str:
     """`remind: until 2026-03-05 10:00, since 2026-03-02 09:00; moves with activity:17 start`."""
-    what = {"retry": "another try", "mail": "the mail that is held back", "timer": ""}[wait.kind]
+    what = {
+        "retry": "another try",
+        "mail": "the mail that is held back",
+        "timer": "",
+        "event": _sought(wait),
+    }[wait.kind]
     until = f"until {output.short_time(wait.due)}" if wait.due else "nobody can say yet until when"
+    if wait.kind == "event":
+        until = f"until {output.short_time(wait.due)} at most" if wait.due else ""
     reads = ", ".join(f"{ref} {field}" for ref, field in wait.reads if field)
     said = ", ".join(part for part in (what, until, f"since {output.short_time(wait.since)}") if part)
     return f"{wait.path or 'its step'}: {said}{f'; moves with {reads}' if reads else ''}"
+
+
+def _sought(wait: Wait) -> str:
+    """`activity modified (record=activity:5) or message order paid`."""
+    said = [
+        f"{one.kind.replace('.', ' ')}{'' if one.key == ANY_KEY else f' ({one.key})'}" for one in wait.sought
+    ]
+    return " or ".join(said)
 
 
 def step_document(step: StepRun) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from procession.cli import (
     incidents,
     init,
     instances,
+    messages,
     output,
     processes,
     records,
@@ -174,6 +175,7 @@ def _add_commands() -> None:
     content.add(app)
     simulate.add(app)
     running.add(app)
+    messages.add(app)
     doctor.add(app)
     restored.add(app)
     status.add(app)

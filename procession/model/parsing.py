@@ -164,8 +164,9 @@ def _defaults(value: Mapping[str, Any], problems: Problems) -> Mapping[str, Mapp
     defaults: dict[str, Mapping[str, Any]] = {}
     for word, given in _mapping(value, "defaults").items():
         kind = kind_of(word)
-        if kind is None or kind.word == "if":
-            problems.unknown(word, "'defaults'", ("defaults",), tuple(w for w in STEP_WORDS if w != "if"))
+        if kind is None or kind.word == "if" or kind.whole:
+            known = tuple(w for w in STEP_WORDS if w not in ("if", "wait_for"))
+            problems.unknown(word, "'defaults'", ("defaults",), known)
         elif not isinstance(given, dict):
             problems.add(
                 f"the defaults of {word!r} must be names and values",

@@ -41,11 +41,12 @@ from procession.ports.entries import (
 )
 from procession.ports.journal import Journal
 from procession.ports.store import HasNews, History, Outbox, Records, Store, Unit
-from procession.ports.waits import ANY_FIELD, Arrival, Correlation, Sought, Wait, WaitKind
+from procession.ports.waits import ANY_FIELD, ANY_KEY, Arrival, Correlation, Sought, Wait, WaitKind
 from procession.ports.world import BreaksOff, Clock, MailOut, Ports, Rendered, Renderer, ThisEngine
 
 __all__ = [
     "ANY_FIELD",
+    "ANY_KEY",
     "LIVE",
     "Actor",
     "Arrival",

@@ -13,6 +13,10 @@ ANY_FIELD = "*"
 """In place of a field that a wait reads: whatever changes. For fields that follow from others, and are never said to change."""
 
 
+ANY_KEY = "*"
+"""The correlation key of waits that are for every event of their kind."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sought:
     """Events that a wait is for: of this `kind` (`activity.added`, `message order.paid`), with this correlation `key`

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from procession import correlation
 from procession.errors import ExpressionError
 from procession.expressions import evaluate, fill, touching
-from procession.ports import Arrival, Sought
+from procession.ports import ANY_KEY, Arrival, Sought
 from procession.records import ANY, DATETIME, INT, TEXT, Record, Ref, Schema, Type, record_of, ref_of
 from procession.steps.fields import MomentValue, Word
 from procession.steps.kind import (
@@ -171,12 +171,12 @@ def _kinds(source: Mapping[str, Any]) -> list[str]:
 def _keys(source: Mapping[str, Any], context: Context) -> list[str]:
     match, entity = source.get("match"), source.get("record") or source.get("about") or ""
     if source.get("of") == "any":
-        return [correlation.ANY]
+        return [ANY_KEY]
     if match and (equality := correlation.usable(match, entity, context.schema)):
         return [correlation.key_of(equality, entity, context.schema, context.names, match)]
     if "signal" in source:
-        return [correlation.ANY]
-    return [correlation.about(ref) for ref in _own(entity, context)] or [correlation.ANY]
+        return [ANY_KEY]
+    return [correlation.about(ref) for ref in _own(entity, context)] or [ANY_KEY]
 
 
 def _own(entity: str, context: Context) -> list[Ref]:

@@ -45,7 +45,7 @@ def examples(page: str, language: str) -> list[str]:
 def test_every_example_of_a_process_can_be_used() -> None:
     found = examples("process.md", "yaml")
 
-    assert len(found) == 6
+    assert len(found) == 7
     for text in found:
         name = text.split()[1]
         compile_text(text, f"{name}.yaml", Templates(ROOT / "templates"), SCHEMA, ())

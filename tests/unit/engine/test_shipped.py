@@ -3,12 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from pathlib import Path
+from typing import Any
 
 import pytest
-from office import Office
+from office import ANNA, Office
 
 from crm.schema import SCHEMA
 from procession.compile import load
+from procession.dispatch import start_by_hand
 from procession.mail import Templates
 
 SHIPPED = Path(__file__).parents[3]
@@ -152,3 +154,81 @@ def test_the_reminder_of_a_whole_day_does_not_come_at_midnight(reminded: Office)
     assert reminders(reminded) == []
     reminded.work(later=timedelta(hours=7))
     assert reminders(reminded) == [FRIDAY]
+
+
+# --- the reply
+
+
+@pytest.fixture
+def chased(shipped: Office) -> Office:
+    """Ann has an e-mail of Bob's, who waits for her reply; it is Monday noon."""
+    plans = load(SHIPPED / "processes", Templates(SHIPPED / "templates"), SCHEMA, ())
+    shipped.given(
+        "offer", "activity", type="email", subject="Our offer", contact="ann", owner="bob", opportunity="deal"
+    )
+    shipped.nothing_new()
+    shipped.post.mails.clear()
+    shipped.plans = {"chase_reply": plans["chase_reply"]}
+    start_by_hand(shipped.ports, plans["chase_reply"], {"email": shipped.known["offer"]}, actor=ANNA)
+    shipped.work()
+    return shipped
+
+
+def reply(office: Office, **values: Any) -> None:
+    office.given(
+        "answer",
+        "activity",
+        **{"type": "email", "subject": "Re: Our offer", "contact": "ann", "incoming": True} | values,
+    )
+    office.work()
+
+
+def test_a_reply_ends_the_chase(chased: Office) -> None:
+    reply(chased)
+    chased.work(later=timedelta(days=30))
+
+    assert (chased.states()[-1], reminders(chased), chased.find("activity", type="call")) == (
+        "completed",
+        [],
+        [],
+    )
+    assert "Ann Smith has replied to Our offer." in [row.text for row in chased.history("deal")]
+
+
+def test_who_does_not_reply_is_asked_again_and_then_called(chased: Office) -> None:
+    chased.work(later=timedelta(days=1))
+    assert reminders(chased) == []
+    chased.work(later=timedelta(days=1))
+    assert reminders(chased) == ["One more question: Our offer"]
+    assert chased.find("activity", type="call") == []
+
+    chased.work(later=timedelta(days=2))
+
+    (call,) = chased.find("activity", type="call")
+    assert (call.subject, call.owner.name) == ("Call Ann Smith: no reply to Our offer", "Bob")
+    assert (chased.states()[-1], chased.instances()[-1].result) == ("stopped", "no reply")
+
+
+def test_a_reply_to_the_reminder_ends_it_too(chased: Office) -> None:
+    chased.work(later=timedelta(days=2))
+    reply(chased)
+    chased.work(later=timedelta(days=30))
+
+    assert (chased.states()[-1], chased.find("activity", type="call")) == ("completed", [])
+
+
+@pytest.mark.parametrize(
+    "other", [{"incoming": False}, {"type": "call", "incoming": False}, {"contact": None}]
+)
+def test_other_activities_are_no_reply(chased: Office, other: dict[str, Any]) -> None:
+    reply(chased, **other)
+
+    assert chased.states()[-1] == "waiting"
+
+
+def test_it_does_not_wait_for_nobody(chased: Office) -> None:
+    chased.given("note", "activity", type="email", subject="To nobody")
+    start_by_hand(chased.ports, chased.plans["chase_reply"], {"email": chased.known["note"]}, actor=ANNA)
+    chased.work()
+
+    assert chased.instances()[-1].result == "there is nobody to wait for"
