@@ -54,6 +54,14 @@ def _effects(n: int, items: str) -> list[list[Step]]:
         *([{"id": f"past{n}", "wait": {"until": "{{ moment('2026-03-01 10:00') }}", "if_past": if_past}},
            {"id": f"next{n}", "log_history": f"next {n} {items}"}, {"id": f"rest{n}", "log_history": f"rest {n} {items}"}]
           for if_past in ("run", "skip", "end_branch")),
+        [{"id": f"tell{n}", "send_message": {"name": f"done {n}", "about": on, "data": {"n": n, "items": f"i{items}"}}},
+         {"id": f"heard{n}", "wait_for": {"message": f"done {n}", "match": "event.data.items == 'i" + items.replace("{{ ", "' ~ ").replace(" }}", " ~ '") + "'"}},
+         {"id": f"word{n}", "log_history": f"heard {{{{ outputs.heard{n}.data.n }}}} {items}"}],
+        [{"id": f"late{n}", "wait_for": {"message": "never", "of": "any"}, "timeout": "1 hour",
+          "on_timeout": [{"id": f"gaveup{n}", "log_history": f"nothing {n} {items} {{{{ error.class }}}}"}]}],
+        [{"id": f"first{n}", "wait_for": [
+            {"message": "never", "of": "any", "then": [{"id": f"no{n}", "log_history": "never"}]},
+            {"until": "2026-03-06T10:00+01:00", "then": [{"id": f"yes{n}", "log_history": f"moment {n} {items}"}]}]}],
         [{"id": f"team{n}", "notify": {"to": "sales", "subject": f"Team {n} {items}", "text": KEPT}}],
         [{"id": f"call{n}", "create_activity": {
             "type": "call", "subject": f"Call {n} {items}", "connected_to": ["{{ deal }}"]}}],

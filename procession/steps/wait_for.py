@@ -207,16 +207,21 @@ def _is_meant(source: Mapping[str, Any], arrival: Arrival, context: Context) -> 
 
 
 def _taken(number: int, source: Mapping[str, Any], arrival: Arrival | None, context: Context) -> Outcome:
-    output: dict[str, Any] = {"source": number, "at": context.now}
+    output: dict[str, Any] = {"source": number, "came_at": context.now}
     if arrival:
         data = correlation.names_of(arrival.event)["data"]
-        output |= {"type": arrival.event.type, "at": arrival.event.at, "record": arrival.record, "data": data}
+        output |= {
+            "type": arrival.event.type,
+            "came_at": arrival.event.at,
+            "record": arrival.record,
+            "data": data,
+        }
     branches = (f"wait_for/{number}",) if source.get("then") else ()
     return Outcome(output=output, branches=branches, consumes=arrival.event.id if arrival else 0)
 
 
 def outputs(shape: WaitFor, schema: Schema) -> Mapping[str, Type]:
-    known = {"source": INT, "at": DATETIME, "type": TEXT, "data": ANY}
+    known = {"source": INT, "came_at": DATETIME, "type": TEXT, "data": ANY}
     entities = {one.record or one.about for one in shape.wait_for if one.until is None}
     entity = entities.pop() if len(entities) == 1 else ""
     return {**known, "record": record_of(entity) if entity in schema.entities else ANY}

@@ -236,7 +236,7 @@ def told(value: Mapping[str, Any] | None) -> str:
     return json.dumps(comparable(value), sort_keys=True) if value else ""
 
 
-VARIES = ("created_at", "modified_at", "ended_at", "refused", "id", "uid")
+VARIES = ("created_at", "modified_at", "ended_at", "came_at", "refused", "id", "uid")
 """The moments at which records were made and waits were over: a try whose engine died is not waited for. Whom a mail server refused, if nobody
 has read its answer. Random UIDs. And numbers: PostgreSQL gives none a second time, though nothing came of the first."""
 

@@ -25,7 +25,7 @@ from procession.engine import Engine
 from procession.errors import TransportDeferred
 from procession.mail import Templates
 from procession.plan import Plan
-from procession.ports import Delivery, Glance, Instance
+from procession.ports import Delivery, Event, Glance, Instance
 
 HEAD = """
     process: p
@@ -55,6 +55,7 @@ STEPS = {
       - {{id: note, log_history: "after {{{{ outputs.mail.state | default('nothing') }}}}"}}
 """,
 }  # fmt: skip
+NOTHING_CAME = "nothing came"
 WAITS = {
     "a wait": f"""
       - {{id: pause, wait: 50s}}
@@ -65,6 +66,13 @@ WAITS = {
 """,
     "a live timer": f"""
       - {{id: day, wait: {{until: "{{{{ deal.name | length > 5 and moment('2026-03-02 12:00:30') or moment('2026-03-02 12:01') }}}}"}}}}
+      - {{id: mail, {MAIL}}}
+""",
+    "an event": f"""
+      - id: change
+        wait_for:
+          - {{record: opportunity, events: [modified]}}
+          - {{signal: closing, then: [log_history: "{NOTHING_CAME}"]}}
       - {{id: mail, {MAIL}}}
 """,
 }  # fmt: skip
@@ -147,6 +155,11 @@ class Scene:
         if asked:
             self.stopped.setdefault(self.first.id, self._under_way(self.first.id))
 
+    def close(self) -> None:
+        with self.world.store.unit() as unit:
+            unit.journal.append([Event(0, self.world.clock.now(), "signal", name="closing")])
+            unit.commit()
+
     def plans(self, times: int) -> Callable[[], None]:
         glance = self.planner._glance()
         waits = any(step in self.plan.files["p.yaml"] for step in ("wait:", "undo:"))
@@ -190,15 +203,19 @@ class Scene:
         return {mail.message_id for mail in mails if mail.instance == instance}
 
     def drain(self) -> None:
-        """All engines go on until nothing is left to do, with the clock running on to the next retry."""
+        """All engines go on until nothing is left to do, with the clock running on to the next retry; who waits for an event then,
+        waits in vain."""
         for _ in range(20):
             while sum(engine.tick() for engine in self.engines):
                 pass
             with self.world.store.unit(write=False) as unit:
                 waits = unit.journal.waits([one.id for one in unit.journal.instances(states=["waiting"])])
             due = [wait.due for some in waits.values() for wait in some if wait.due]
-            if not due:
+            if not waits:
                 return
+            if not due:
+                self.close()
+                continue
             self.world.clock.at = max(self.world.clock.at, *due) + timedelta(seconds=1)
         pytest.fail("something never came to its end")
 
@@ -234,6 +251,10 @@ def is_well(scene: Scene, disturbance: str) -> None:
             mail.message_id for mail in mails.values() if mail.instance == number and mail.state == "sent"
         } - under_way
         assert not late, "a mail was sent by an instance that had been stopped"
+    if "closing" in str(scene.plan.files):
+        with scene.world.store.unit(write=False) as unit:
+            in_vain = [row for row in unit.history.of(scene.world.deal) if row.text == NOTHING_CAME]
+        assert len(in_vain) <= 1, "what came for one that waited was lost"
     _ended_well(
         scene, disturbance, states, Counter(mail.instance for mail in mails.values() if mail.state == "sent")
     )

@@ -181,7 +181,7 @@ LEAST = {
 GIVEN = {"create": ["record"], "create_activity": ["record"], "call": ["value"],
          "read": ["records", "first", "count", "more"],
          "send_email": ["message_id", "record", "state"], "wait": ["ended_at", "if_past"],
-         "wait_for": ["source", "at", "type", "data", "record"]}  # fmt: skip
+         "wait_for": ["source", "came_at", "type", "data", "record"]}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", STEPS, ids=lambda kind: kind.word)
