@@ -31,7 +31,7 @@ _SEEKING = (
     .join_from(j.subscription, j.wait, _W.id == _S.wait_id)
     .join(j.instance, _I.id == _W.instance_id)
     .where(
-        _S.kind == bindparam("kind"),
+        _S.kind.in_(bindparam("kinds", expanding=True)),
         _S.key.in_(bindparam("keys", expanding=True)),
         _S.wait_id > bindparam("after"),
         _W.as_of < bindparam("dispatch"),
@@ -95,7 +95,7 @@ def correlate(connection: Connection, correlations: Sequence[Correlation], limit
 
 def _handed(connection: Connection, one: Correlation, after: int, limit: int) -> tuple[set[int], int]:
     asked = {
-        "kind": one.kind,
+        "kinds": sorted(one.kinds),
         "keys": sorted(one.keys),
         "after": after,
         "dispatch": one.event.dispatch,

@@ -83,8 +83,9 @@ def _events(kind: str, by_key: Mapping[str, list[Seeker]], log: Log) -> list[tup
     if name:
         events, refers = log.named(word, name, after), any(key.startswith("record.") for key in by_key)
     else:
-        entity, _, type_ = kind.partition(".")
-        events, refers = _saves(entity, type_, by_key, after, log), True
+        entity, type_, *field = kind.split(".")
+        saves = _saves(entity, type_, by_key, after, log)
+        events, refers = [one for one in saves if {*field} <= {*one.changed}], True
     refs = {event.ref for event in events if event.ref and event.type != "deleted"} if refers else set()
     records = log.fetch(refs) if refs else {}
     return [(event, keys_of(event, _record(event, records), SCHEMA)) for event in events]

@@ -21,11 +21,14 @@ NAMES = ("record", "event")
 """What an event brings; the other side of an equality is the instance's own."""
 
 
-def kind_of(event: Event) -> str:
-    """`activity.added`, `message order paid`."""
+def kinds_of(event: Event) -> frozenset[str]:
+    """`activity.added`; `activity.modified` and, for each field that was changed, `activity.modified.start`; `message order paid`."""
     if event.type in ("message", "signal"):
-        return f"{event.type} {event.name}"
-    return f"{event.ref.entity}.{event.type}" if event.ref else event.type
+        return frozenset({f"{event.type} {event.name}"})
+    if event.ref is None:
+        return frozenset()
+    saved = f"{event.ref.entity}.{event.type}"
+    return frozenset({saved, *(f"{saved}.{name}" for name in event.changed)})
 
 
 def keys_of(event: Event, record: Record | None, schema: Schema) -> frozenset[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from procession.correlation import keys_of, kind_of
+from procession.correlation import keys_of, kinds_of
 from procession.ports import Correlation, Event, Start, Unit
 from procession.records import Record, Ref, Schema
 from procession.values import from_json
@@ -19,8 +19,9 @@ def wake(unit: Unit, events: Sequence[Event], starts: Sequence[Start], schema: S
     """
     woken = unit.journal.wake_by(events, now, MOST_WOKEN)
     is_done = woken < MOST_WOKEN
-    awaited = unit.journal.awaited({kind_of(event) for event in events}) if is_done else ()
-    if sought := [event for event in events if kind_of(event) in awaited]:
+    kinds = frozenset[str]().union(*map(kinds_of, events)) if is_done else ()
+    awaited = unit.journal.awaited(kinds)
+    if sought := [event for event in events if not awaited.isdisjoint(kinds_of(event))]:
         correlations = _correlations(sought, starts, unit, schema)
         is_done = unit.journal.correlate(correlations, now, MOST_WOKEN) < MOST_WOKEN
     unit.commit()
@@ -34,7 +35,7 @@ def _correlations(
     records = dict(unit.records.fetch(refs, frozenset())) if refs else {}
     return [
         Correlation(
-            event, kind_of(event), keys_of(event, _record(event, records), schema),
+            event, kinds_of(event), keys_of(event, _record(event, records), schema),
             frozenset((s.process, s.key) for s in starts if s.event_id == event.id and s.mode == "restart" and not s.error),
         )
         for event in events

@@ -33,7 +33,7 @@ def _handed(tables: Tables, one: Correlation, after: int, limit: int) -> set[int
     seeking = {
         row.wait_id
         for row in tables["subscription"].rows.values()
-        if row.kind == one.kind and row.key in one.keys and row.wait_id > after
+        if row.kind in one.kinds and row.key in one.keys and row.wait_id > after
     }
     rows = [tables["wait"].rows[number] for number in sorted(seeking)]
     rows = [row for row in rows if row.as_of < one.event.dispatch][:limit]

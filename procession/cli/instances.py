@@ -170,7 +170,8 @@ def said_of(wait: Wait) -> str:
 def _sought(wait: Wait) -> str:
     """`activity modified (record=activity:5) or message order paid`."""
     said = [
-        f"{one.kind.replace('.', ' ')}{'' if one.key == ANY_KEY else f' ({one.key})'}" for one in wait.sought
+        f"{one.kind.replace('.', ' ', 2)}{'' if one.key == ANY_KEY else f' ({one.key})'}"
+        for one in wait.sought
     ]
     return " or ".join(said)
 

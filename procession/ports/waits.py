@@ -19,7 +19,7 @@ ANY_KEY = "*"
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """Events that a wait is for: of this `kind` (`activity.added`, `message order.paid`), with this correlation `key`
+    """Events that a wait is for: of this `kind` (`activity.added`, `activity.modified.start`, `message order.paid`), with this correlation `key`
     (`procession.correlation`). Those that came since the instance began count, or those `since` a moment; if neither is said, those
     that come from now on."""
 
@@ -71,10 +71,10 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Correlation:
-    """An event on its way to the waits that seek it: by its kind, under any of its keys. `superseding` are the starts, each
+    """An event on its way to the waits that seek it: as any of its kinds, under any of its keys. `superseding` are the starts, each
     (process, key), that take it away from the instances which they replace."""
 
     event: Event
-    kind: str
+    kinds: frozenset[str]
     keys: frozenset[str]
     superseding: frozenset[tuple[str, str]] = frozenset()

@@ -164,7 +164,12 @@ def _since(said: str, context: Context) -> tuple[datetime | None, bool]:
 
 def _kinds(source: Mapping[str, Any]) -> list[str]:
     if "record" in source:
-        return [f"{source['record']}.{event}" for event in source["events"]]
+        fields = {"modified": [f".{name}" for name in source.get("changed", ())]}
+        return [
+            f"{source['record']}.{event}{field}"
+            for event in source["events"]
+            for field in fields.get(event) or [""]
+        ]
     return [f"{word} {source[word]}" for word in ("message", "signal") if word in source]
 
 
@@ -190,13 +195,11 @@ def _own(entity: str, context: Context) -> list[Ref]:
 
 def _is_meant(source: Mapping[str, Any], arrival: Arrival, context: Context) -> bool:
     event, record = arrival.event, arrival.record
-    if "until" in source or correlation.kind_of(event) not in _kinds(source):
+    if "until" in source or correlation.kinds_of(event).isdisjoint(_kinds(source)):
         return False
     if "record" in source and (record is None or event.origin == context.process):
         return False
     if source.get("about") and (event.ref is None or event.ref.entity != source["about"]):
-        return False
-    if event.type == "modified" and source.get("changed") and not {*source["changed"]} & {*event.changed}:
         return False
     if correlation.keys_of(event, record, context.schema).isdisjoint(_keys(source, context)):
         return False

@@ -49,7 +49,7 @@ def dispatched(store: Store) -> None:
 
 
 def correlation(event: Event, kind: str = "message paid", *keys: str, **named: Any) -> Correlation:
-    return Correlation(event, kind, frozenset(keys or (PAID.key, ANY_KEY)), **named)
+    return Correlation(event, frozenset({kind}), frozenset(keys or (PAID.key, ANY_KEY)), **named)
 
 
 def arrived(store: Store, *instances: Instance) -> dict[tuple[int, int], Sequence[int]]:
@@ -234,7 +234,14 @@ def test_a_record_is_found_by_what_it_refers_to(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "found"), [("activity.added", 1), ("activity.modified", 2), ("activity.deleted", 0)]
+    ("kind", "found"),
+    [
+        ("activity.added", 1),
+        ("activity.modified", 2),
+        ("activity.modified.subject", 2),
+        ("activity.modified.start", 0),
+        ("activity.deleted", 0),
+    ],
 )
 @pytest.mark.parametrize("by", ["record", "any"])
 def test_a_record_is_found_by_itself_or_by_its_kind(store: Store, kind: str, found: int, by: str) -> None:
