@@ -4,7 +4,7 @@ Whoever wakes a wait locks its instance first, as those do that end a segment: s
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -88,17 +88,23 @@ class Waits(Part):
         for some in portions(live):
             for row in self._connection.execute(_READS, {"ids": some}):
                 reads[row.wait_id].append((Ref(row.entity, row.record_id), row.field))
-        sought: dict[int, list[Sought]] = defaultdict(list)
-        for some in portions(row.id for row in rows if row.kind == "event"):
-            for row in self._connection.execute(_SUBSCRIPTIONS, {"ids": some}):
-                sought[row.wait_id].append(sought_of(row))
+        sought = self._sought(row.id for row in rows if row.kind == "event")
         found: dict[int, list[Wait]] = defaultdict(list)
         for row in rows:
-            found[row.instance_id].append(wait_of(row, tuple(reads[row.id]), tuple(sought[row.id])))
+            found[row.instance_id].append(wait_of(row, tuple(reads[row.id]), sought[row.id]))
         return {number: tuple(waits) for number, waits in found.items()}
 
     def longest_waits(self, limit: int) -> list[Wait]:
-        return [wait_of(row) for row in self._connection.execute(_LONGEST, {"limit": limit})]
+        rows = self._connection.execute(_LONGEST, {"limit": limit}).all()
+        sought = self._sought(row.id for row in rows if row.kind == "event")
+        return [wait_of(row, (), sought[row.id]) for row in rows]
+
+    def _sought(self, waits: Iterable[int]) -> Mapping[int, tuple[Sought, ...]]:
+        found: dict[int, tuple[Sought, ...]] = defaultdict(tuple)
+        for some in portions(waits):
+            for row in self._connection.execute(_SUBSCRIPTIONS, {"ids": some}):
+                found[row.wait_id] += (sought_of(row),)
+        return found
 
     def save_waits(self, waits: Sequence[Wait]) -> None:
         if not waits:

@@ -1,6 +1,7 @@
 """What instances wait for. See `crm.waits`."""
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from crm.looking_back import sought_of
@@ -35,7 +36,8 @@ class MemoryWaits:
 
     def longest_waits(self, limit: int) -> list[Wait]:
         asleep = [row for row in self._tables["wait"].rows.values() if row.woken_at is None]
-        return [wait_of(row) for row in sorted(asleep, key=lambda row: (row.since, row.id))[:limit]]
+        longest = sorted(asleep, key=lambda row: (row.since, row.id))[:limit]
+        return [replace(self._wait(row), reads=()) for row in longest]
 
     def save_waits(self, waits: Sequence[Wait]) -> None:
         for wait in waits:

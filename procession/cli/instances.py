@@ -168,12 +168,17 @@ def said_of(wait: Wait) -> str:
 
 
 def _sought(wait: Wait) -> str:
-    """`activity modified (record=activity:5) or message order paid`."""
+    """`activity added (contact=contact:3) or message order paid`."""
     said = [
-        f"{one.kind.replace('.', ' ', 2)}{'' if one.key == ANY_KEY else f' ({one.key})'}"
+        f"{one.kind.replace('.', ' ', 2)}{'' if one.key == ANY_KEY else f' ({_key(one.key)})'}"
         for one in wait.sought
     ]
     return " or ".join(said)
+
+
+def _key(key: str) -> str:
+    """Without the words of expressions."""
+    return key.removeprefix("event.data.").removeprefix("record.").removeprefix("record=")
 
 
 def step_document(step: StepRun) -> dict[str, Any]:

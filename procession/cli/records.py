@@ -26,6 +26,7 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
     "meeting": {"type": "task", "category": "meeting", "status": "planned"},
     "task": {"type": "task", "status": "planned"},
     "call": {"type": "call", "status": "planned"},
+    "email": {"type": "email", "status": "done"},
 }
 """Words for activities that say what the activity is."""
 LISTED: Mapping[str, Mapping[str, Any]] = {

@@ -12,7 +12,7 @@ from procession.cli.main import main
 from procession.testing.inbox import Inbox
 
 TUTORIAL = Path(__file__).parent.parent.parent / "docs" / "tutorial.md"
-BLOCK = re.compile(r"(?:^`([\w/.]+)`\n\n)?^```(\w+)(?: (\w+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"(?:^`([\w/.]+)`\n\n)?^```(\w+)(?: ([\w ]+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Reader:
         match block.language:
             case "sh":
                 self.shell(block)
-            case "yaml" if block.role == "part":
-                text = Path("processes/remind_of_meeting.yaml").read_text(encoding="utf-8")
-                assert block.text in text
+            case "yaml" if block.role.startswith("part"):
+                name = block.role.removeprefix("part").strip() or "remind_of_meeting"
+                assert block.text in Path(f"processes/{name}.yaml").read_text(encoding="utf-8")
             case "yaml" if block.role == "mend":
                 self.mend(block.text)
             case "yaml":

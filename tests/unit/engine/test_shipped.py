@@ -232,3 +232,14 @@ def test_it_does_not_wait_for_nobody(chased: Office) -> None:
     chased.work()
 
     assert chased.instances()[-1].result == "there is nobody to wait for"
+
+
+def test_who_has_no_opportunity_has_the_history_of_the_contact(chased: Office) -> None:
+    chased.given("other", "activity", type="email", subject="Another", contact="ann", owner="bob")
+    start_by_hand(chased.ports, chased.plans["chase_reply"], {"email": chased.known["other"]}, actor=ANNA)
+    chased.work()
+
+    reply(chased)
+
+    assert chased.states()[-2:] == ["completed", "completed"]
+    assert "Ann Smith has replied to Another." in [row.text for row in chased.history("ann")]
