@@ -1,6 +1,6 @@
-"""An engine as a process of its own, on any database, until somebody kills it: `python chaos.py URL SMTP_PORT`.
+"""An engine as a process of its own, on any database, until somebody kills it: `python chaos.py URL SMTP_PORT [waits]`.
 
-Prints a line when it has begun. Its pace is quick, so that whoever sleeps is soon taken for dead.
+With `waits` a meeting's mail waits for a moment, for a message, and for its own time. Prints a line when it has begun. Its pace is quick, so that whoever sleeps is soon taken for dead.
 """
 
 import sys
@@ -9,14 +9,17 @@ import time
 import knife
 
 from crm.clock import SystemClock
+from crm.schema import SCHEMA
 from crm.store import open_store
 from procession.advance import advance
+from procession.compile import compile_text
 from procession.definitions import Definitions
 from procession.effects import Recipient
 from procession.engine import Engine
 from procession.engines import Membership, beating
 from procession.errors import ConfigurationError
 from procession.mail import Templates
+from procession.plan import Plan
 from procession.ports import Pace, Ports
 from procession.transports.smtp import SmtpMailOut, SmtpSettings
 
@@ -24,6 +27,28 @@ CONNECTIONS = 4
 PACE = Pace(beat=0.25, stale=1, dead=1.5)
 BATCH = 40
 """Instances that an engine takes at a time: small enough for two engines to share the work."""
+
+
+CONFIRMED = "meeting confirmed"
+WAITING = f"""
+process: confirm_meeting
+inputs: {{meeting: {{type: record, of: activity}}}}
+triggers: [{{record: activity, events: [added], if: record.is_meeting}}]
+history: {{on: "{{{{ meeting.opportunity }}}}"}}
+steps:
+  - {{id: pause, wait: 1s}}
+  - {{id: confirmed, wait_for: {{message: {CONFIRMED}}}, timeout: 1 hour}}
+  - id: mail
+    send_email: {{to: "{{{{ meeting.contact }}}}", subject: "Confirmed: {{{{ meeting.subject }}}}", text: Until then, undo: 1s}}
+"""
+
+
+def plans(*, wait: bool) -> dict[str, Plan]:
+    if not wait:
+        return knife.plans()
+    return {
+        "confirm_meeting": compile_text(WAITING, "confirm_meeting.yaml", Templates.of_files({}), SCHEMA, ())
+    }
 
 
 def ports_on(url: str, smtp_port: int) -> Ports:
@@ -46,14 +71,15 @@ def ports_on(url: str, smtp_port: int) -> Ports:
     )
 
 
-def engine_on(ports: Ports) -> Engine:
-    plans = knife.plans()
-    return Engine(ports, Definitions(plans), lambda plan, group: advance(plan, group, ports), BATCH)
+def engine_on(ports: Ports, *, wait: bool = False) -> Engine:
+    return Engine(
+        ports, Definitions(plans(wait=wait)), lambda plan, group: advance(plan, group, ports), BATCH
+    )
 
 
 def main() -> None:
     ports = ports_on(sys.argv[1], int(sys.argv[2]))
-    engine = engine_on(ports)
+    engine = engine_on(ports, wait="waits" in sys.argv)
     with beating(ports.engine):
         print("begun", flush=True)
         while True:

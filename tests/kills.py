@@ -1,4 +1,5 @@
-"""Kills engines at random while meetings are saved, and counts: `python tests/kills.py --kills 300 --engines 2`.
+"""Kills engines at random while meetings are saved, and counts: `python tests/kills.py --kills 300 --engines 2`. With `--waits`
+each meeting's mail waits for a moment, for a message that is sent sooner or later, and for its own time.
 
 Engines are processes of their own (`chaos.py`); the mail server is one too, and notes each Message-ID on disk before it says
 that it took the mail. Whoever is killed is started again at once. In the end a person looks up every mail in doubt at the
@@ -14,7 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,7 +30,9 @@ from rich.table import Table
 
 from crm import migrate, sample
 from crm.store import CrmStore, open_store
-from procession.ports import Ports
+from procession.engines import beating
+from procession.ports import Event, Ports
+from procession.records import Ref
 
 SAVED_AT_ONCE = 5
 PATIENCE_SECONDS = 300.0
@@ -76,35 +79,62 @@ def database(folder: Path, *, postgresql: bool) -> Iterator[str]:
         server.cleanup()
 
 
-def kill_at_random(url: str, inbox: Inbox, tally: Tally, kills: int, engines: int, seed: int) -> None:
+@dataclass
+class People:
+    """They save meetings, and confirm them sooner or later: before the process waits for that, or long after."""
+
+    store: CrmStore
+    chance: random.Random
+    unconfirmed: list[Ref] = field(default_factory=list)
+
+    def save(self, count: int) -> None:
+        self.unconfirmed += sample.save_meetings(self.store, count, datetime.now(UTC))
+
+    def confirm(self, count: int) -> None:
+        self.chance.shuffle(self.unconfirmed)
+        some, self.unconfirmed = self.unconfirmed[:count], self.unconfirmed[count:]
+        now = datetime.now(UTC)
+        with self.store.unit() as unit:
+            unit.journal.append([Event(0, now, "message", ref, name=chaos.CONFIRMED) for ref in some])
+            unit.commit()
+
+
+def kill_at_random(
+    url: str, inbox: Inbox, tally: Tally, kills: int, engines: int, seed: int, *, waits: bool
+) -> None:
     """Save meetings a few at a time, and kill an engine now and then."""
     chance, store = random.Random(seed), open_store(url)
-    running = [start(url, inbox) for _ in range(engines)]
+    people, more = People(store, chance), ["waits"] if waits else []
+    running = [start(url, inbox, *more) for _ in range(engines)]
     console = Console(stderr=True)
     try:
         with Progress(console=console) as progress:
             task = progress.add_task("killing", total=kills)
             while tally.kills < kills:
                 for _ in range(chance.randint(0, 3)):
-                    sample.save_meetings(store, SAVED_AT_ONCE, datetime.now(UTC))
+                    people.save(SAVED_AT_ONCE)
                     tally.saved += SAVED_AT_ONCE
+                if waits:
+                    people.confirm(chance.randint(0, 2 * SAVED_AT_ONCE))
                 victim = chance.randrange(engines)
                 if chance.random() < 0.8:
                     _line(running[victim])  # it has begun; soon mails are on the wire
                 time.sleep(chance.uniform(0, 0.6))
                 _kill(running[victim])
-                running[victim] = start(url, inbox)
+                running[victim] = start(url, inbox, *more)
                 tally.kills += 1
                 progress.advance(task)
     finally:
         for engine in running:
             _kill(engine)
+        if waits:
+            people.confirm(len(people.unconfirmed))
         store.close()
 
 
-def settle(store: CrmStore, ports: Ports, inbox: Inbox, tally: Tally) -> bool:
+def settle(store: CrmStore, ports: Ports, inbox: Inbox, tally: Tally, *, waits: bool) -> bool:
     """One engine works until nothing is left, and a person decides what is in doubt; whether all is over."""
-    engine, end = chaos.engine_on(ports), time.monotonic() + PATIENCE_SECONDS
+    engine, end = chaos.engine_on(ports, wait=waits), time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < end:
         if engine.tick():
             continue
@@ -139,6 +169,9 @@ def count(store: CrmStore, inbox: Inbox, tally: Tally) -> None:
 def main(
     kills: int = typer.Option(300, help="How often an engine is killed."),
     engines: int = typer.Option(1, help="How many engines work on the database."),
+    waits: bool = typer.Option(
+        False, help="Let each meeting's mail wait for a moment, a message and its time."
+    ),
     postgresql: bool = typer.Option(False, help="On a PostgreSQL server of its own, instead of SQLite."),
     seed: int = typer.Option(2026, help="The same seed makes the same choices."),
 ) -> None:
@@ -147,16 +180,20 @@ def main(
     inbox = Inbox(folder / "mails")
     try:
         with database(folder, postgresql=postgresql) as url:
-            kill_at_random(url, inbox, tally, kills, engines, seed)
+            kill_at_random(url, inbox, tally, kills, engines, seed, waits=waits)
             ports, store = chaos.ports_on(url, inbox.port), open_store(url)
-            is_settled = settle(store, ports, inbox, tally)
+            with beating(ports.engine):
+                is_settled = settle(store, ports, inbox, tally, waits=waits)
             count(store, inbox, tally)
             ports.mail_out.close()
             store.close()
     finally:
         inbox.close()
         shutil.rmtree(folder, ignore_errors=True)
-    show(tally, f"{'PostgreSQL' if postgresql else 'SQLite'}, {engines} engine{'s' if engines > 1 else ''}")
+    show(
+        tally,
+        f"{'PostgreSQL' if postgresql else 'SQLite'}, {engines} engine{'s' if engines > 1 else ''}{', waiting' if waits else ''}",
+    )
     raise SystemExit(0 if tally.is_well and is_settled else 1)
 
 

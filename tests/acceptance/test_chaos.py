@@ -99,12 +99,12 @@ def engines(url: str, inbox: Inbox, count: int) -> Iterator[list[subprocess.Pope
             _kill(engine)
 
 
-def start(url: str, inbox: Inbox) -> subprocess.Popen[str]:
+def start(url: str, inbox: Inbox, *more: str) -> subprocess.Popen[str]:
     if url.startswith("postgresql"):
         # a server that is quick to see who sleeps: between two statements, or halfway through sending one
         url += "&options=-c%20idle_in_transaction_session_timeout%3D2s%20-c%20transaction_timeout%3D4s"
     return subprocess.Popen(
-        [sys.executable, "-W", "error", chaos.__file__, url, str(inbox.port)],
+        [sys.executable, "-W", "error", chaos.__file__, url, str(inbox.port), *more],
         stdout=subprocess.PIPE, text=True, env=ENVIRONMENT,
     )  # fmt: skip
 
@@ -155,7 +155,7 @@ def is_over(store: Store) -> bool:
     with store.unit(write=False) as unit:
         return not (
             unit.journal.glance(datetime.now(UTC)).pending
-            or unit.journal.instances(states=["ready", "running"], limit=1)
+            or unit.journal.instances(states=["ready", "running", "waiting"], limit=1)
         )
 
 
@@ -281,3 +281,15 @@ def test_an_engine_that_slept_until_it_was_taken_for_dead_sends_and_writes_nothi
     assert {delivery for _, delivery in history} == {"sent"}
     twice = sum(taken.values()) - len(taken)
     assert twice <= held, "more went out after the sleep than was in its hands"
+
+
+def test_engines_that_are_killed_while_instances_wait_lose_nothing_and_double_nothing():
+    """The short form of `tests/kills.py --waits`."""
+    script = Path(chaos.__file__).with_name("kills.py")
+
+    done = subprocess.run(
+        [sys.executable, str(script), "--kills", "5", "--waits"], env=ENVIRONMENT | {"COLUMNS": "200"},
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stdout + done.stderr
