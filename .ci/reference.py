@@ -370,6 +370,8 @@ steps:
 SAVED = """\
 Whoever saves: a person, an import, another process. `changed` and `if` narrow it down; in `if`, `record` is the record as it is when
 it is looked at, and `event.type` and `event.changed` say what happened. What a process saves itself does not start it again.
+With `debounce: 2m` saves of one record that follow each other within two minutes are one start, of the latest: what changed adds up, `if` is asked
+and the inputs are taken when two minutes have passed without another.
 
 ```yaml
 process: greet

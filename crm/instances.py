@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, delete, func, select, text, union_all, update
 
 from crm import journal as j
+from crm.bursts import Bursts
 from crm.claims import Claims, instance_of
 from crm.definitions import Definitions
 from crm.engines import Engines
@@ -64,6 +65,7 @@ SELECT EXISTS (SELECT 1 FROM event WHERE dispatched_at IS NULL) AS pending,
        EXISTS (SELECT 1 FROM wait WHERE woken_at IS NULL AND due <= :now) AS due,
        EXISTS (SELECT 1 FROM wait_read) OR EXISTS (SELECT 1 FROM subscription) AS live,
        EXISTS (SELECT 1 FROM wait WHERE is_new) AS new,
+       EXISTS (SELECT 1 FROM burst WHERE due <= :now) AS bursts,
        EXISTS (SELECT 1 FROM instance WHERE state = 'ready' AND deaths <= 1
                AND (after_id IS NULL OR NOT EXISTS (
                    SELECT 1 FROM instance AS predecessor
@@ -88,7 +90,7 @@ class Runs(Part):
     def glance(self, now: datetime) -> Glance:
         row = self._connection.execute(_GLANCE, {"now": now}).one()
         return Glance(
-            bool(row.pending), bool(row.due), bool(row.live), bool(row.new), bool(row.ready), bool(row.suspect), bool(row.mail), bool(row.orphans),
+            bool(row.pending), bool(row.due), bool(row.live), bool(row.new), bool(row.bursts), bool(row.ready), bool(row.suspect), bool(row.mail), bool(row.orphans),
             row.planner or 0, row.epoch or 0, row.publication or 0, bool(row.held), row.incarnation or "",
         )  # fmt: skip
 
@@ -180,7 +182,7 @@ class Runs(Part):
         return list(map(instance_of, self._connection.execute(_UNSEEN, {"limit": limit})))
 
 
-class CrmJournal(EventLog, Definitions, Starts, Engines, Claims, Waits, Runs):
+class CrmJournal(EventLog, Bursts, Definitions, Starts, Engines, Claims, Waits, Runs):
     """Implements `procession.ports.Journal`."""
 
 

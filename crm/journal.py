@@ -43,6 +43,25 @@ class Event(Base, table=True):
     correlated: int = Field(default=0, sa_type=ID)
 
 
+class Burst(Base, table=True):
+    """Saves of a record that a trigger waits out, until none has followed for a while (`procession.bursts`)."""
+
+    __tablename__ = "burst"
+    __table_args__ = (index("ix_burst_due", "due"),)
+
+    process: str = Field(sa_type=Text, primary_key=True)
+    trigger: str = Field(sa_type=Text, primary_key=True)
+    entity: str = Field(sa_type=Text, primary_key=True)
+    record_id: int = Field(sa_type=ID, primary_key=True)
+    event: int = Field(sa_type=ID)
+    at: datetime = moment(required=True)
+    due: datetime = moment(required=True)
+    was_added: bool = False
+    is_deleted: bool = False
+    changed: list[str] | None = plain_json()
+    payload: dict[str, Any] | None = plain_json()
+
+
 class Definition(Base, table=True):
     __tablename__ = "definition"
     __table_args__ = (UniqueConstraint("process", "digest"), UniqueConstraint("process", "number"))
@@ -290,7 +309,7 @@ class Installation(Base, table=True):
     held_after: int = Field(default=0, sa_type=ID)
 
 
-event, definition = table_of(Event), table_of(Definition)
+event, burst, definition = table_of(Event), table_of(Burst), table_of(Definition)
 instance, step_run = table_of(Instance), table_of(StepRun)
 position, kept_value = table_of(Position), table_of(KeptValue)
 wait, wait_read, subscription = table_of(Wait), table_of(WaitRead), table_of(Subscription)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from procession.bursts import gathered
 from procession.correlation import names_of
 from procession.errors import FINAL, InputError, Place, ProcessionError, foreseen
 from procession.expressions import Fillable, Text, evaluate, fill
@@ -127,24 +128,44 @@ def _dispatch(
         tried += events
         starts = _starts(events, plans, unit, now)
         if not live:
-            _write(unit, starts, events, now)
-        elif not wake(unit, events, starts, ports.store.schema, now):
+            _write(unit, starts, events, plans, now)
+        elif not wake(
+            unit, [event for event in events if not event.process], starts, ports.store.schema, now
+        ):
             return MOST_WOKEN
     if live:
         with open_unit() as unit:
-            _write(unit, starts, events, now)
+            _write(unit, starts, events, plans, now)
     if starts:
         log.info("%s started %s", count(len(events), "event"), count(len(starts), "instance"))
     return len(events)
 
 
 def _starts(events: Sequence[Event], plans: Mapping[str, Plan], unit: Unit, now: datetime) -> list[Start]:
-    matches = _settled([match for event in events for match in _matches(event, plans)])
+    matches = _settled(
+        [match for event in events for match in _matches(event, plans) if not _is_put_off(match)]
+    )
     records = _read_records(matches, unit)
     return [start for match in matches if (start := _started(match, records, now))]
 
 
-def _write(unit: Unit, starts: Sequence[Start], events: Sequence[Event], now: datetime) -> None:
+def _is_put_off(match: _Match) -> bool:
+    """Whether it starts something once nothing has followed for a while (`procession.bursts`)."""
+    return match.trigger.debounce is not None and not match.event.process
+
+
+def _write(
+    unit: Unit, starts: Sequence[Start], events: Sequence[Event], plans: Mapping[str, Plan], now: datetime
+) -> None:
+    put_off = [
+        (match.plan.process, match.trigger, match.event)
+        for event in events
+        for match in _matches(event, plans)
+        if _is_put_off(match)
+    ]
+    if put_off:
+        keys = {(process, trigger.id, event.ref) for process, trigger, event in put_off if event.ref}
+        unit.journal.save_bursts(gathered(unit.journal.bursts(keys), put_off))
     unit.journal.start(starts, now)
     unit.journal.dispatched([event.id for event in events], now)
     unit.commit()
@@ -176,7 +197,7 @@ def _set_aside(
 
 
 def _matches(event: Event, plans: Mapping[str, Plan]) -> list[_Match]:
-    if event.type == "schedule":
+    if event.process:  # a moment of its schedule, or a burst of saves that is over
         plan = plans.get(event.process)
         triggers = plan.triggers if plan else ()
         return [_Match(plan, t, event) for t in triggers if plan and t.id == event.trigger]

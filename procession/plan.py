@@ -103,6 +103,7 @@ class Trigger:
     inputs: Mapping[str, Fillable] = field(default_factory=dict)
     cron: str = ""
     every: timedelta | None = None
+    debounce: timedelta | None = None
     timezone: str = "UTC"
     reads: Paths = frozenset()
     name: str = ""
@@ -241,6 +242,7 @@ def _trigger(trigger: TriggerDraft, typed: Typed, schema: Schema) -> Trigger:
         condition=condition if isinstance(condition, Expression) else None, inputs=inputs, cron=trigger.cron,
         every=parse_duration(trigger.every) if trigger.every else None, timezone=trigger.timezone or _own_zone(draft),
         reads=_trigger_reads(trigger, implied, typed, schema), title=trigger.title, name=trigger.name,
+        debounce=parse_duration(trigger.debounce) if trigger.debounce else None,
     )  # fmt: skip
 
 

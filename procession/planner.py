@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from procession.bursts import as_event
 from procession.definitions import Definitions
 from procession.dispatch import Told, dispatch
 from procession.errors import TemporaryError
@@ -63,7 +64,8 @@ class Planner:
             return done
         done += self._take_back(epoch, glance, now)
         done += self._look_back(epoch, glance, now)
-        done += self._fire_schedules(epoch, now) + self._dispatch(epoch, glance)
+        done += self._fire_schedules(epoch, now) + self._end_bursts(epoch, glance, now)
+        done += self._dispatch(epoch, glance)
         return done + self._wake(epoch, glance, now)
 
     def _epoch(self, glance: Glance) -> int | None:
@@ -136,6 +138,17 @@ class Planner:
             unit.commit()
         self._owed.clear()
         return sum(event is not None for event in new)
+
+    def _end_bursts(self, epoch: int, glance: Glance, now: datetime) -> int:
+        """What nothing followed is an event now. It is dispatched in the next tick, after those that are there already."""
+        if not glance.bursts:
+            return 0
+        with self._unit(epoch) as unit:
+            over = unit.journal.due_bursts(now, self.batch)
+            unit.journal.append([event for burst in over if (event := as_event(burst))])
+            unit.journal.drop_bursts([burst.key for burst in over])
+            unit.commit()
+        return len(over)
 
     def _dispatch(self, epoch: int, glance: Glance) -> int:
         """Before waits that fall due: what they were computed from may have been changed in time."""

@@ -7,6 +7,7 @@ from datetime import datetime
 from crm.claims import MOST_DEATHS, instance_of
 from crm.events import event_of, row_of
 from crm.instances import row_of_step, step_of
+from crm.memory.bursts import MemoryBursts
 from crm.memory.starting import MemoryStarts
 from crm.memory.tables import Tables
 from crm.memory.waits import MemoryWaits
@@ -217,6 +218,7 @@ class MemoryRuns(MemoryStarts):
         return Glance(
             pending=bool(self._tables["event"].marked),
             due=any(row.due <= now for row in self._tables["wait"].waiting()),
+            bursts=any(row.due <= now for row in self._tables["burst"].rows.values()),
             live=bool(self._tables["wait_read"].rows or self._tables["subscription"].rows),
             new=any(row.is_new for row in self._tables["wait"].rows.values()),
             ready=any(row.deaths < MOST_DEATHS and self._begins(row) for row in ready),
@@ -299,7 +301,7 @@ class MemoryRuns(MemoryStarts):
         return [instance_of(row) for row in sorted(unseen, key=lambda row: (row.ended_at, row.id))[:limit]]
 
 
-class MemoryJournal(MemoryEvents, MemoryDefinitions, MemoryEngines, MemoryWaits, MemoryRuns):
+class MemoryJournal(MemoryEvents, MemoryBursts, MemoryDefinitions, MemoryEngines, MemoryWaits, MemoryRuns):
     """Implements `procession.ports.Journal`."""
 
     def __init__(self, tables: Tables) -> None:

@@ -120,6 +120,7 @@ class TriggerDraft:
     timezone: str = ""
     title: str = ""
     name: str = ""
+    debounce: str = ""
 
 
 @dataclass(frozen=True, slots=True)

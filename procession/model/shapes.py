@@ -55,6 +55,11 @@ class RecordTrigger(Shape):
         description="With `modified`: at least one of these fields changed.",
     )
     if_: Condition = Field("", alias="if", title="If", description="A condition on `record` and `event`.")
+    debounce: FixedDuration | None = Field(
+        None,
+        title="Debounce",
+        description="Such as `2m`: saves of a record that follow each other within it are one start.",
+    )
     inputs: dict[str, Any] = Field(
         default_factory=dict,
         title="Inputs",

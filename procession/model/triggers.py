@@ -89,7 +89,11 @@ def _draft(read: BaseModel, trigger: TriggerDraft) -> TriggerDraft:
     match read:
         case RecordTrigger():
             return replace(
-                trigger, entity=read.record, events=tuple(read.events), changed=tuple(read.changed)
+                trigger,
+                entity=read.record,
+                events=tuple(read.events),
+                changed=tuple(read.changed),
+                debounce=read.debounce or "",
             )
         case ScheduleTrigger(schedule=Every() as every):
             return replace(trigger, events=("schedule",), every=every.every, timezone=read.timezone)

@@ -8,6 +8,7 @@ nothing for an instance that was claimed again since (`Journal.fence`). One engi
 Moments are aware datetimes in UTC. Everything takes many at a time; one is the case N = 1.
 """
 
+from procession.ports.bursts import Burst, BurstKey
 from procession.ports.entries import (
     LIVE,
     Actor,
@@ -51,6 +52,8 @@ __all__ = [
     "Actor",
     "Arrival",
     "BreaksOff",
+    "Burst",
+    "BurstKey",
     "Checkpoint",
     "Clock",
     "Correlation",

@@ -244,7 +244,7 @@ class EngineRow:
 class Glance:
     """What there is to do, asked in one statement many times a second.
 
-    `pending` events wait to be dispatched; waits are `due`, or `new` so that they are looked back from, and some are `live`: woken by what is saved; `ready` instances can be claimed, `suspect` ones run alone since engines died with
+    `pending` events wait to be dispatched; waits are `due`, or `new` so that they are looked back from, and some are `live`: woken by what is saved; `bursts` of saves are over; `ready` instances can be claimed, `suspect` ones run alone since engines died with
     them; `mail` of no step is due; `orphans` were left by engines that are no more. `planner` is the engine that plans,
     0 if none that lives does, in this `epoch`. `publication` is the number of the last change of a definition.
     Nothing is planned, worked on or sent while the database is `held` (`Journal.hold`). `incarnation` is the present one.
@@ -254,6 +254,7 @@ class Glance:
     due: bool = False
     live: bool = False
     new: bool = False
+    bursts: bool = False
     ready: bool = False
     suspect: bool = False
     mail: bool = False

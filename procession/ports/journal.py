@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from procession.ports.bursts import Burst, BurstKey
 from procession.ports.entries import (
     Checkpoint,
     Definition,
@@ -44,6 +45,20 @@ class Journal(Protocol):
     def take_up(self, limit: int) -> list[Event]:
         """As `pending`, for the planner: in which of its units it took each up first is kept with it."""
         ...
+
+    def bursts(self, keys: Collection[BurstKey]) -> dict[BurstKey, Burst]:
+        """Those of them that go on."""
+        ...
+
+    def save_bursts(self, bursts: Sequence[Burst]) -> None:
+        """Each in the place of what was known of it; only by the planner, in its unit."""
+        ...
+
+    def due_bursts(self, now: datetime, limit: int) -> list[Burst]:
+        """At most so many of those that nothing followed, the first to fall due first."""
+        ...
+
+    def drop_bursts(self, keys: Collection[BurstKey]) -> None: ...
 
     def dispatched(self, events: Collection[int], at: datetime) -> None:
         """By the planner, in its unit (`leads`), which gives them its number; or by whoever starts something by hand."""

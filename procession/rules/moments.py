@@ -129,6 +129,10 @@ def _wrong_wait(word: str, text: str) -> tuple[str, str] | None:
 
 
 def pauses_are_positive(typed: Typed, _world: World) -> Iterable[ReferenceProblem]:
+    for trigger in typed.draft.triggers:
+        if trigger.debounce and times.parse_duration(trigger.debounce) <= timedelta(0):
+            path = (*trigger.where, "debounce")
+            yield problem(typed.draft, "'debounce' must be longer than nothing", path, "Write 2m.", offset=0)
     for step in typed.draft.every_step():
         undo = step.fields["undo"].value if "undo" in step.fields else None
         if isinstance(undo, str) and step.shape and times.parse_duration(undo) <= timedelta(0):

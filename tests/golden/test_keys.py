@@ -135,7 +135,7 @@ TRIGGERS: Mapping[str, Mapping[str, Any]] = {
     "`signal`": {"signal": "open", "about": "activity"},
 }
 OF_TRIGGERS: Mapping[str, Any] = {
-    "id": "start", "record": "activity", "events": ["modified"], "changed": ["start"], "if": "event.type == 'added'",
+    "id": "start", "record": "activity", "events": ["modified"], "changed": ["start"], "if": "event.type == 'added'", "debounce": "2m",
     "inputs": {"size": 2}, "schedule": "0 8 * * 1", "timezone": "Europe/Berlin", "manual": {"on": "activity"},
     "title": "Do it", "message": "paid", "signal": "open", "about": "activity",
 }  # fmt: skip

@@ -1,4 +1,5 @@
-"""Instances wait for events: records, messages and signals, found by correlation keys; e-mails know whether they were received."""
+"""Instances wait for events: records, messages and signals, found by correlation keys; triggers wait out bursts of saves; e-mails know
+whether they were received."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,6 +12,7 @@ depends_on = None
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 MOMENT = sa.DateTime(timezone=True).with_variant(sa.Text(), "sqlite")
 TEXT = sa.Text()
+JSON = sa.JSON()
 
 
 def upgrade() -> None:
@@ -32,6 +34,22 @@ def upgrade() -> None:
     op.create_index("ix_subscription_key", "subscription", ["kind", "key", "wait_id"])
     _of_event("arrived_event", "wait")
     _of_event("consumed_event", "instance")
+    op.create_table(
+        "burst",
+        sa.Column("process", TEXT, nullable=False),
+        sa.Column("trigger", TEXT, nullable=False),
+        sa.Column("entity", TEXT, nullable=False),
+        sa.Column("record_id", ID, nullable=False),
+        sa.Column("event", ID, nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.Column("due", MOMENT, nullable=False),
+        sa.Column("was_added", sa.Boolean(), nullable=False),
+        sa.Column("is_deleted", sa.Boolean(), nullable=False),
+        sa.Column("changed", JSON, nullable=True),
+        sa.Column("payload", JSON, nullable=True),
+        sa.PrimaryKeyConstraint("process", "trigger", "entity", "record_id", name=op.f("pk_burst")),
+    )
+    op.create_index("ix_burst_due", "burst", ["due"])
     op.add_column("activity", sa.Column("incoming", sa.Boolean(), nullable=False, server_default=sa.false()))
 
 
