@@ -11,6 +11,7 @@ from procession.model import Draft, Filled, Leaf, StepDraft, YamlPath
 from procession.model.draft import RetryDraft
 from procession.records import Type
 from procession.rules.typed import Typed, World, problem
+from procession.spelling import closest
 from procession.steps import kind_of
 from procession.times import parse_duration
 
@@ -85,7 +86,7 @@ def _steps(typed: Typed) -> Iterator[Idle]:
             yield from _settings((*step.where, "retry"), step.retry)
         if step.timeout and step.kind.group != "waiting":
             yield (*step.where, "timeout"), f"{step.kind.word!r} waits for nothing", REMOVE
-        elif step.on_timeout and not step.timeout:
+        elif step.on_timeout and not step.timeout and not _misspelt(draft, step, "timeout"):
             yield (
                 (*step.where, "on_timeout"),
                 "there is no 'timeout'",
@@ -96,6 +97,12 @@ def _steps(typed: Typed) -> Iterator[Idle]:
         for key, idle in _FIELDS.get(step.kind.word, {}).items():
             if key in _written(draft, step) and (found := idle(typed, step)):
                 yield (*step.where, step.kind.word, key), *found
+
+
+def _misspelt(draft: Draft, step: StepDraft, key: str) -> bool:
+    """Whether something beside it was meant to be that key, which was said already."""
+    others = [str(other) for other in _at(draft, step.where) if other != f"on_{key}"]
+    return bool(closest(key, others))
 
 
 def _written(draft: Draft, step: StepDraft) -> Mapping[str, Any]:

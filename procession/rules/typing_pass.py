@@ -108,11 +108,13 @@ class _Walk:
 
     def seen_by(self, step: StepDraft, leaf: Leaf, scope: Scope) -> Scope:
         """The names of one leaf of a step: a `match` also sees what came."""
-        source = source_of(step, leaf)
-        if source is None or leaf.path[-1] != "match":
+        if step.kind is None or step.kind.word != "wait_for" or leaf.path[-1] != "match":
             return scope
+        source = source_of(step, leaf)
         names = {**scope.names, "event": OURS["event"]}
-        if entity := source.record or source.about:
+        if source is None:  # it could not be read: that was said already
+            names["record"] = ANY
+        elif entity := source.record or source.about:
             names["record"] = settled(record_of(entity), self.schema)
         return Scope(names, self.schema)
 
