@@ -9,7 +9,7 @@ LATER = (
     "wait", "wait_for", "parallel", "repeat", "group", "user_task", "approval", "run_process", "decision",
     "compensate", "throw_signal", "send_message", "http", "debounce", "calendar", "events", "finally", "on_timeout",
     "timeout", "mutex", "outputs", "variables", "max", "message", "signal", "missed", "send_window", "frequency_cap",
-    "max_recipients", "queued",
+    "max_recipients",
 )  # fmt: skip
 """Words of the language that this version does not know yet."""
 
