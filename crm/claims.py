@@ -158,6 +158,7 @@ _FORGET_POSITIONS = delete(j.position).where(j.position.c.instance_id.in_(IDS))
 _FORGET_VALUES = delete(j.kept_value).where(j.kept_value.c.instance_id.in_(IDS))
 _LOCK = select(_I.id, _I.live_key, _I.after_id).where(_I.id.in_(IDS)).order_by(_I.id).with_for_update()
 _LOCK_THOSE_IN_LINE, _LOCK_OTHERS = _LOCK.where(QUEUED), _LOCK.where(text("instance.state != 'queued'"))
+_THERE = select(_I.id).where(_I.id.in_(IDS))
 _PREDECESSORS = select(_I.after_id).where(_I.id.in_(IDS), _I.after_id.is_not(None))
 _GIVE_KEY_BACK = (
     update(j.instance)
@@ -268,18 +269,13 @@ class Claims(Part):
     def ask_to_stop(self, instances: Collection[int], reason: str, now: datetime) -> int:
         """A start that decides meanwhile by who has the key would not see to whom it goes back: so it waits."""
         take_turns_with_keys(self._connection)
-        before = {
-            number
-            for some in portions(instances)
-            for number in self._connection.execute(_PREDECESSORS, {"ids": some}).scalars()
-        }
-        rows = self._lock(before.union(instances), _LOCK_OTHERS) | self._lock(instances, _LOCK_THOSE_IN_LINE)
+        rows = self._lock_for_good(instances)  # or one could change meanwhile
         over: list[int] = []
         count = 0
         for some in portions(instances):
             values = {"ids": some, "reason": reason, "now": now}
             cancelled = self._connection.execute(_CANCEL, values).scalars().all()
-            self._give_keys_back(rows[number] for number in sorted(cancelled) if number in rows)
+            self._give_keys_back(rows[number] for number in sorted(cancelled))
             cancel_mails(self._connection, cancelled, reason)
             self.forget_positions(cancelled)
             count += len(self._connection.execute(_ASK, values).all())
@@ -290,6 +286,26 @@ class Claims(Part):
     def resume(self, instance: int, now: datetime) -> bool:
         del now
         return self._connection.execute(_RESUME, {"number": instance}).first() is not None
+
+    def _lock_for_good(self, instances: Collection[int]) -> dict[int, Any]:
+        """And those that they begin after. Who was passed a key while locks were waited for is not in line any more, and would
+        be locked out of its turn: then all locks are let go, and taken anew."""
+        while True:
+            savepoint = self._connection.begin_nested()
+            before = self._numbers(_PREDECESSORS, instances)
+            rows = self._lock(before.union(instances), _LOCK_OTHERS)
+            rows |= self._lock(instances, _LOCK_THOSE_IN_LINE)
+            if not self._numbers(_THERE, set(instances) - rows.keys()):
+                savepoint.commit()
+                return rows
+            savepoint.rollback()
+
+    def _numbers(self, query: Select[Any], instances: Collection[int]) -> set[int]:
+        return {
+            number
+            for some in portions(instances)
+            for number in self._connection.execute(query, {"ids": some}).scalars()
+        }
 
     def _lock(self, instances: Collection[int], query: Select[Any] = _LOCK) -> dict[int, Any]:
         return {
