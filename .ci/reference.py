@@ -447,8 +447,10 @@ KEY_AND_MODE = """\
 | `parallel` | runs beside the first; the default |
 | `single` | is left out: the first goes on alone |
 | `restart` | takes over: the first ends before its next step, and the second begins after it |
+| `queued` | stands in line: it begins when those before it have ended, in the order of what started them |
 
-Without `key`, `single` and `restart` mean one instance of the process. A record as key is that record, whatever its name. Where a key is
+An instance has its key until it is over, also while it waits or is held as an incident; `procession incidents` says what that keeps from
+beginning. One that stands in line may be cancelled. Without `key`, all but `parallel` mean one instance of the process. A record as key is that record, whatever its name. Where a key is
 empty (`{{ contact.phone }}` of a contact without), nobody else is about the same, and the instance runs by itself."""
 
 HISTORY = """\

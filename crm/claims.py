@@ -4,7 +4,7 @@ Each claim of an instance raises its fencing token; whoever wants to write for i
 one that slept while another took over writes nothing, whatever its name is and whatever its clock says.
 
 Whoever locks many instances does so in the order of their numbers, those they wait for among them, so that two units
-cannot wait for each other.
+cannot wait for each other; and those that wait in line for a key after all others (`crm.queues`).
 """
 
 from collections import defaultdict
@@ -34,6 +34,7 @@ from sqlalchemy import (
 from crm import journal as j
 from crm.cancelling import cancel_mails
 from crm.engines import NOT_HELD
+from crm.queues import QUEUED, pass_keys_on
 from crm.statements import IDS, NOW, Part, portions
 from crm.waits import FORGET_WAITS
 from procession.ports import LIVE, End, Instance, InstanceState, Released
@@ -55,7 +56,7 @@ _TURN = text("SELECT pg_advisory_xact_lock(20471105)")
 _I = j.instance.c
 _READY, _RUNNING = text("instance.state = 'ready'"), text("instance.state = 'running'")
 _SUSPECT, _UNSUSPECT = text("instance.deaths > 1"), text("instance.deaths <= 1")
-_AT_REST = text("instance.state IN ('ready', 'waiting', 'incident')")
+_AT_REST = text("instance.state IN ('ready', 'waiting', 'incident', 'queued')")
 _ASKED = _I.stop_requested.is_not(None)
 _NOBODY = {"engine_id": null()}
 
@@ -156,11 +157,13 @@ _REST = _END.values(state=case((_WOKEN, "ready"), else_="waiting"))
 _FORGET_POSITIONS = delete(j.position).where(j.position.c.instance_id.in_(IDS))
 _FORGET_VALUES = delete(j.kept_value).where(j.kept_value.c.instance_id.in_(IDS))
 _LOCK = select(_I.id, _I.live_key, _I.after_id).where(_I.id.in_(IDS)).order_by(_I.id).with_for_update()
+_LOCK_THOSE_IN_LINE, _LOCK_OTHERS = _LOCK.where(QUEUED), _LOCK.where(text("instance.state != 'queued'"))
+_THERE = select(_I.id).where(_I.id.in_(IDS))
 _PREDECESSORS = select(_I.after_id).where(_I.id.in_(IDS), _I.after_id.is_not(None))
 _GIVE_KEY_BACK = (
     update(j.instance)
     .where(_I.id == bindparam("number"), _RUNNING, _I.live_key.is_(None))
-    .values(live_key=bindparam("given_back"))
+    .values(live_key=bindparam("given_back"), queue_key=bindparam("given_back"))
 )
 """Of a successor that was cancelled before it began: the one before it still runs."""
 _CANCEL = (
@@ -216,7 +219,7 @@ class Claims(Part):
             for some in portions(ids)
             for row in self._connection.execute(_FENCE, {"ids": some, "token": token})
         ]
-        self._cancel_mails(rows)
+        self._see_off(rows)
         return {row.id for row in rows if row.state == "running"}
 
     def stopped(self, fencing_tokens: Mapping[int, int]) -> set[int]:
@@ -237,7 +240,7 @@ class Claims(Part):
         """Mails that the dead had claimed stay claimed, for `Outbox.lost` to find."""
         del now
         rows = self._connection.execute(_RELEASE, {"died_alone": DIED_ALONE}).all()
-        self._cancel_mails(rows)
+        self._see_off(rows)
         ready, held = (tuple(row.id for row in rows if row.state == state) for state in ("ready", "incident"))
         return Released(ready, held)
 
@@ -258,6 +261,7 @@ class Claims(Part):
                 self._connection.execute(_closing(first.state), {**values, "ids": portion})
             if first.state == "cancelled":
                 cancel_mails(self._connection, ids, first.result)
+        pass_keys_on(self._connection, [end.instance for end in ends if end.state not in LIVE])
 
     def forget_positions(self, instances: Collection[int]) -> None:
         forget_positions(self._connection, instances)
@@ -265,12 +269,8 @@ class Claims(Part):
     def ask_to_stop(self, instances: Collection[int], reason: str, now: datetime) -> int:
         """A start that decides meanwhile by who has the key would not see to whom it goes back: so it waits."""
         take_turns_with_keys(self._connection)
-        before = {
-            number
-            for some in portions(instances)
-            for number in self._connection.execute(_PREDECESSORS, {"ids": some}).scalars()
-        }
-        rows = self._lock(before.union(instances))  # or one could change meanwhile
+        rows = self._lock_for_good(instances)  # or one could change meanwhile
+        over: list[int] = []
         count = 0
         for some in portions(instances):
             values = {"ids": some, "reason": reason, "now": now}
@@ -278,19 +278,40 @@ class Claims(Part):
             self._give_keys_back(rows[number] for number in sorted(cancelled))
             cancel_mails(self._connection, cancelled, reason)
             self.forget_positions(cancelled)
-            count += len(cancelled)
             count += len(self._connection.execute(_ASK, values).all())
-        return count
+            over += cancelled
+        pass_keys_on(self._connection, over)
+        return count + len(over)
 
     def resume(self, instance: int, now: datetime) -> bool:
         del now
         return self._connection.execute(_RESUME, {"number": instance}).first() is not None
 
-    def _lock(self, instances: Collection[int]) -> dict[int, Any]:
+    def _lock_for_good(self, instances: Collection[int]) -> dict[int, Any]:
+        """And those that they begin after. Who was passed a key while locks were waited for is not in line any more, and would
+        be locked out of its turn: then all locks are let go, and taken anew."""
+        while True:
+            savepoint = self._connection.begin_nested()
+            before = self._numbers(_PREDECESSORS, instances)
+            rows = self._lock(before.union(instances), _LOCK_OTHERS)
+            rows |= self._lock(instances, _LOCK_THOSE_IN_LINE)
+            if not self._numbers(_THERE, set(instances) - rows.keys()):
+                savepoint.commit()
+                return rows
+            savepoint.rollback()
+
+    def _numbers(self, query: Select[Any], instances: Collection[int]) -> set[int]:
+        return {
+            number
+            for some in portions(instances)
+            for number in self._connection.execute(query, {"ids": some}).scalars()
+        }
+
+    def _lock(self, instances: Collection[int], query: Select[Any] = _LOCK) -> dict[int, Any]:
         return {
             row.id: row
             for some in portions(sorted(instances))
-            for row in self._connection.execute(_LOCK, {"ids": some})
+            for row in self._connection.execute(query, {"ids": some})
         }
 
     def _give_keys_back(self, cancelled: Iterable[Row[Any]]) -> None:
@@ -302,7 +323,8 @@ class Claims(Part):
         if values:
             self._connection.execute(_GIVE_KEY_BACK, values)
 
-    def _cancel_mails(self, rows: Iterable[Row[Any]]) -> None:
+    def _see_off(self, rows: Iterable[Row[Any]]) -> None:
+        """Those of them that were cancelled."""
         cancelled: dict[str, list[int]] = defaultdict(list)
         for row in rows:
             if row.state == "cancelled":
@@ -310,6 +332,7 @@ class Claims(Part):
         for reason, ids in cancelled.items():
             cancel_mails(self._connection, ids, reason)
             self.forget_positions(ids)
+            pass_keys_on(self._connection, ids)
 
 
 def take_turns_with_keys(connection: Connection) -> None:
@@ -359,4 +382,5 @@ def instance_of(row: Row[Any]) -> Instance:
         fencing_token=row.fencing_token,
         deaths=row.deaths,
         is_of_0_1=row.is_of_0_1,
+        refused=row.refused,
     )

@@ -13,6 +13,7 @@ from crm.claims import Claims, instance_of
 from crm.definitions import Definitions
 from crm.engines import Engines
 from crm.events import EventLog
+from crm.queues import QUEUED, Queues
 from crm.starting import Starts
 from crm.statements import IDS, NOW, Part, Upsert, portions
 from crm.waits import Waits
@@ -40,12 +41,11 @@ _STATES = {
     "ready": text("instance.state = 'ready'"),
     "running": text("instance.state = 'running'"),
     "waiting": text("instance.state = 'waiting'"),
+    "queued": QUEUED,
 }
 _LOOKED_AT = text("instance.state IN ('failed', 'incident', 'stopped', 'cancelled')")
 _LIVE = union_all(
-    select(j.instance.c.process, j.instance.c.state).where(_STATES["ready"]),
-    select(j.instance.c.process, j.instance.c.state).where(_STATES["running"]),
-    select(j.instance.c.process, j.instance.c.state).where(_STATES["waiting"]),
+    *(select(j.instance.c.process, j.instance.c.state).where(state) for state in _STATES.values()),
     select(j.instance.c.process, j.instance.c.state).where(_LOOKED_AT, text("instance.state = 'incident'")),
 ).subquery("live")  # each by its own partial index
 _TALLY = select(*_LIVE.c, func.count().label("live")).group_by(*_LIVE.c)
@@ -182,7 +182,7 @@ class Runs(Part):
         return list(map(instance_of, self._connection.execute(_UNSEEN, {"limit": limit})))
 
 
-class CrmJournal(EventLog, Bursts, Definitions, Starts, Engines, Claims, Waits, Runs):
+class CrmJournal(EventLog, Bursts, Definitions, Starts, Engines, Claims, Queues, Waits, Runs):
     """Implements `procession.ports.Journal`."""
 
 

@@ -75,7 +75,8 @@ class Definition(Base, table=True):
 
 class Instance(Base, table=True):
     """`live_key` is a digest of process and key while the instance holds them, otherwise NULL: so the
-    database itself lets one live instance have a key. `stop_requested` is the reason for which a running
+    database itself lets one live instance have a key. `queue_key` is the same, of one that waits for it in line or has or
+    had it. `refused` counts starts that it was in the way of. `stop_requested` is the reason for which a running
     instance is to stop before its next step. `fencing_token` counts its claims, `deaths` the engines that died with
     it since it last got a step further, `alone` says that it runs alone for that. It begins when `after_id` has ended.
     """
@@ -83,7 +84,7 @@ class Instance(Base, table=True):
     __tablename__ = "instance"
     __table_args__ = (
         CheckConstraint(
-            "state IN ('ready', 'running', 'waiting', 'completed', 'stopped', 'failed', 'cancelled', 'incident')",
+            "state IN ('ready', 'running', 'waiting', 'queued', 'completed', 'stopped', 'failed', 'cancelled', 'incident')",
             name="state",
         ),
         UniqueConstraint("live_key"),
@@ -91,6 +92,7 @@ class Instance(Base, table=True):
         index("ix_instance_ready", "id", where=text("state = 'ready'")),
         index("ix_instance_running", "engine_id", where=text("state = 'running'")),
         index("ix_instance_waiting", "id", where=text("state = 'waiting'")),
+        index("ix_instance_queued", "queue_key", "event_id", "id", where=text("state = 'queued'")),
         index("ix_instance_suspect", "id", where=text("state = 'ready' AND deaths > 1")),
         index(
             "ix_instance_shown",
@@ -113,6 +115,7 @@ class Instance(Base, table=True):
     title: str = string()
     key: str = string()
     live_key: str | None = Field(default=None, sa_type=Text)
+    queue_key: str | None = Field(default=None, sa_type=Text)
     state: str = string("ready")
     inputs: dict[str, Any] = plain_json()
     trigger: dict[str, Any] = plain_json()
@@ -127,6 +130,7 @@ class Instance(Base, table=True):
     engine_id: int | None = Field(default=None, sa_type=ID)
     fencing_token: int = 0
     deaths: int = 0
+    refused: int = 0
     alone: bool = False
     after_id: int | None = Field(default=None, sa_type=ID)
     is_of_0_1: bool = False

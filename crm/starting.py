@@ -1,7 +1,12 @@
-"""Start instances by `mode`. The unique constraints of `instance` decide: one live instance per key, one start per event."""
+"""Start instances by `mode`: one live instance per key, one start per event, as the unique constraints of `instance` say.
+
+Whoever starts locks those that have the keys it wants: so none of them ends, or passes its key on, until that is written.
+"""
 
 import hashlib
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +26,7 @@ _STARTED = select(j.instance.c.process, j.instance.c.trigger_id, j.instance.c.ev
     j.instance.c.event_id.in_(IDS)
 )
 _LIVE = j.instance.c.live_key.in_(bindparam("keys", expanding=True))
+_HELD = select(j.instance.c.live_key).where(_LIVE)
 _HOLDERS = (
     select(
         j.instance.c.id,
@@ -45,6 +51,11 @@ _CANCEL_WAITING = (
     .values(live_key=null(), state="cancelled", result=SUPERSEDED, ended_at=NOW)
     .returning(j.instance.c.id)
 )
+_REFUSE = (
+    update(j.instance)
+    .where(j.instance.c.id == bindparam("number"))
+    .values(refused=j.instance.c.refused + bindparam("more"))
+)
 
 
 class Starts(Part):
@@ -55,22 +66,24 @@ class Starts(Part):
         in its. Of several restarts of one key in one call, the last one lives."""
         if not starts:
             return []
-        take_turns_with_keys(self._connection)  # a restart must see the instance it supersedes
-        holders = self._holders(
-            {key for start in starts if start.mode == "restart" and (key := live_key(start))}
+        take_turns_with_keys(self._connection)  # whoever decides by who has a key must see who has it
+        keys = [key for start in starts if (key := live_key(start))]
+        holders = self._holders(set(keys))
+        fresh = self._not_started(starts, ask=bool(holders) or len(set(keys)) < len(keys))
+        judged = judge(starts, [i for i in fresh if not is_outdated(starts[i], holders)], holders, now)
+        self._supersede(judged.superseded, now)
+        if judged.refused:
+            rows = [{"number": number, "more": more} for number, more in sorted(judged.refused.items())]
+            self._connection.execute(_REFUSE, rows)
+        numbers = dict(
+            zip(judged.born, take_numbers(self._connection, j.instance, len(judged.born)), strict=True)
         )
-        fresh = self._not_started(starts, ask=bool(holders))
-        fresh = [i for i in fresh if not is_outdated(starts[i], holders)]
-        restarted = {live_key(starts[i]) for i in fresh if starts[i].mode == "restart"}
-        self._supersede(holders.keys() & restarted, now)
-        numbers = dict(zip(fresh, take_numbers(self._connection, j.instance, len(fresh)), strict=True))
-        before = {key: predecessor(holder) for key, holder in holders.items()}
-        born = self._insert(starts, numbers, before, now)
+        born = self._insert(starts, numbers, judged, now)
         return [numbers[i] if numbers.get(i) in born else None for i in range(len(starts))]
 
     def _not_started(self, starts: Sequence[Start], *, ask: bool) -> list[int]:
         """Which of the starts (by place) no event has made already. The database refuses a second one by itself; it is
-        asked before one that would supersede what it made."""
+        asked before anything is decided by who has a key."""
         event_ids = {start.event_id for start in starts if start.event_id is not None and ask}
         made: set[tuple[str, str, int]] = {
             (row.process, row.trigger_id, row.event_id)
@@ -87,13 +100,21 @@ class Starts(Part):
             fresh.append(i)
         return fresh
 
-    def _holders(self, keys: Collection[str]) -> dict[str, Any]:
-        """`{key: the live instance that has it}`."""
-        return {
-            row.live_key: row
-            for some in portions(keys)
-            for row in self._connection.execute(_HOLDERS, {"keys": some})
-        }
+    def _holders(self, keys: set[str]) -> dict[str, Any]:
+        """`{key: the live instance that has it}`. One that was about to end while its lock was waited for has passed its
+        key on: so it is asked again."""
+        found: dict[str, Any] = {}
+        while held := self._held(keys - found.keys()):
+            for some in portions(held):
+                found |= {row.live_key: row for row in self._connection.execute(_HOLDERS, {"keys": some})}
+        return found
+
+    def _held(self, keys: Collection[str]) -> list[str]:
+        return [
+            key
+            for some in portions(sorted(keys))
+            for key in self._connection.execute(_HELD, {"keys": some}).scalars()
+        ]
 
     def _supersede(self, keys: Collection[str], now: datetime) -> None:
         for some in portions(keys):
@@ -103,24 +124,49 @@ class Starts(Part):
             forget_positions(self._connection, cancelled)
 
     def _insert(
-        self,
-        starts: Sequence[Start],
-        numbers: Mapping[int, int],
-        before: Mapping[str, int | None],
-        now: datetime,
+        self, starts: Sequence[Start], numbers: Mapping[int, int], judged: "Judged", now: datetime
     ) -> set[int]:
-        """Returns the numbers of those that no live one was in the way of."""
-        last_restart = {live_key(starts[i]): i for i in numbers if starts[i].mode == "restart"}
-        rows = []
-        for i, number in numbers.items():
-            start, key = starts[i], live_key(starts[i])
-            row = row_of(start, number, now) | {"live_key": key, "after_id": before.get(key or "")}
-            if key and i < last_restart.get(key, 0):
-                row |= {"live_key": None, "state": "cancelled", "result": SUPERSEDED, "ended_at": now}
-            rows.append(row)
+        """Returns the numbers of those that no event had made before."""
+        rows = [row_of(starts[i], number, now) | judged.born[i] for i, number in numbers.items()]
         if not rows:
             return set()
         return set(self._connection.execute(_INSERT.on(self._connection), rows).scalars())
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What becomes of starts: those that are `born`, by place, with what their rows have of their own; the keys that are
+    taken from those that have them; and how many starts each instance was in the way of."""
+
+    born: dict[int, dict[str, Any]] = field(default_factory=dict)
+    superseded: set[str] = field(default_factory=set)
+    refused: Counter[int] = field(default_factory=Counter)
+
+
+def judge(starts: Sequence[Start], fresh: Sequence[int], holders: Mapping[str, Any], now: datetime) -> Judged:
+    """One start after the other, each by its mode: it is refused, stands in line, or has the key."""
+    judged = Judged()
+    holding: dict[str, dict[str, Any]] = {}
+    for i in fresh:
+        key, mode = live_key(starts[i]), starts[i].mode
+        own, holder = holding.get(key or ""), holders.get(key or "")
+        if not key:
+            judged.born[i] = {}
+        elif mode == "single" and own:
+            own["refused"] += 1
+        elif mode == "single" and holder:
+            judged.refused[holder.id] += 1
+        elif mode == "queued" and (own or holder):
+            judged.born[i] = {"state": "queued", "queue_key": key}
+        else:
+            if own:
+                own |= {"live_key": None, "state": "cancelled", "result": SUPERSEDED, "ended_at": now}
+            elif holder:
+                judged.superseded.add(key)
+            after = predecessor(holder) if holder else None
+            holding[key] = {"live_key": key, "queue_key": key, "after_id": after, "refused": 0}
+            judged.born[i] = holding[key]
+    return judged
 
 
 def is_outdated(start: Start, holders: Mapping[str, Any]) -> bool:
@@ -154,6 +200,8 @@ def row_of(start: Start, number: int, now: datetime) -> dict[str, Any]:
         "digest": start.digest,
         "title": start.title,
         "key": start.key,
+        "live_key": None,
+        "queue_key": None,
         "state": "incident" if start.error else "ready",
         "inputs": start.inputs,
         "trigger": start.trigger,
@@ -166,7 +214,9 @@ def row_of(start: Start, number: int, now: datetime) -> dict[str, Any]:
         "result": "",
         "flow_run_id": "",
         "fencing_token": 0,
+        "after_id": None,
         "deaths": 0,
+        "refused": 0,
         "alone": False,
         "is_of_0_1": False,
     }

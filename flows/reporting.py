@@ -146,7 +146,7 @@ class Reporter:
         ids = instance_ids(run)
         with self._runs.host.ports.store.unit(write=False) as unit:
             instances = unit.journal.instances(ids=ids, limit=len(ids)) if ids else []
-        over = [i for i in instances if i.state not in ("ready", "running", "waiting")]
+        over = [i for i in instances if i.state not in ("ready", "running", "waiting", "queued")]
         if instances and len(over) == len(instances):
             return words.ends_state([end_of(instance) for instance in instances])
         return Crashed(message=LEFT)

@@ -163,6 +163,8 @@ def _nothing(ids: Sequence[int], plan: Plan, host: Host, parameters: Mapping[str
         return (
             f"This engine cannot run the version of {instances_named(passed_over)}; one that can takes it up."
         )
+    if ids and (in_line := _in_line(ids, host)):
+        return in_line
     if ids:
         return f"Another engine carries out {instances_named(ids)}."
     if about := instance_ids(run):
@@ -181,6 +183,17 @@ def _passed_over(ids: Sequence[int], host: Host) -> Sequence[int]:
     with host.ports.store.unit(write=False) as unit:
         ready = unit.journal.instances(ids=ids, states=("ready",), limit=len(ids))
     return [instance.id for instance in ready if instance.digest in host.definitions.unrunnable]
+
+
+def _in_line(ids: Sequence[int], host: Host) -> str:
+    """What is said of one that is to begin after another (`mode: queued`)."""
+    with host.ports.store.unit(write=False) as unit:
+        queued = [one.id for one in unit.journal.instances(ids=ids, states=("queued",), limit=len(ids))]
+        lines = unit.journal.lines(queued)
+    before = [line[line.index(number) - 1] for number, line in lines.items()]
+    return (
+        f"Instance {queued[0]} is queued, after instance {before[0]}: another run shows it." if before else ""
+    )
 
 
 def instances_named(ids: Sequence[int]) -> str:

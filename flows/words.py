@@ -95,7 +95,7 @@ def step_state(step: Step, count: int, errors: Sequence[ProcessionError]) -> Sta
 def end_state(end: End) -> State[Any]:
     """How the flow run of one instance ends."""
     match end.state:
-        case "ready" | "running" | "waiting":
+        case "ready" | "running" | "waiting" | "queued":
             return Completed(name="Waiting", message=waiting(end))
         case "incident":
             return Failed(name="Held", message=f"{told(end.error)} See: procession incidents")
@@ -141,9 +141,9 @@ def counts(ends: Sequence[End]) -> str:
 
 
 def outcome(end: End) -> str:
-    return {"ready": "waiting", "running": "waiting", "incident": "held", "stopped": "completed"}.get(
-        end.state, end.state
-    )
+    return {
+        "ready": "waiting", "running": "waiting", "queued": "waiting", "incident": "held", "stopped": "completed",
+    }.get(end.state, end.state)  # fmt: skip
 
 
 def _over(end: End) -> bool:

@@ -42,8 +42,8 @@ def start_by_hand(
     dedupe_key: str = "",
     at_once: bool = False,
 ) -> Instance | None:
-    """Start an instance for a person, a Prefect run or a program; returns it, or None if one with this `dedupe_key`
-    was started before, or if a live instance keeps its key (`mode: single`).
+    """Start an instance for a person, a Prefect run or a program; returns it, which may be `queued`, or None if one with this
+    `dedupe_key` was started before, or if a live instance keeps its key (`mode: single`).
 
     Args:
         inputs: values of the declared types; a record as its `Ref`.
@@ -219,13 +219,13 @@ def _concerns(trigger: Trigger, event: Event) -> bool:
 
 
 def _settled(matches: Sequence[_Match]) -> list[_Match]:
-    """Saves of one record that were waiting together start a process that allows one instance at a time
+    """Saves of one record that were waiting together start a process that allows one instance at a time (`single`, `restart`)
     once: a record that was added and changed since is `added`; changes add up. In the order of their events, so that
-    of several restarts of one key the last event wins."""
+    of several restarts of one key the last event wins, and those that are queued stand in that order."""
     kept: dict[object, _Match] = {}
     for number, match in enumerate(matches):
         plan, event = match.plan, match.event
-        alone = plan.mode == "parallel" or event.ref is None or event.type == "deleted"
+        alone = plan.mode in ("parallel", "queued") or event.ref is None or event.type == "deleted"
         key: object = number if alone else (plan.process, match.trigger.id, event.ref)
         before = kept.get(key)
         if before is None:

@@ -31,7 +31,7 @@ from procession.witness import Mark, Witness
 
 EVERY = 10**9
 PORTION = 500
-GOING_ON: tuple[InstanceState, ...] = ("ready", "running", "waiting")
+GOING_ON: tuple[InstanceState, ...] = ("ready", "running", "waiting", "queued")
 
 RESTORED = "the database was put back from a backup, and it may have gone out already"
 COPIED = "the database is a copy of another one, whose mail it is"
@@ -165,9 +165,13 @@ def _due_mails(unit: Unit, now: datetime) -> list[ListedMail]:
 
 
 def _later(unit: Unit, now: datetime) -> set[int]:
-    """The instances that wait for something that has not come yet."""
+    """The instances that wait for something that has not come yet; so do those that stand in line behind one of them, or
+    behind one that is held for a person."""
     waits = unit.journal.waits([instance.id for instance in _instances(unit, ["waiting"])])
-    return {number for number, some in waits.items() if not any(one.due and one.due <= now for one in some)}
+    later = {number for number, some in waits.items() if not any(one.due and one.due <= now for one in some)}
+    due = {one.id for one in _instances(unit, ["ready", "running", "waiting"])} - later
+    lines = unit.journal.lines([one.id for one in _instances(unit, ["queued"])])
+    return later | {number for number, line in lines.items() if line[0] not in due}
 
 
 def _settle_known(unit: Unit, witness: Witness, actor: Actor, now: datetime) -> int:

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sqlalchemy import text
+
+from crm.store import CrmStore
 from procession.effects import Recipient, SendMail
 from procession.ports import (
     Actor,
@@ -51,6 +54,16 @@ def of_outbox(store: Store, call: str, *args: Any, **named: Any) -> Any:
         answer = getattr(outbox, call)(*args, **named)
         unit.commit()
     return answer
+
+
+def wait_until_somebody_waits(store: CrmStore) -> None:
+    """Until a statement waits for a lock."""
+    waiting = text("SELECT count(*), pg_sleep(0.005) FROM pg_locks WHERE NOT granted")
+    with store._engine.connect() as connection:
+        for _ in range(1000):
+            if connection.execute(waiting).scalar():
+                return
+    raise AssertionError("nobody waits")
 
 
 @dataclass

@@ -10,6 +10,15 @@ from crm.memory.tables import Tables
 from procession.ports import LIVE, End, Instance, Released
 
 
+def lines(tables: Tables, keys: Collection[str]) -> dict[str, list[Row]]:
+    """`{key: those that wait in line for it, the first one first}`, without those that nobody waits for."""
+    found: dict[str, list[Row]] = {}
+    for row in tables["instance"].waiting() if keys else ():
+        if row.state == "queued" and row.queue_key in keys:
+            found.setdefault(row.queue_key, []).append(row)
+    return {key: sorted(line, key=lambda row: (row.event_id or 0, row.id)) for key, line in found.items()}
+
+
 class MemoryClaims:
     """See `procession.ports.Journal`."""
 
@@ -99,6 +108,7 @@ class MemoryClaims:
         return Released(tuple(ready), tuple(held))
 
     def end(self, ends: Sequence[End], now: datetime) -> None:
+        ended: list[Row] = []
         for end in ends:
             row = self._tables["instance"].rows.get(end.instance)
             if row is None or row.state != "running":
@@ -116,20 +126,25 @@ class MemoryClaims:
             )
             if end.state == "cancelled":
                 cancel_mails(self._tables, [row.id], end.result)
+            if over:
+                ended.append(row)
+        self._pass_keys_on(ended)
 
     def ask_to_stop(self, instances: Collection[int], reason: str, now: datetime) -> int:
-        count = 0
+        count, ended = 0, []
         for row in self._rows(instances):
-            if row.state in ("ready", "waiting", "incident"):
+            if row.state in ("ready", "waiting", "incident", "queued"):
                 self._cancel(row, reason, now)
+                ended.append(row)
                 before = self._tables["instance"].rows.get(row.after_id)
                 if row.live_key and before and before.state == "running" and before.live_key is None:
-                    self._tables.change("instance", before.id, live_key=row.live_key)
+                    self._tables.change("instance", before.id, live_key=row.live_key, queue_key=row.live_key)
             elif row.state == "running":
                 self._tables.change("instance", row.id, stop_requested=reason, stop_requested_at=now)
             else:
                 continue
             count += 1
+        self._pass_keys_on(ended)
         return count
 
     def resume(self, instance: int, now: datetime) -> bool:
@@ -164,6 +179,14 @@ class MemoryClaims:
 
     def _stop(self, row: Row) -> None:
         self._cancel(row, row.stop_requested, row.stop_requested_at)
+        self._pass_keys_on([row])
+
+    def _pass_keys_on(self, ended: Sequence[Row]) -> None:
+        """Of instances that are over: the first in line for what nobody holds any more has it now."""
+        keys = {row.queue_key for row in ended if row.queue_key}
+        free = {key for key in keys if not self._tables["instance"].known(("live_key",), key)}
+        for key, line in lines(self._tables, free).items():
+            self._tables.change("instance", line[0].id, state="ready", live_key=key)
 
     def _cancel(self, row: Row, reason: str, at: datetime) -> None:
         self._tables.change(

@@ -8,6 +8,7 @@ from crm.claims import MOST_DEATHS, instance_of
 from crm.events import event_of, row_of
 from crm.instances import row_of_step, step_of
 from crm.memory.bursts import MemoryBursts
+from crm.memory.claims import lines
 from crm.memory.starting import MemoryStarts
 from crm.memory.tables import Tables
 from crm.memory.waits import MemoryWaits
@@ -199,6 +200,20 @@ class MemoryRuns(MemoryStarts):
     """See `procession.ports.Journal`."""
 
     _tables: Tables
+
+    def lines(self, instances: Collection[int]) -> dict[int, tuple[int, ...]]:
+        rows = self._tables["instance"]
+        keys = {
+            number: row.queue_key
+            for number in instances
+            if (row := rows.rows.get(number)) and (row.live_key or row.state == "queued")
+        }
+        found = {
+            key: (holder.id, *(row.id for row in line))
+            for key, line in lines(self._tables, set(keys.values())).items()
+            if (holder := rows.known(("live_key",), key))
+        }
+        return {number: found[key] for number, key in keys.items() if key in found}
 
     def live(self) -> dict[str, int]:
         return {process: sum(states.values()) for process, states in self.tally().items()}

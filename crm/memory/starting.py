@@ -5,7 +5,7 @@ from datetime import datetime
 
 from crm.memory.claims import MemoryClaims
 from crm.memory.shapes import Row
-from crm.starting import SUPERSEDED, is_outdated, live_key, predecessor, row_of, trigger_id_of
+from crm.starting import SUPERSEDED, is_outdated, judge, live_key, row_of, trigger_id_of
 from procession.ports import Start
 
 _CAUSE = ("process", "trigger_id", "event_id")
@@ -15,21 +15,19 @@ class MemoryStarts(MemoryClaims):
     """See `procession.ports.Journal`."""
 
     def start(self, starts: Sequence[Start], now: datetime) -> list[int | None]:
-        holders = self._holders(starts)
-        fresh = self._not_started(starts, ask=bool(holders))
-        fresh = [i for i in fresh if not is_outdated(starts[i], holders)]
-        restarted = {key: i for i in fresh if (key := _restarts(starts[i]))}
-        before = {key: predecessor(holder) for key, holder in holders.items()}
-        self._supersede([holders[key] for key in restarted if key in holders], now)
+        keys = [key for start in starts if (key := live_key(start))]
+        held = self._tables["instance"]
+        holders = {key: holder for key in keys if (holder := held.known(("live_key",), key))}
+        fresh = self._not_started(starts, ask=bool(holders) or len(set(keys)) < len(keys))
+        judged = judge(starts, [i for i in fresh if not is_outdated(starts[i], holders)], holders, now)
+        self._supersede([holders[key] for key in judged.superseded], now)
+        for number, more in judged.refused.items():
+            refused = self._tables["instance"].rows[number].refused
+            self._tables.change("instance", number, refused=refused + more)
         numbers: list[int | None] = [None] * len(starts)
         last = self._tables["instance"].last
-        for place, i in enumerate(fresh):
-            key = live_key(starts[i])
-            row = row_of(starts[i], last + 1 + place, now)
-            row |= {"live_key": key, "after_id": before.get(key or "")}
-            if key and i < restarted.get(key, 0):
-                row |= {"live_key": None, "state": "cancelled", "result": SUPERSEDED, "ended_at": now}
-            born = self._tables.insert_new("instance", row)
+        for place, (i, own) in enumerate(judged.born.items()):
+            born = self._tables.insert_new("instance", row_of(starts[i], last + 1 + place, now) | own)
             numbers[i] = born.id if born else None
         return numbers
 
@@ -46,14 +44,6 @@ class MemoryStarts(MemoryClaims):
             fresh.append(i)
         return fresh
 
-    def _holders(self, starts: Collection[Start]) -> dict[str, Row]:
-        """`{key: the live instance that has it}` of those that are to be restarted."""
-        return {
-            key: holder
-            for start in starts
-            if (key := _restarts(start)) and (holder := self._tables["instance"].known(("live_key",), key))
-        }
-
     def _supersede(self, holders: Collection[Row], now: datetime) -> None:
         for row in sorted(holders, key=lambda row: row.id):
             if row.state == "running":
@@ -62,8 +52,3 @@ class MemoryStarts(MemoryClaims):
                 )
             else:
                 self._cancel(row, SUPERSEDED, now)
-
-
-def _restarts(start: Start) -> str | None:
-    """The key that it takes from whoever has it."""
-    return live_key(start) if start.mode == "restart" else None

@@ -1,13 +1,13 @@
 """`incidents`: everything a person must look at, where it happened, and what to do about it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from procession.cli import mails, output
 from procession.cli.content import Json
-from procession.cli.instances import document, tell_error
+from procession.cli.instances import document, in_the_way, tell_error
 from procession.cli.session import session
 from procession.errors import InputError
 from procession.ports import Envelope, Instance, ListedMail
@@ -35,12 +35,14 @@ def incidents(context: typer.Context, json: Json = False) -> None:
         return
     with session(context).application.store.unit(write=False) as unit:
         stopped = unit.journal.instances(states=["incident"], limit=1000)
+        lines = unit.journal.lines([instance.id for instance in stopped])
         held = unit.outbox.in_state(["unknown", "failed"], limit=1000)
     if json:
-        output.emit({"instances": [document(i) for i in stopped], "mails": [mails.document(m) for m in held]})
+        told = [document(instance, lines.get(instance.id, ())) for instance in stopped]
+        output.emit({"instances": told, "mails": [mails.document(m) for m in held]})
         return
     for instance in stopped:
-        _tell_instance(instance)
+        _tell_instance(instance, lines.get(instance.id, ()))
     for mail in held:
         _tell_mail(mail)
     found = len(stopped) + len(held)
@@ -112,10 +114,12 @@ def _step(error: Mapping[str, Any] | None) -> str:
     return str((error or {}).get("step", ""))
 
 
-def _tell_instance(instance: Instance) -> None:
+def _tell_instance(instance: Instance, line: Sequence[int]) -> None:
     output.say(f"instance {instance.id}  {output.brief(instance.title, 120)}", "bold")
     if instance.error:
         tell_error(instance.error)
+    for said in in_the_way(instance, line):
+        output.say(f"  {said}.")
     output.say(
         f"  Go on: procession incidents resume {instance.id}   Give up: procession instances cancel {instance.id}\n"
     )

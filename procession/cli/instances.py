@@ -18,9 +18,11 @@ from procession.values import from_json
 
 app = typer.Typer(help="What runs and what ran: instances of processes and their steps.")
 
-STATES = ("ready", "running", "waiting", "completed", "stopped", "failed", "cancelled", "incident")
+STATES = ("ready", "running", "waiting", "queued", "completed", "stopped", "failed", "cancelled", "incident")
 OUTPUT_WIDTH = 60
 TITLE_WIDTH = 80
+MOST_NAMED = 10
+"""So many of those that stand in line are named."""
 
 
 @app.callback(invoke_without_command=True)
@@ -48,13 +50,17 @@ def instances(
             raise InputError(f"there is no state {word!r}", hint=hint)
     with session(context).application.store.unit(write=False) as unit:
         found = unit.journal.instances(states=state or (), process=process, limit=limit)
+        lines = unit.journal.lines([instance.id for instance in found])
     if json:
-        output.emit([document(instance) for instance in found])
+        output.emit([document(instance, lines.get(instance.id, ())) for instance in found])
         return
     if not found:
         output.note("None.")
         return
-    output.table(("#", "what", "state", "started", "result"), [_line(instance) for instance in found])
+    output.table(
+        ("#", "what", "state", "started", "result"),
+        [_line(instance, lines.get(instance.id, ())) for instance in found],
+    )
     output.note(f"{count(len(found), 'instance')}.")
 
 
@@ -71,12 +77,12 @@ def show(
       procession instances show 12
       procession instances show 12 --json
     """
-    instance, steps, waits = read(session(context), number)
+    instance, steps, waits, line = read(session(context), number)
     if json:
-        output.emit(whole_document(instance, steps, waits))
+        output.emit(whole_document(instance, steps, waits, line))
         return
     output.say(f"#{instance.id} {output.brief(instance.title, 3 * TITLE_WIDTH)}", "bold")
-    output.facts(_facts(instance, waits))
+    output.facts(_facts(instance, waits, line))
     if steps:
         output.say()
         output.table(("step", "state", "when", "output"), [_step_line(step) for step in steps])
@@ -104,7 +110,7 @@ def cancel(
             [number], f"cancelled by {application.user}", application.clock.now()
         )
         unit.commit()
-    instance, _, _ = read(now, number)
+    instance, *_ = read(now, number)
     if instance.state == "cancelled":
         output.say(f"Instance {number} is cancelled.")
     elif asked:
@@ -113,8 +119,8 @@ def cancel(
         raise InputError(f"instance {number} cannot be cancelled: it is {instance.state}")
 
 
-def read(now: Session, number: int) -> tuple[Instance, list[StepRun], tuple[Wait, ...]]:
-    """An instance with its journal, and what it waits for.
+def read(now: Session, number: int) -> tuple[Instance, list[StepRun], tuple[Wait, ...], tuple[int, ...]]:
+    """An instance with its journal, what it waits for, and the line for its key (`Journal.lines`).
 
     Raises:
         InputError: there is none of this number.
@@ -124,22 +130,51 @@ def read(now: Session, number: int) -> tuple[Instance, list[StepRun], tuple[Wait
         steps = unit.journal.steps([number]).get(number, [])
         stored = unit.journal.positions([number]).get(number)
         waits = unit.journal.waits([number]).get(number, ())
+        line = unit.journal.lines([number]).get(number, ())
     if not found:
         raise InputError(f"there is no instance {number}", hint="See: procession instances")
     plan = now.application.definitions.version(found[0].process, found[0].digest)
-    return found[0], [*steps, *(open_steps(plan, found[0], stored, waits) if plan else ())], waits
+    return found[0], [*steps, *(open_steps(plan, found[0], stored, waits) if plan else ())], waits, line
 
 
-def document(instance: Instance) -> dict[str, Any]:
-    told = asdict(instance)
+def document(instance: Instance, line: Sequence[int] = ()) -> dict[str, Any]:
+    before, behind = _around(instance, line)
+    told = {**asdict(instance), "queued_after": before, "queued_behind": behind}
     for name in ("inputs", "trigger"):
         told[name] = from_json(told[name])
     return told
 
 
-def whole_document(instance: Instance, steps: Sequence[StepRun], waits: Sequence[Wait]) -> dict[str, Any]:
+def _around(instance: Instance, line: Sequence[int]) -> tuple[int | None, Sequence[int]]:
+    """Whom it comes after in a line, if it stands in one, and who comes after it."""
+    place = line.index(instance.id) if instance.id in line else 0
+    return line[place - 1] if place else None, line[place + 1 :]
+
+
+def in_line(instance: Instance, line: Sequence[int]) -> str:
+    """`queued, after instance 12`; nothing of one that stands in no line."""
+    before, _ = _around(instance, line)
+    return f"queued, after instance {before}" if before else ""
+
+
+def in_the_way(instance: Instance, line: Sequence[int]) -> list[str]:
+    """What the key of one that lives keeps from beginning."""
+    _, behind = _around(instance, line)
+    said = []
+    if behind:
+        numbers = ", ".join(map(str, behind[:MOST_NAMED])) + (", …" if len(behind) > MOST_NAMED else "")
+        said.append(f"{count(len(behind), 'start')} queued behind it: {numbers}")
+    if instance.refused:
+        were, has = "was" if instance.refused == 1 else "were", "held" if instance.ended_at else "holds"
+        said.append(f"{count(instance.refused, 'start')} {were} refused since it {has} the key")
+    return said
+
+
+def whole_document(
+    instance: Instance, steps: Sequence[StepRun], waits: Sequence[Wait], line: Sequence[int]
+) -> dict[str, Any]:
     told = {"waits": list(map(wait_document, waits)), "steps": list(map(step_document, steps))}
-    return {**document(instance), **told}
+    return {**document(instance, line), **told}
 
 
 def wait_document(wait: Wait) -> dict[str, Any]:
@@ -196,15 +231,16 @@ def tell_error(error: Mapping[str, Any]) -> None:
         output.say(f"  {error['hint']}")
 
 
-def _line(instance: Instance) -> tuple[str, str, Text, str, str]:
-    result = output.brief(instance.result or str((instance.error or {}).get("message", "")), 2 * OUTPUT_WIDTH)
+def _line(instance: Instance, line: Sequence[int]) -> tuple[str, str, Text, str, str]:
+    told = instance.result or str((instance.error or {}).get("message", ""))
+    result = output.brief(told or in_line(instance, line).removeprefix("queued, "), 2 * OUTPUT_WIDTH)
     return (
         str(instance.id), output.brief(instance.title, TITLE_WIDTH), output.state(instance.state), output.short_time(instance.started_at),
         result,
     )  # fmt: skip
 
 
-def _facts(instance: Instance, waits: Sequence[Wait]) -> list[tuple[str, str | Text]]:
+def _facts(instance: Instance, waits: Sequence[Wait], line: Sequence[int]) -> list[tuple[str, str | Text]]:
     took = instance.ended_at - instance.started_at if instance.ended_at else None
     return [
         ("process", f"{instance.process} ({instance.digest[:8]})"),
@@ -212,6 +248,8 @@ def _facts(instance: Instance, waits: Sequence[Wait]) -> list[tuple[str, str | T
         ("started", f"{output.moment(instance.started_at)}, {_started_by(instance.trigger)}"),
         ("ended", f"{output.moment(instance.ended_at)}, after {output.lasting(took)}" if took else ""),
         *(("waits", said_of(wait)) for wait in waits if instance.state == "waiting"),
+        ("waits", in_line(instance, line)),
+        *(("others", said) for said in in_the_way(instance, line)),
         ("result", instance.result),
         ("key", instance.key),
         ("inputs", brief(from_json(instance.inputs))),

@@ -73,10 +73,10 @@ def run(
     number = started.id
     if wait:
         _to_its_end(plan, number, ports, quiet=json)
-    instance, steps, waits = instances.read(now, number)
+    instance, steps, waits, line = instances.read(now, number)
     if json:
-        output.emit(instances.whole_document(instance, steps, waits))
-    elif wait:
+        output.emit(instances.whole_document(instance, steps, waits, line))
+    elif wait and instance.state != "queued":
         output.say(f"Instance {number}: {instance.state}{f', {instance.result}' if instance.result else ''}.")
         for waiting in waits:
             output.note(f"  {instances.said_of(waiting)}; an engine (`procession serve`) goes on then")
@@ -84,7 +84,8 @@ def run(
             instances.tell_error(instance.error)
         output.note(f"See: procession instances show {number}")
     else:
-        output.say(f"Instance {number} is ready; `procession serve` takes it up.")
+        told = instances.in_line(instance, line) or "ready"
+        output.say(f"Instance {number} is {told}; `procession serve` takes it up.")
     if instance.state in ("failed", "incident"):
         raise typer.Exit(1)
 

@@ -12,7 +12,7 @@ from procession.cli.session import session
 from procession.ports import InstanceState, MailState
 from procession.spelling import count
 
-STATES: tuple[InstanceState, ...] = ("ready", "running", "waiting", "incident")
+STATES: tuple[InstanceState, ...] = ("ready", "running", "waiting", "queued", "incident")
 MAILS: tuple[MailState, ...] = ("draft", "held", "queued", "sending", "unknown", "failed")
 
 

@@ -205,7 +205,7 @@ class ProcessShape(Shape):
         title="Key",
         description="Instances with the same key are about the same thing. A record is itself, whatever its name; one whose key is empty is by itself.",
     )
-    mode: Literal["single", "restart", "parallel"] = Field(
+    mode: Literal["single", "restart", "queued", "parallel"] = Field(
         "parallel", title="Mode", description="What a new start does if one with its key is under way."
     )
     timezone: TextValue = Field(

@@ -8,7 +8,7 @@ from procession.steps import STEPS, kind_of
 LATER = (
     "parallel", "repeat", "group", "user_task", "approval", "run_process", "decision",
     "compensate", "http", "calendar", "events", "finally",
-    "mutex", "outputs", "variables", "max", "missed", "frequency_cap", "max_recipients", "queued", "deliver",
+    "mutex", "outputs", "variables", "max", "missed", "frequency_cap", "max_recipients", "deliver",
 )  # fmt: skip
 """Words of the language that this version does not know yet."""
 

@@ -10,7 +10,7 @@ from procession.records import Ref
 
 EventType = Literal["added", "modified", "deleted", "schedule", "manual", "message", "signal"]
 InstanceState = Literal[
-    "ready", "running", "waiting", "completed", "stopped", "failed", "cancelled", "incident"
+    "ready", "running", "waiting", "queued", "completed", "stopped", "failed", "cancelled", "incident"
 ]
 StepState = Literal["done", "skipped", "failed", "waiting", "retrying", "incident"]
 """The last three are of steps that are not over: they are no rows, but told of a position."""
@@ -18,10 +18,10 @@ MailState = Literal[
     "draft", "held", "queued", "sending", "sent", "failed", "unknown", "cancelled", "withdrawn"
 ]
 """`held`: its step sends it later, written anew; `withdrawn`: its step has no more use for it."""
-Mode = Literal["single", "restart", "parallel"]
+Mode = Literal["single", "restart", "queued", "parallel"]
 
 LIVE: tuple[InstanceState, ...] = ("ready", "running", "waiting", "incident")
-"""States of an instance that still holds its key."""
+"""States of an instance that still holds its key. One that is `queued` waits in line for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +105,8 @@ class Instance:
     """One run of a process. `error` is `{message, class, place, path, hint}` of an incident or failure.
 
     `fencing_token` is the number of the claim under which an engine has it (`Journal.fence`); `deaths` counts the
-    engines that died with it since it last got a step further. `is_of_0_1` is one that version 0.1 began: its
-    journal rows say where it is, until it has a position.
-    """
+    engines that died with it since it last got a step further, `refused` the starts it was in the way of. `is_of_0_1`
+    is one that version 0.1 began: its journal rows say where it is, until it has a position."""
 
     id: int
     process: str
@@ -126,6 +125,7 @@ class Instance:
     fencing_token: int = 0
     deaths: int = 0
     is_of_0_1: bool = False
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,9 +97,15 @@ class Journal(Protocol):
         ...
 
     def start(self, starts: Sequence[Start], now: datetime) -> list[int | None]:
-        """Create ready instances by `mode`; None where a live one kept its key (`single`), or where
-        this event already started this process by this trigger. `restart` cancels the live one; one that runs is
-        asked to stop, and the new one begins when it has ended."""
+        """Create instances by `mode`; None where this event already started this process by this trigger, or where a live
+        one kept its key (`single`), which counts that (`refused`). `restart` cancels the live one; one that runs is asked to
+        stop, and the new one begins when it has ended. `queued` stands in line behind the live one: in whatever unit that one
+        ends, the first in line, by its event, is `ready` and has the key. All others are `ready` at once."""
+        ...
+
+    def lines(self, instances: Collection[int]) -> dict[int, tuple[int, ...]]:
+        """Of those that have a key which others wait for, or wait for one themselves: who has it, and those that stand in
+        line for it, the first one first."""
         ...
 
     # --- engines

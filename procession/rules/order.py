@@ -56,7 +56,7 @@ def _list_ends(steps: tuple[StepDraft, ...]) -> bool:
 
 def mode_has_a_key(typed: Typed, _world: World) -> Iterable[ReferenceProblem]:
     draft = typed.draft
-    if draft.mode in ("single", "restart") and "key" not in draft.document.value:
+    if draft.mode in ("single", "restart", "queued") and "key" not in draft.document.value:
         record = next((i.name for i in draft.inputs if i.type == "record"), "")
         hint = f'Add `key: "{{{{ {record}.id }}}}"`.' if record else "Add `key: …`."
         message = f"'mode: {draft.mode}' needs a 'key' that says which instances are about the same thing"

@@ -13,19 +13,22 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Inspector, inspect, text
+from sqlalchemy import Inspector, MetaData, inspect, text
 from sqlalchemy.exc import StatementError
 
 from crm import migrate
 from crm.columns import METADATA
 from crm.database import PATIENCE, engine_of
+from crm.starting import live_key, row_of
 from crm.store import open_store
 from procession.effects import Recipient, SendMail
 from procession.errors import ConfigurationError
 from procession.mail import compose, invitation
+from procession.ports import Start
 from procession.records import Record, Ref
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+QUEUED = Start("notify", "d", "Notify", "17", "queued", {}, {"id": "saved"})
 
 
 @pytest.fixture
@@ -335,3 +338,34 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigurationError, match="file is not a database"):
         open_store(f"sqlite:///{path}")
+
+
+# --- keys
+
+
+def test_one_that_has_its_key_since_before_there_were_lines_passes_it_on(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'old.sqlite'}"
+    engine = engine_of(url)
+    with engine.begin() as connection:
+        config = migrate._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0007")
+        rows = MetaData()
+        rows.reflect(connection, only=["instance"])
+        instance = rows.tables["instance"]
+        values = row_of(QUEUED, 1, NOON) | {"live_key": live_key(QUEUED), "started_at": NOON.isoformat()}
+        known = {name: value for name, value in values.items() if name in instance.c}
+        connection.execute(instance.insert(), known)
+    engine.dispose()
+
+    migrate.upgrade(url)
+
+    store = open_store(url)
+    with store.unit() as unit:
+        (second,) = unit.journal.start([QUEUED], NOON)
+        unit.journal.ask_to_stop([1], "by anna", NOON)
+        assert [(one.id, one.state) for one in unit.journal.instances()] == [
+            (second, "ready"),
+            (1, "cancelled"),
+        ]
+    store.close()

@@ -11,7 +11,18 @@ from typing import TypeVar
 
 import pytest
 from sqlalchemy import text
-from store_world import bury, claim, do, fence, new_engine, release, running, tokens, wait_of
+from store_world import (
+    bury,
+    claim,
+    do,
+    fence,
+    new_engine,
+    release,
+    running,
+    tokens,
+    wait_of,
+    wait_until_somebody_waits,
+)
 
 import crm.database
 import crm.store
@@ -303,16 +314,6 @@ def test_fenced_instances_are_locked_until_the_unit_ends(on_postgresql: CrmStore
             pytest.raises(TemporaryError, match="busy for too long"),
         ):
             other.execute(lock, {"number": number})
-
-
-def wait_until_somebody_waits(store: CrmStore) -> None:
-    """Until a statement waits for a lock."""
-    waiting = text("SELECT count(*), pg_sleep(0.005) FROM pg_locks WHERE NOT granted")
-    with store._engine.connect() as connection:
-        for _ in range(1000):
-            if connection.execute(waiting).scalar():
-                return
-    raise AssertionError("nobody waits")
 
 
 @pytest.mark.external_service

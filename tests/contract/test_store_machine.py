@@ -24,7 +24,7 @@ MOMENTS = st.integers(0, 5).map(lambda minutes: NOW + timedelta(minutes=minutes)
 ENDS = st.sampled_from(["completed", "stopped", "failed", "cancelled", "incident", "waiting"])
 SEATS = st.sampled_from("AB")
 """Two engines at a time: who dies is followed by a new one in the same seat."""
-MODES = st.sampled_from(["restart", "restart", "single", "parallel"])
+MODES = st.sampled_from(["restart", "restart", "single", "parallel", "queued", "queued"])
 
 
 class Machine(RuleBasedStateMachine):
@@ -178,7 +178,7 @@ class Machine(RuleBasedStateMachine):
 
         asked = self.do("ask_to_stop", [number], "by anna", NOW)
 
-        assert asked == (before is not None and before.state in LIVE)
+        assert asked == (before is not None and before.ended_at is None)
         if before and before.state == "running":
             self.stopping.add(number)
 
@@ -202,17 +202,26 @@ class Machine(RuleBasedStateMachine):
         running = [
             one.process
             for one in self.all().values()
-            if one.state == "running" and one.process.startswith("restart")
+            if one.state == "running" and one.process.startswith(("restart", "queued"))
         ]
         assert len(running) == len(set(running))
 
     @invariant()
+    def whoever_stands_in_line_stands_behind_somebody(self) -> None:
+        instances = self.all()
+        lines = self.do("lines", list(instances))
+        for one in instances.values():
+            if one.state == "queued":
+                assert instances[lines[one.id][0]].state in LIVE
+                assert one.id in lines[one.id][1:]
+
+    @invariant()
     def who_is_over_has_an_end_and_no_position(self) -> None:
         instances = self.all()
-        over = {one.id for one in instances.values() if one.state not in LIVE}
+        over = {one.id for one in instances.values() if one.state not in (*LIVE, "queued")}
         assert over == {one.id for one in instances.values() if one.ended_at}
         assert not self.stopping & {
-            one.id for one in instances.values() if one.state in ("ready", "waiting", "incident")
+            one.id for one in instances.values() if one.state in ("ready", "waiting", "incident", "queued")
         }
 
     @invariant()

@@ -104,3 +104,18 @@ def test_what_is_known_not_to_run_here_is_not_claimed_again(
     (instance,) = office.instances()
     assert (instance.state, instance.fencing_token) == ("ready", 1)
     assert host.definitions.unrunnable == {old.digest}
+
+
+def test_a_run_of_what_stands_in_line_says_after_whom_it_begins(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = office.deploy(HELLO.replace("mode: parallel", 'key: "{{ c }}"\n    mode: queued'))
+    start_by_hand(office.ports, plan, {"c": office.known["ann"]}, actor=ANNA)
+
+    state = runs(office, plan, monkeypatch, c=str(office.known["ann"]))
+
+    assert (state.name, state.message) == (
+        "Nothing to do",
+        "Instance 2 is queued, after instance 1: another run shows it.",
+    )
+    assert office.states() == ["ready", "queued"]
