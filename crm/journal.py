@@ -15,12 +15,12 @@ def _of_instance() -> Any:
 
 class Event(Base, table=True):
     """Append-only, written in the transaction of the change it tells of. `dispatch` is the number of the planner's unit that
-    dispatched it (`Planner.units`)."""
+    dispatched it (`Planner.units`). It waits for the end of the import `import_id`, 0: of none."""
 
     __tablename__ = "event"
     __table_args__ = (
         UniqueConstraint("dedupe_key"),
-        index("ix_event_undispatched", "id", where=text("dispatched_at IS NULL")),
+        index("ix_event_undispatched", "import_id", "bulk", "id", where=text("dispatched_at IS NULL")),
         index("ix_event_record", "entity", "record_id", where=text("record_id IS NOT NULL")),
         {"sqlite_autoincrement": True},
     )
@@ -38,6 +38,21 @@ class Event(Base, table=True):
     dedupe_key: str | None = Field(default=None, sa_type=Text)
     dispatched_at: datetime | None = moment()
     dispatch: int | None = Field(default=None, sa_type=ID)
+    bulk: bool = False
+    import_id: int = Field(default=0, sa_type=ID)
+
+
+class FileImport(Base, table=True):
+    """One that is written in several units, until its last event was let in (`EventLog.let_in`)."""
+
+    __tablename__ = "file_import"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: int | None = primary_key()
+    entity: str = string()
+    saved: int = 0
+    digest: str = string()
+    is_released: bool = False
 
 
 class Definition(Base, table=True):
@@ -66,10 +81,10 @@ class Instance(Base, table=True):
         ),
         UniqueConstraint("live_key"),
         UniqueConstraint("process", "trigger_id", "event_id"),
-        index("ix_instance_ready", "id", where=text("state = 'ready'")),
+        index("ix_instance_ready", "bulk", "id", where=text("state = 'ready'")),
         index("ix_instance_running", "engine_id", where=text("state = 'running'")),
         index("ix_instance_waiting", "id", where=text("state = 'waiting'")),
-        index("ix_instance_suspect", "id", where=text("state = 'ready' AND deaths > 1")),
+        index("ix_instance_suspect", "id", "deaths", where=text("state = 'ready' AND deaths > 1")),
         index(
             "ix_instance_shown",
             "flow_run_id",
@@ -106,6 +121,7 @@ class Instance(Base, table=True):
     fencing_token: int = 0
     deaths: int = 0
     alone: bool = False
+    bulk: bool = False
     after_id: int | None = Field(default=None, sa_type=ID)
     is_of_0_1: bool = False
     stop_requested: str | None = Field(default=None, sa_type=Text)
@@ -252,7 +268,7 @@ class Installation(Base, table=True):
     held_after: int = Field(default=0, sa_type=ID)
 
 
-event, definition = table_of(Event), table_of(Definition)
+event, file_import, definition = table_of(Event), table_of(FileImport), table_of(Definition)
 instance, step_run = table_of(Instance), table_of(StepRun)
 position, kept_value = table_of(Position), table_of(KeptValue)
 wait, wait_read = table_of(Wait), table_of(WaitRead)

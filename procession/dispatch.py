@@ -126,11 +126,13 @@ def _dispatch(
     if seen is None:
         return MOST_WOKEN
     with open_unit() as unit:
-        events = [event for event in unit.journal.pending(limit) if event.id in seen or not live]
+        events = unit.journal.pending(limit, ids=seen) if seen or not live else []
         tried += events
         matches = _settled([match for event in events for match in _matches(event, plans)])
         records = _read_records(matches, unit)
         starts = [start for match in matches if (start := _started(match, records, now))]
+        if starts:
+            unit.journal.hurry({event.ref for event in events if event.ref and not event.bulk})
         unit.journal.start(starts, now)
         unit.journal.dispatched([event.id for event in events], now)
         unit.commit()
@@ -197,7 +199,7 @@ def _concerns(trigger: Trigger, event: Event) -> bool:
 def _settled(matches: Sequence[_Match]) -> list[_Match]:
     """Saves of one record that were waiting together start a process that allows one instance at a time
     once: a record that was added and changed since is `added`; changes add up. In the order of their events, so that
-    of several restarts of one key the last event wins."""
+    of several restarts of one key the last event wins. All of them are bulk, or none is urgent."""
     kept: dict[object, _Match] = {}
     for number, match in enumerate(matches):
         plan, event = match.plan, match.event
@@ -206,9 +208,13 @@ def _settled(matches: Sequence[_Match]) -> list[_Match]:
         before = kept.get(key)
         if before is None:
             kept[key] = match
-        elif before.event.type == "modified":
+            continue
+        bulk = before.event.bulk and event.bulk
+        if before.event.type == "modified":
             changed = tuple(dict.fromkeys((*before.event.changed, *event.changed)))
-            kept[key] = replace(match, event=replace(event, changed=changed))
+            kept[key] = replace(match, event=replace(event, changed=changed, bulk=bulk))
+        else:
+            kept[key] = replace(before, event=replace(before.event, bulk=bulk))
     return sorted(kept.values(), key=lambda match: match.event.id)
 
 
@@ -270,6 +276,7 @@ def _start(
     return Start(
         plan.process, plan.digest, f"{plan.title}: {about}" if about else plan.title,
         key, plan.mode if key or not plan.key else "parallel", to_json(kept), to_json(trigger), event.id, event.at,
+        event.bulk,
     )  # fmt: skip
 
 
@@ -298,5 +305,5 @@ def _failed_start(
     }
     return Start(
         plan.process, plan.digest, plan.title, f"event {event.id}", "parallel", {}, trigger, event.id, event.at,
-        error={**told, "step": f"triggers/{trigger['id']}"},
+        event.bulk, error={**told, "step": f"triggers/{trigger['id']}"},
     )  # fmt: skip

@@ -8,6 +8,7 @@ nothing for an instance that was claimed again since (`Journal.fence`). One engi
 Moments are aware datetimes in UTC. Everything takes many at a time; one is the case N = 1.
 """
 
+from procession.ports.bulk import MOST_BULK, Import
 from procession.ports.entries import (
     ANY_FIELD,
     LIVE,
@@ -49,6 +50,7 @@ from procession.ports.world import BreaksOff, Clock, MailOut, Ports, Rendered, R
 __all__ = [
     "ANY_FIELD",
     "LIVE",
+    "MOST_BULK",
     "Actor",
     "BreaksOff",
     "Checkpoint",
@@ -66,6 +68,7 @@ __all__ = [
     "History",
     "HistoryRow",
     "Identity",
+    "Import",
     "Instance",
     "InstanceState",
     "Journal",
