@@ -122,8 +122,8 @@ class EventLog(Part):
         }
         return [number if number in new else None for number in numbers]
 
-    def pending(self, limit: int, *, ids: Collection[int] = (), up_to: int = 0) -> list[Event]:
-        if up_to:
+    def pending(self, limit: int, *, ids: Collection[int] = (), up_to: int | None = None) -> list[Event]:
+        if up_to is not None:
             rows = self._connection.execute(_PENDING_UP_TO, {"limit": limit, "last": up_to})
             return sorted(map(event_of, rows), key=_number)
         if ids:

@@ -40,21 +40,14 @@ class Imports(Part):
         return [import_of(row) for row in self._connection.execute(_UNFINISHED)]
 
     def import_slice(self, slice_: Import, *, last: bool = False) -> Import:
-        values = {"so_far": slice_.saved, "new_digest": slice_.digest, "last": last}
         if slice_.id:
+            values = {"number": slice_.id, "before": slice_.before, "so_far": slice_.saved}
             found = self._connection.execute(
-                _GO_ON, {**values, "number": slice_.id, "before": slice_.before}
+                _GO_ON, {**values, "new_digest": slice_.digest, "last": last}
             ).scalar()
         else:
-            found = self._connection.execute(
-                _BEGIN,
-                {
-                    "entity": slice_.entity,
-                    "saved": slice_.saved,
-                    "digest": slice_.digest,
-                    "is_released": last,
-                },
-            ).scalar_one()
+            row = {"entity": slice_.entity, "saved": slice_.saved, "digest": slice_.digest}
+            found = self._connection.execute(_BEGIN, {**row, "is_released": last}).scalar_one()
         if found is None:
             raise overtaken()
         told_in(self._connection).import_id = found

@@ -249,8 +249,8 @@ def _forget_events(unit: Unit, last: int, now: datetime) -> int:
     """Those up to this one start nothing any more. An import that was not whole stays so: nothing starts of it, until somebody
     imports its file again."""
     count = 0
-    while unit.journal.let_in(1000):
-        pass
+    while unit.journal.glance(now).released:
+        unit.journal.let_in(1000)
     while events := unit.journal.pending(1000, up_to=last):
         unit.journal.wake_by(events, now, EVERY)
         unit.journal.dispatched([event.id for event in events], now)

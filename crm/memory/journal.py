@@ -44,10 +44,10 @@ class MemoryEvents:
         ]
         return [row.id if row else None for row in born]
 
-    def pending(self, limit: int, *, ids: Collection[int] = (), up_to: int = 0) -> list[Event]:
+    def pending(self, limit: int, *, ids: Collection[int] = (), up_to: int | None = None) -> list[Event]:
         rows = sorted(self._tables["event"].waiting(), key=lambda row: (row.bulk, row.id))
         let_in = [event_of(row) for row in rows if row.import_id == 0]
-        if up_to:
+        if up_to is not None:
             found = [event for event in let_in if event.id <= up_to]
             return sorted(found[:limit], key=lambda event: event.id)
         if ids:

@@ -39,7 +39,7 @@ class Journal(Protocol):
         """What there is to do; the cheapest question, one statement."""
         ...
 
-    def pending(self, limit: int, *, ids: Collection[int] = (), up_to: int = 0) -> list[Event]:
+    def pending(self, limit: int, *, ids: Collection[int] = (), up_to: int | None = None) -> list[Event]:
         """At most so many undispatched events, in the order of their numbers, locked for this unit where the database can:
         the oldest of those that are not bulk, then at most `MOST_BULK` of the others. None without all older ones of its record,
         also those that wait for an import; what is older than one that is not bulk is not bulk, either.

@@ -131,6 +131,7 @@ def test_those_up_to_a_number_are_found_whatever_they_are(store: Store) -> None:
     save(store, 2)
 
     assert numbers(do(store, "pending", 100, up_to=31)) == [*range(1, 32)]
+    assert do(store, "pending", 100, up_to=0) == []
     assert numbers(do(store, "pending", 100, ids=[3, 32, 99])) == [3, 32]
 
 
