@@ -16,7 +16,9 @@ _KEY = ("process", "trigger", "entity", "record_id")
 _THESE = tuple_(*(_B[name] for name in _KEY)).in_(bindparam("keys", expanding=True))
 _OF = select(j.burst).where(_THESE)
 _SAVE = Upsert(
-    j.burst, unique=_KEY, replaced=("event", "at", "due", "was_added", "is_deleted", "changed", "payload")
+    j.burst,
+    unique=_KEY,
+    replaced=("event", "at", "due", "was_added", "is_deleted", "changed", "payload", "bulk"),
 )
 _DUE = (
     select(j.burst)
@@ -59,12 +61,12 @@ def row_of(burst: Burst) -> dict[str, Any]:
     return {
         **dict(zip(_KEY, columns_of(burst.key), strict=True)),
         "event": burst.event, "at": burst.at, "due": burst.due, "was_added": burst.was_added, "is_deleted": burst.is_deleted,
-        "changed": burst.changed or None, "payload": burst.payload or None,
+        "changed": burst.changed or None, "payload": burst.payload or None, "bulk": burst.bulk,
     }  # fmt: skip
 
 
 def burst_of(row: Any) -> Burst:
     return Burst(
         row.process, row.trigger, Ref(row.entity, row.record_id), row.event, row.at, row.due, was_added=row.was_added,
-        is_deleted=row.is_deleted, changed=tuple(row.changed or ()), payload=row.payload or {},
+        is_deleted=row.is_deleted, changed=tuple(row.changed or ()), payload=row.payload or {}, bulk=row.bulk,
     )  # fmt: skip

@@ -24,10 +24,12 @@ from sqlalchemy import (
     case,
     delete,
     exists,
+    false,
     null,
     select,
     text,
     true,
+    union_all,
     update,
 )
 
@@ -37,11 +39,10 @@ from crm.engines import NOT_HELD
 from crm.queues import QUEUED, pass_keys_on
 from crm.statements import IDS, NOW, Part, portions
 from crm.waits import FORGET_WAITS
-from procession.ports import LIVE, End, Instance, InstanceState, Released
+from procession.ports import LIVE, MOST_BULK, End, Instance, InstanceState, Released
 
 MOST_DEATHS = 2
-"""One that so many engines died with runs alone from then on (`deaths > 1` in the indexes); if one dies with it even
-so, it is held."""
+"""One that so many engines died with runs alone from then on (`deaths > 1` in the indexes); if one dies with it so, it is held."""
 
 DIED_ALONE = {
     "message": "engines died while they ran this instance, the last one while it ran nothing else",
@@ -76,17 +77,22 @@ _BEGINS = _I.after_id.is_(None) | ~exists().where(_before.c.id == _I.after_id, _
 """Of a successor: the one before it has ended."""
 
 
-def _ready(*conditions: ColumnElement[bool] | Any) -> Select[Any]:
+def _ready(*conditions: ColumnElement[bool] | Any, limit: str = "limit") -> Select[Any]:
     return (
         select(_I.id)
         .where(_READY, _BEGINS, NOT_HELD, _IS_ENGINE, *conditions)
         .order_by(_I.id)
-        .limit(bindparam("limit"))
+        .limit(bindparam(limit))
         .with_for_update(skip_locked=True, of=j.instance)
     )
 
 
-def _claim(query: Select[Any], *, alone: bool) -> Any:
+def _claim(*queries: Select[Any], alone: bool) -> Any:
+    """Of the queries the first one that finds something."""
+    found: list[CTE] = []
+    for number, query in enumerate(queries):
+        found.append(query.where(*(~exists(one.select()) for one in found)).cte(f"ready_{number}"))
+    ready = union_all(*(select(one.c.id) for one in found)) if len(found) > 1 else select(found[0].c.id)
     values = {
         "state": "running",
         "engine_id": bindparam("engine"),
@@ -94,11 +100,15 @@ def _claim(query: Select[Any], *, alone: bool) -> Any:
         "alone": alone,
         "flow_run_id": "",
     }
-    return update(j.instance).where(_among(query.cte("ready_now"))).values(values).returning(*j.instance.c)
+    return update(j.instance).where(_I.id.in_(ready)).values(values).returning(*j.instance.c)
 
 
 _CAN_RUN = _I.digest.not_in(bindparam("not_of", expanding=True))
-_CLAIM = _claim(_ready(_UNSUSPECT, _CAN_RUN), alone=False)
+_CLAIM = _claim(
+    _ready(_UNSUSPECT, _CAN_RUN, _I.bulk == false()),
+    _ready(_UNSUSPECT, _CAN_RUN, _I.bulk == true(), limit="bulk_limit"),
+    alone=False,
+)
 _CLAIM_THESE = _claim(_ready(_UNSUSPECT, _CAN_RUN, _I.id.in_(IDS)), alone=False)
 _CLAIM_SUSPECT = _claim(_ready(_SUSPECT, _CAN_RUN), alone=True)
 _CLAIM_THIS_SUSPECT = _claim(_ready(_SUSPECT, _CAN_RUN, _I.id.in_(IDS)), alone=True)
@@ -181,7 +191,7 @@ _ASK = (
 _RESUME = (
     update(j.instance)
     .where(and_(_I.id == bindparam("number"), text("instance.state = 'incident'")))
-    .values(state="ready", error=null(), deaths=0)
+    .values(state="ready", error=null(), deaths=0, bulk=False)
     .returning(_I.id)
 )
 
@@ -189,7 +199,7 @@ _RESUME = (
 class Claims(Part):
     """See `procession.ports.Journal`."""
 
-    def claim(
+    def claim(  # noqa: PLR0913 - most are options by keyword
         self,
         engine: int,
         now: datetime,
@@ -198,7 +208,9 @@ class Claims(Part):
         *,
         alone: bool = False,
         not_of: Collection[str] = (),
+        bulk: bool = True,
     ) -> list[Instance]:
+        """Urgent ones and bulk are never claimed together: what is handed to one worker goes together."""
         del now
         values: dict[str, Any] = {"engine": engine, "not_of": list(not_of)}
         if ids:
@@ -206,6 +218,7 @@ class Claims(Part):
             values["ids"] = list(ids)
         else:
             query = _CLAIM_SUSPECT if alone else _CLAIM
+            values["bulk_limit"] = min(limit, MOST_BULK) if bulk else 0
         rows = self._connection.execute(query, {**values, "limit": 1 if alone else limit})
         return sorted(map(instance_of, rows), key=lambda instance: instance.id)
 
@@ -381,6 +394,7 @@ def instance_of(row: Row[Any]) -> Instance:
         event_at=row.event_at,
         fencing_token=row.fencing_token,
         deaths=row.deaths,
+        bulk=row.bulk,
         is_of_0_1=row.is_of_0_1,
         refused=row.refused,
     )

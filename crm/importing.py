@@ -2,8 +2,9 @@
 
     file → `crm.sheets.read` → texts by field → `crm.cells`, `crm.naming` → values → units of the store
 
-The whole file is checked first; then its rows are saved in slices, a unit each, so that others can write between
-two of them. If one fails, for what has changed since the check, it is told which rows were saved.
+The whole file is checked first; then its rows are saved in slices (`crm.slices`), so that others can write between two of
+them. If one fails, for what has changed since the check, it is told which rows were saved; nothing starts of them until the
+rest is saved, too.
 A cell may name another record: an account or an opportunity by its name, a user or a contact by an e-mail address
 or by name, any of them as `account:3`. What is wrong anywhere is told with its row and column, and nothing is saved.
 """
@@ -22,6 +23,7 @@ from crm.naming import Named
 from crm.records import CrmRecords
 from crm.schema import SCHEMA
 from crm.sheets import Problem, Sheet, read
+from crm.slices import AT_ONCE, slices_of
 from crm.statements import portions
 from crm.store import CrmStore
 from procession.errors import InputError, ProcessionError, StoreError
@@ -31,8 +33,6 @@ from procession.spelling import did_you_mean, one_of
 
 ENTITIES = tuple(entity for entity in SCHEMA.entities if entity != "user")
 """Colleagues are not imported: there are few, and processes run for them."""
-AT_ONCE = 1_000
-"""Rows that are saved in one unit, and between two calls of `progress`."""
 
 Progress = Callable[[int, int], None]
 """Called with (done, of how many)."""
@@ -41,13 +41,14 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import did, or would have done: `rows` of the file, what is wrong with it, in order, and how many
-    of them were `saved`."""
+    """What an import did, or would have done: `rows` of the file, what is wrong with it, in order, and how many of them
+    are `saved`. `earlier` are those that an import which broke off had saved."""
 
     entity: str
     rows: int
     problems: tuple[Problem, ...] = ()
     saved: int = 0
+    earlier: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def import_csv(
     actor: Actor,
     options: Options | None = None,
 ) -> Imported:
-    """Import a file. If anything is wrong with it, nothing is saved.
+    """Import a file. If anything is wrong with it, nothing is saved. One that broke off is gone on with.
 
     Raises:
         InputError: the file cannot be read, or records of this kind cannot be imported.
@@ -78,17 +79,22 @@ def import_csv(
     sheet, how = read(entity, path), options or Options()
     total = len(sheet.rows)
     with store.unit(write=False) as unit:
+        slices = slices_of(sheet, unit.journal.imports())
+        there = slices.there
         rows = _Rows(sheet, unit.records, how.zone)
-        checked = [
-            values for done, some in _steps(sheet.rows) for values in rows.check(some, how.progress, done)
-        ]
+        left = _steps(sheet.rows[there:], there)
+        checked = [values for done, some in left for values in rows.check(some, how.progress, done)]
     if rows.problems or how.dry_run:
         how.progress(2 * total, 2 * total)
-        return Imported(entity, total, tuple(sorted(rows.problems, key=lambda problem: problem.row)))
-    saved = 0
+        problems = tuple(sorted(rows.problems, key=lambda problem: problem.row))
+        return Imported(entity, total, problems, there, there)
+    saved = there
     try:
-        for done, some in _steps(checked):
+        for done, some in [*_steps(checked, there)] or [(total, [])]:
+            if saved > there:
+                store.let_others_write()
             with store.unit() as unit:
+                slices.open(unit.journal, done)
                 unit.records.create(entity, some, actor)
                 unit.commit()
             saved = done
@@ -96,22 +102,25 @@ def import_csv(
     except (ProcessionError, KeyboardInterrupt) as error:
         if not saved:
             raise
-        return Imported(entity, total, _broken_off(sheet, saved, error), saved)
-    return Imported(entity, total, saved=saved)
+        return Imported(entity, total, _broken_off(sheet, saved, error), saved, there)
+    return Imported(entity, total, (), saved, there)
 
 
 def _broken_off(sheet: Sheet, saved: int, error: BaseException) -> tuple[Problem, ...]:
-    """Which rows are there, since importing the file again would save them twice."""
+    """Which rows are there, and what becomes of them."""
     if saved == len(sheet.rows):
         return ()
     why = error.message if isinstance(error, ProcessionError) else "It was interrupted."
     (first, _), (last, _), (then, _) = sheet.rows[0], sheet.rows[saved - 1], sheet.rows[saved]
-    told = f"Rows {first:,} to {last:,} were saved, those from row {then:,} on were not."
+    told = f"Rows {first:,} to {last:,} were saved, those from row {then:,} on were not. {_GO_ON}"
     return (Problem(then, "", f"{why} {told}"),)
 
 
-def _steps(rows: Iterable[Any]) -> Iterator[tuple[int, list[Any]]]:
-    rest, done = iter(rows), 0
+_GO_ON = "No process starts for them yet. Import the file again, and it goes on from there."
+
+
+def _steps(rows: Iterable[Any], done: int) -> Iterator[tuple[int, list[Any]]]:
+    rest = iter(rows)
     while some := list(islice(rest, AT_ONCE)):
         done += len(some)
         yield done, some

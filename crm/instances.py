@@ -13,6 +13,7 @@ from crm.claims import Claims, instance_of
 from crm.definitions import Definitions
 from crm.engines import Engines
 from crm.events import EventLog
+from crm.imports import Imports
 from crm.queues import QUEUED, Queues
 from crm.starting import Starts
 from crm.statements import IDS, NOW, Part, Upsert, portions
@@ -61,7 +62,8 @@ _UNSEEN = (
 
 
 _GLANCE = text("""\
-SELECT EXISTS (SELECT 1 FROM event WHERE dispatched_at IS NULL) AS pending,
+SELECT (SELECT id FROM event WHERE dispatched_at IS NULL AND import_id = 0 ORDER BY bulk, id LIMIT 1) AS pending,
+       EXISTS (SELECT 1 FROM file_import WHERE is_released) AS released,
        EXISTS (SELECT 1 FROM wait WHERE woken_at IS NULL AND due <= :now) AS due,
        EXISTS (SELECT 1 FROM wait_read) OR EXISTS (SELECT 1 FROM subscription) AS live,
        EXISTS (SELECT 1 FROM wait WHERE is_new) AS new,
@@ -71,7 +73,7 @@ SELECT EXISTS (SELECT 1 FROM event WHERE dispatched_at IS NULL) AS pending,
                    SELECT 1 FROM instance AS predecessor
                    WHERE predecessor.id = instance.after_id AND predecessor.ended_at IS NULL))) AS ready,
        EXISTS (SELECT 1 FROM instance WHERE state = 'ready' AND deaths > 1) AS suspect,
-       EXISTS (SELECT 1 FROM email_message WHERE state = 'queued' AND not_before <= :now) AS mail,
+       EXISTS (SELECT 1 FROM email_message WHERE state = 'queued' AND bulk IN (false, true) AND not_before <= :now) AS mail,
        EXISTS (SELECT 1 FROM instance WHERE state = 'running'
                AND NOT EXISTS (SELECT 1 FROM engine WHERE engine.id = instance.engine_id))
        OR EXISTS (SELECT 1 FROM email_message WHERE state = 'sending'
@@ -90,7 +92,7 @@ class Runs(Part):
     def glance(self, now: datetime) -> Glance:
         row = self._connection.execute(_GLANCE, {"now": now}).one()
         return Glance(
-            bool(row.pending), bool(row.due), bool(row.live), bool(row.new), bool(row.bursts), bool(row.ready), bool(row.suspect), bool(row.mail), bool(row.orphans),
+            bool(row.pending), bool(row.released), bool(row.due), bool(row.live), bool(row.new), bool(row.bursts), bool(row.ready), bool(row.suspect), bool(row.mail), bool(row.orphans),
             row.planner or 0, row.epoch or 0, row.publication or 0, bool(row.held), row.incarnation or "",
         )  # fmt: skip
 
@@ -182,7 +184,7 @@ class Runs(Part):
         return list(map(instance_of, self._connection.execute(_UNSEEN, {"limit": limit})))
 
 
-class CrmJournal(EventLog, Bursts, Definitions, Starts, Engines, Claims, Queues, Waits, Runs):
+class CrmJournal(EventLog, Bursts, Imports, Definitions, Starts, Engines, Claims, Queues, Waits, Runs):
     """Implements `procession.ports.Journal`."""
 
 

@@ -15,12 +15,13 @@ def _of_instance() -> Any:
 
 class Event(Base, table=True):
     """Append-only, written in the transaction of the change it tells of. `dispatch` is the number of the planner's unit that
-    dispatched it (`Planner.units`), `correlated` that of the last wait that it was handed to (`crm.correlations`)."""
+    dispatched it (`Planner.units`), `correlated` that of the last wait that it was handed to (`crm.correlations`). It waits for
+    the end of the import `import_id`, 0: of none."""
 
     __tablename__ = "event"
     __table_args__ = (
         UniqueConstraint("dedupe_key"),
-        index("ix_event_undispatched", "id", where=text("dispatched_at IS NULL")),
+        index("ix_event_undispatched", "import_id", "bulk", "id", where=text("dispatched_at IS NULL")),
         index("ix_event_record", "entity", "record_id", where=text("record_id IS NOT NULL")),
         index("ix_event_name", "name", "id", where=text("name > ''")),
         {"sqlite_autoincrement": True},
@@ -41,6 +42,8 @@ class Event(Base, table=True):
     dispatch: int | None = Field(default=None, sa_type=ID)
     name: str = string()
     correlated: int = Field(default=0, sa_type=ID)
+    bulk: bool = False
+    import_id: int = Field(default=0, sa_type=ID)
 
 
 class Burst(Base, table=True):
@@ -58,8 +61,22 @@ class Burst(Base, table=True):
     due: datetime = moment(required=True)
     was_added: bool = False
     is_deleted: bool = False
+    bulk: bool = False
     changed: list[str] | None = plain_json()
     payload: dict[str, Any] | None = plain_json()
+
+
+class FileImport(Base, table=True):
+    """One that is written in several units, until its last event was let in (`EventLog.let_in`)."""
+
+    __tablename__ = "file_import"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: int | None = primary_key()
+    entity: str = string()
+    saved: int = 0
+    digest: str = string()
+    is_released: bool = False
 
 
 class Definition(Base, table=True):
@@ -89,11 +106,11 @@ class Instance(Base, table=True):
         ),
         UniqueConstraint("live_key"),
         UniqueConstraint("process", "trigger_id", "event_id"),
-        index("ix_instance_ready", "id", where=text("state = 'ready'")),
+        index("ix_instance_ready", "bulk", "id", where=text("state = 'ready'")),
         index("ix_instance_running", "engine_id", where=text("state = 'running'")),
         index("ix_instance_waiting", "id", where=text("state = 'waiting'")),
         index("ix_instance_queued", "queue_key", "event_id", "id", where=text("state = 'queued'")),
-        index("ix_instance_suspect", "id", where=text("state = 'ready' AND deaths > 1")),
+        index("ix_instance_suspect", "id", "deaths", where=text("state = 'ready' AND deaths > 1")),
         index(
             "ix_instance_shown",
             "flow_run_id",
@@ -132,6 +149,7 @@ class Instance(Base, table=True):
     deaths: int = 0
     refused: int = 0
     alone: bool = False
+    bulk: bool = False
     after_id: int | None = Field(default=None, sa_type=ID)
     is_of_0_1: bool = False
     stop_requested: str | None = Field(default=None, sa_type=Text)
@@ -313,7 +331,12 @@ class Installation(Base, table=True):
     held_after: int = Field(default=0, sa_type=ID)
 
 
-event, burst, definition = table_of(Event), table_of(Burst), table_of(Definition)
+event, burst, file_import, definition = (
+    table_of(Event),
+    table_of(Burst),
+    table_of(FileImport),
+    table_of(Definition),
+)
 instance, step_run = table_of(Instance), table_of(StepRun)
 position, kept_value = table_of(Position), table_of(KeptValue)
 wait, wait_read, subscription = table_of(Wait), table_of(WaitRead), table_of(Subscription)

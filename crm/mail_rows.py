@@ -80,6 +80,7 @@ def message_row(number: int, queued: QueuedMail) -> dict[str, Any]:
         "round": queued.round,
         "part": queued.part,
         "redirected_to": queued.redirected_to,
+        "bulk": queued.bulk,
     }
 
 

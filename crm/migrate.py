@@ -15,7 +15,7 @@ from procession.errors import ConfigurationError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0009"
+HEAD = "0010"
 """The version these tables are of. Known without Alembic, whose import takes a tenth of a second."""
 
 _LOCK = 20_471_104

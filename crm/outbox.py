@@ -13,12 +13,14 @@ from sqlalchemy import (
     case,
     delete,
     exists,
+    false,
     func,
     insert,
     null,
     or_,
     select,
     text,
+    true,
     update,
 )
 
@@ -77,11 +79,14 @@ ON_THE_WAY_OR_THERE: frozenset[MailState] = frozenset({"queued", "sending", "sen
 _LOOKED_AT = text("email_message.state NOT IN ('queued', 'sending', 'sent')")
 _IS_DUE = or_(_M.not_before.is_(None), _M.not_before <= NOW)
 _QUEUED, _SENDING = text("email_message.state = 'queued'"), text("email_message.state = 'sending'")
-_DUE = (
-    _ENVELOPES.where(_QUEUED, _M.not_before <= NOW)
+_DUE, _BULK_DUE = (
+    _ENVELOPES.where(_QUEUED, _M.bulk == bulk, _M.not_before <= NOW)
     .order_by(_M.not_before, _M.activity_id)
     .limit(bindparam("limit"))
+    for bulk in (false(), true())
 )
+MOST_BULK_MAILS = 20
+"""So many are due at once, of those that let others go first."""
 _CLAIM = (
     update(t.email_message)
     .where(
@@ -233,7 +238,9 @@ class CrmOutbox(Part):
         }
 
     def due(self, now: datetime, limit: int) -> list[Envelope]:
-        return self._read(_DUE, {"now": now, "limit": limit})
+        return self._read(_DUE, {"now": now, "limit": limit}) or self._read(
+            _BULK_DUE, {"now": now, "limit": min(limit, MOST_BULK_MAILS)}
+        )
 
     def lost(self, before: datetime) -> list[Envelope]:
         found = self._read(_LOST, {"before": before})

@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, null, select, text, update
+from sqlalchemy import and_, bindparam, null, select, text, true, update
 
 from crm import journal as j
 from crm.cancelling import cancel_mails
 from crm.claims import forget_positions, take_turns_with_keys
-from crm.statements import IDS, NOW, Part, Upsert, portions, take_numbers
+from crm.events import by_entity
+from crm.statements import IDS, NOW, Part, Upsert, portions, take_numbers, unindexed
 from procession.ports import Start
+from procession.records import Ref
 
 SUPERSEDED = "superseded"
 """The result of an instance that `restart` cancelled."""
@@ -57,6 +59,20 @@ _REFUSE = (
     .values(refused=j.instance.c.refused + bindparam("more"))
 )
 
+_HURRIED = (
+    select(j.instance.c.id)
+    .join_from(j.event, j.instance, j.instance.c.event_id == j.event.c.id)
+    .where(
+        j.event.c.entity == bindparam("entity"),
+        j.event.c.record_id.in_(IDS),
+        unindexed(and_(j.instance.c.state == "ready", j.instance.c.bulk == true())),
+    )
+    .order_by(j.instance.c.id)
+    .with_for_update(skip_locked=True, of=j.instance)  # who is claimed just now needs no hurry
+    .cte("hurried")
+)
+_HURRY = update(j.instance).where(j.instance.c.id.in_(select(_HURRIED.c.id))).values(bulk=False)
+
 
 class Starts(Part):
     """See `procession.ports.Journal`."""
@@ -80,6 +96,11 @@ class Starts(Part):
         )
         born = self._insert(starts, numbers, judged, now)
         return [numbers[i] if numbers.get(i) in born else None for i in range(len(starts))]
+
+    def hurry(self, refs: Collection[Ref]) -> None:
+        for entity, numbers in sorted(by_entity(refs).items()):
+            for some in portions(sorted(numbers)):
+                self._connection.execute(_HURRY, {"entity": entity, "ids": some})
 
     def _not_started(self, starts: Sequence[Start], *, ask: bool) -> list[int]:
         """Which of the starts (by place) no event has made already. The database refuses a second one by itself; it is
@@ -218,5 +239,6 @@ def row_of(start: Start, number: int, now: datetime) -> dict[str, Any]:
         "deaths": 0,
         "refused": 0,
         "alone": False,
+        "bulk": start.bulk,
         "is_of_0_1": False,
     }

@@ -6,15 +6,18 @@ lock the rows they decide on.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from sqlalchemy import Connection, Engine, exc, inspect
 
 from crm import migrate
+from crm.bulk import Counts
 from crm.clock import DatabaseClock, SystemClock
 from crm.database import BUSY_SECONDS, engine_of
 from crm.engines import identity_of
+from crm.events import begin_to_tell
 from crm.failures import INIT, busy, out_of_date
 from crm.news import news
 from crm.schema import SCHEMA
@@ -22,6 +25,9 @@ from crm.unit import CrmUnit
 from procession.errors import ConfigurationError, TemporaryError
 from procession.ports import Clock, Identity
 from procession.records import Schema
+
+LOOK_FOR_LOCK_SECONDS = 0.1
+"""How often SQLite looks whether a lock is free that it has waited for a while (`sqliteDefaultBusyCallback`)."""
 
 
 def open_store(url: str, clock: Clock | None = None) -> "CrmStore":
@@ -51,6 +57,7 @@ class CrmStore:
         self._writing = engine.execution_options(begin="BEGIN IMMEDIATE")
         self._one_writer = threading.Lock() if engine.dialect.name == "sqlite" else None
         self._identity: Identity | None = None
+        self._counts = Counts()
 
     @property
     def schema(self) -> Schema:
@@ -82,7 +89,13 @@ class CrmStore:
             connection.begin()
             if isinstance(self.clock, DatabaseClock):
                 self.clock.keep_right(connection)
+            begin_to_tell(connection, self._counts)
             yield CrmUnit(connection, self.clock)
+
+    def let_others_write(self) -> None:
+        """Called between two of many units. Other processes that wait for SQLite's write lock look for it, not in turn."""
+        if self._one_writer:
+            time.sleep(LOOK_FOR_LOCK_SECONDS)
 
     def news(self, awake: Callable[[], None]) -> AbstractContextManager[None]:
         """See `procession.ports.HasNews`."""

@@ -227,7 +227,7 @@ class EmailMessage(Base, table=True):
     __table_args__ = (
         CheckConstraint("direction IN ('in', 'out')", name="direction"),
         UniqueConstraint("message_id"),
-        index("ix_email_message_queued", "not_before", where=text("state = 'queued'")),
+        index("ix_email_message_queued", "bulk", "not_before", where=text("state = 'queued'")),
         index("ix_email_message_sending", "claimed_by", where=text("state = 'sending'")),
         index(
             "ix_email_message_looked_at", "state", where=text("state NOT IN ('queued', 'sending', 'sent')")
@@ -267,6 +267,7 @@ class EmailMessage(Base, table=True):
     round: str = string()
     part: int = 0
     redirected_to: str = string()
+    bulk: bool = False
     sent_at: datetime | None = moment()
 
 

@@ -21,7 +21,7 @@ class Children:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._fillers = Pool("mails", self._limits("rendering"))
+        self._fillers = Pool("mails", self._limits("rendering"), repeatable=True)
         self._callers = functions_pool(REGISTRY, self._limits("functions"))
         self._kept = lru_cache(maxsize=256)(self._version)
         self.templates = cache(self._folder)

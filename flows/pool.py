@@ -1,7 +1,7 @@
 """Carries out what the engine claims in a few threads, so that planning never waits for doing.
 
-    a batch     more than a few instances; a process has one at a time, and one worker is kept free of batches. What is
-                ready of it meanwhile gathers for the next one, unless that takes long
+    a batch     more than a few instances, or bulk ones; a process has one at a time, and one worker is kept free of batches.
+                What is ready of it meanwhile gathers for the next one, unless that takes long, or is bulk while this is not
     a process   has all workers but one at most, so that it cannot keep the others from beginning
     alone       what engines died with (`procession.engine`) runs while nothing else does
     mails       that no step looks after go in a thread of their own
@@ -50,7 +50,11 @@ class Job:
 
     @property
     def is_batch(self) -> bool:
-        return len(self.instances) > FEW
+        return len(self.instances) > FEW or self.is_bulk
+
+    @property
+    def is_bulk(self) -> bool:
+        return any(instance.bulk for instance in self.instances)
 
     @property
     def alone(self) -> bool:
@@ -131,10 +135,12 @@ class Pool:
             count = Counter(job.plan.process for job in self._begun)
             full = {job.plan.digest for job in self._begun if count[job.plan.process] >= self._share}
             closed = frozenset({*full, *(job.plan.digest for job in self._waiting)})
-            batches = {job.plan.digest: job.claimed for job in self._begun if job.is_batch}
+            batches = {job.plan.digest: job for job in self._begun if job.is_batch}
         slow = time.monotonic() - SLOW_SECONDS
-        quick = frozenset(digest for digest, claimed in batches.items() if claimed > slow)
-        few = Room(min(FEW, self._batch), closed | quick, idle)
+        gather = frozenset(
+            digest for digest, job in batches.items() if job.claimed > slow and not job.is_bulk
+        )
+        few = Room(min(FEW, self._batch), closed | gather, idle, bulk=False)
         if len(batches) >= self._share:
             return (few,)
         many = Room(self._batch, closed | frozenset(batches), idle)

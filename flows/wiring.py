@@ -262,7 +262,7 @@ class Application:
         options = Options(dry_run=how.dry_run, zone=how.zone or self.settings.timezone, progress=how.progress)
         done = import_csv(self.store, entity, file, actor, options)
         problems = tuple((problem.row, problem.column, problem.message) for problem in done.problems)
-        return Imported(entity, done.rows, problems, done.saved)
+        return Imported(entity, done.rows, problems, done.saved, done.earlier)
 
     def forget_events(self) -> None:
         """Let the saves so far start nothing: they are sample data, not news."""

@@ -32,13 +32,14 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import did, or would do: rows of the file, what is wrong as (row, column, sentence), and how many rows
-    were saved."""
+    """What an import did, or would do: rows of the file, what is wrong as (row, column, sentence), and how many rows are
+    saved; `earlier`: by an import that broke off."""
 
     entity: str
     rows: int
     problems: tuple[tuple[int, str, str], ...] = ()
     saved: int = 0
+    earlier: int = 0
 
 
 @dataclass(frozen=True, slots=True)

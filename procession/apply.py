@@ -194,7 +194,8 @@ def _queued(p: Progress, mail: SendMail, ports: Ports, part: int = 0) -> QueuedM
     state: MailState = "draft" if mail.draft else "held" if p.work.outcome.pause else "queued"
     turn = p.work.turn
     return QueuedMail(
-        mail, mime, p.work.actor, state, p.work.run.instance.id, turn.step.path, turn.round, part, ports.redirect_all_to
+        mail, mime, p.work.actor, state, p.work.run.instance.id, turn.step.path, turn.round, part, ports.redirect_all_to,
+        p.work.run.instance.bulk,
     )  # fmt: skip
 
 

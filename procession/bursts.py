@@ -19,10 +19,13 @@ def gathered(found: Mapping[BurstKey, Burst], news: Iterable[tuple[str, Trigger,
         if event.ref is None or trigger.debounce is None:
             continue
         key = (process, trigger.id, event.ref)
-        before = bursts.get(key) or Burst(*key, event.id, event.at, event.at, was_added=event.type == "added")
+        before = bursts.get(key) or Burst(
+            *key, event.id, event.at, event.at, was_added=event.type == "added", bulk=event.bulk
+        )
         bursts[key] = replace(
             before, event=event.id, at=event.at, due=event.at + trigger.debounce, is_deleted=event.type == "deleted",
             changed=tuple(dict.fromkeys((*before.changed, *event.changed))), payload=event.payload,
+            bulk=before.bulk and event.bulk,
         )  # fmt: skip
     return list(bursts.values())
 
@@ -34,5 +37,5 @@ def as_event(burst: Burst) -> Event | None:
     type_: EventType = "deleted" if burst.is_deleted else "added" if burst.was_added else "modified"
     return Event(
         0, burst.at, type_, burst.ref, burst.changed if type_ == "modified" else (), burst.process, burst.trigger,
-        payload=burst.payload, dedupe_key=f"burst:{burst.process}:{burst.trigger}:{burst.event}",
+        payload=burst.payload, bulk=burst.bulk, dedupe_key=f"burst:{burst.process}:{burst.trigger}:{burst.event}",
     )  # fmt: skip

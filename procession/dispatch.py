@@ -166,6 +166,9 @@ def _write(
     if put_off:
         keys = {(process, trigger.id, event.ref) for process, trigger, event in put_off if event.ref}
         unit.journal.save_bursts(gathered(unit.journal.bursts(keys), put_off))
+    added = {event.ref for event in events if event.type == "added"}
+    if starts and (saved := {event.ref for event in events if event.ref and not event.bulk} - added):
+        unit.journal.hurry(saved)  # of one that was added just now nothing can have begun before
     unit.journal.start(starts, now)
     unit.journal.dispatched([event.id for event in events], now)
     unit.commit()
@@ -221,7 +224,8 @@ def _concerns(trigger: Trigger, event: Event) -> bool:
 def _settled(matches: Sequence[_Match]) -> list[_Match]:
     """Saves of one record that were waiting together start a process that allows one instance at a time (`single`, `restart`)
     once: a record that was added and changed since is `added`; changes add up. In the order of their events, so that
-    of several restarts of one key the last event wins, and those that are queued stand in that order."""
+    of several restarts of one key the last event wins, and those that are queued stand in that order. All of them are bulk, or none
+    is urgent."""
     kept: dict[object, _Match] = {}
     for number, match in enumerate(matches):
         plan, event = match.plan, match.event
@@ -230,9 +234,13 @@ def _settled(matches: Sequence[_Match]) -> list[_Match]:
         before = kept.get(key)
         if before is None:
             kept[key] = match
-        elif before.event.type == "modified":
+            continue
+        bulk = before.event.bulk and event.bulk
+        if before.event.type == "modified":
             changed = tuple(dict.fromkeys((*before.event.changed, *event.changed)))
-            kept[key] = replace(match, event=replace(event, changed=changed))
+            kept[key] = replace(match, event=replace(event, changed=changed, bulk=bulk))
+        else:
+            kept[key] = replace(before, event=replace(before.event, bulk=bulk))
     return sorted(kept.values(), key=lambda match: match.event.id)
 
 
@@ -294,6 +302,7 @@ def _start(
     return Start(
         plan.process, plan.digest, f"{plan.title}: {about}" if about else plan.title,
         key, plan.mode if key or not plan.key else "parallel", to_json(kept), to_json(trigger), event.id, event.at,
+        event.bulk,
     )  # fmt: skip
 
 
@@ -322,5 +331,5 @@ def _failed_start(
     }
     return Start(
         plan.process, plan.digest, plan.title, f"event {event.id}", "parallel", {}, trigger, event.id, event.at,
-        error={**told, "step": f"triggers/{trigger['id']}"},
+        event.bulk, error={**told, "step": f"triggers/{trigger['id']}"},
     )  # fmt: skip

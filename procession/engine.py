@@ -40,11 +40,18 @@ Execute = Callable[[Plan, Sequence[Instance]], object]
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What may be claimed at once: so many instances, none of these versions. `alone` if nothing is at work."""
+    """What may be claimed at once: so many instances, none of these versions. `alone` if nothing is at work; not `bulk`: only
+    what waits for nothing else."""
 
     limit: int
     not_of: frozenset[str] = frozenset()
     alone: bool = True
+    bulk: bool = True
+
+    @property
+    def is_open(self) -> bool:
+        """There is room for whatever is ready."""
+        return self.bulk and not self.not_of
 
 
 @dataclass(slots=True)
@@ -134,10 +141,10 @@ class Engine:
         unrunnable = self.definitions.unrunnable
         self._in_vain = None
         for room in rooms:
-            if found := claim(self.ports, room.limit, not_of=unrunnable | room.not_of):
+            if found := claim(self.ports, room.limit, not_of=unrunnable | room.not_of, bulk=room.bulk):
                 return found
-        if unrunnable or any(
-            room.not_of for room in rooms
+        if unrunnable or not all(
+            room.is_open for room in rooms
         ):  # all that is ready waits for another engine, or for room
             self._in_vain = self.ports.clock.now(), rooms
         return ()
@@ -145,7 +152,7 @@ class Engine:
     def _pauses(self, rooms: Sequence[Room]) -> bool:
         if self._in_vain is None or self._in_vain[1] != rooms:
             return False
-        pause = BUSY_PAUSE if any(room.not_of for room in rooms) else PAUSE
+        pause = PAUSE if all(room.is_open for room in rooms) else BUSY_PAUSE
         since = self.ports.clock.now() - self._in_vain[0]
         return timedelta(0) <= since < pause  # less than 0: the clock was set back
 
@@ -159,13 +166,16 @@ class Engine:
 
 
 def claim(
-    ports: Ports, limit: int, ids: Sequence[int] = (), *, alone: bool = False, not_of: Collection[str] = ()
+    ports: Ports, limit: int, ids: Sequence[int] = (), *,
+    alone: bool = False, not_of: Collection[str] = (), bulk: bool = True,
 ) -> list[Instance]:  # fmt: skip
     """Claim ready instances whose time has come; those in `ids` if given. Who runs whatever it finds leaves out what it
     knows it cannot run (`Definitions.unrunnable`), and asks `by_version` about the others."""
     engine = ports.engine.id
     with ports.store.unit() as unit:
-        instances = unit.journal.claim(engine, ports.clock.now(), limit, ids, alone=alone, not_of=not_of)
+        instances = unit.journal.claim(
+            engine, ports.clock.now(), limit, ids, alone=alone, not_of=not_of, bulk=bulk
+        )
         with ports.engine.holding(
             instances
         ):  # or nobody would know that they are ours, if this is not answered

@@ -23,6 +23,8 @@ from procession.takeover import recover
 log = logging.getLogger(__name__)
 
 RECOVER_EVERY = timedelta(minutes=1)
+LET_IN = 1_000
+"""Events of an import that is released, in one unit; a few ticks dispatch them."""
 
 
 @dataclass(slots=True)
@@ -152,9 +154,10 @@ class Planner:
 
     def _dispatch(self, epoch: int, glance: Glance) -> int:
         """Before waits that fall due: what they were computed from may have been changed in time."""
-        if not glance.pending:
+        done = self._let_in(epoch) if glance.released else 0
+        if not glance.pending and not done:
             return 0
-        return dispatch(
+        return done + dispatch(
             self.ports,
             self.definitions.plans,
             self.batch,
@@ -162,6 +165,12 @@ class Planner:
             lambda: self._unit(epoch),
             live=glance.live,
         )
+
+    def _let_in(self, epoch: int) -> int:
+        with self._unit(epoch) as unit:
+            events = unit.journal.let_in(LET_IN)
+            unit.commit()
+        return events
 
     def _look_back(self, epoch: int, glance: Glance, now: datetime) -> int:
         """What was dispatched between the moment at which a wait's records were read and that at which it was kept, nobody has

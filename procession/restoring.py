@@ -250,9 +250,12 @@ def _about(instance: Instance) -> Ref | None:
 
 
 def _forget_events(unit: Unit, last: int, now: datetime) -> int:
-    """Those up to this one start nothing any more; it is in their order that they are read."""
+    """Those up to this one start nothing any more. An import that was not whole stays so: nothing starts of it, until somebody
+    imports its file again."""
     count = 0
-    while events := [event for event in unit.journal.pending(1000) if event.id <= last]:
+    while unit.journal.glance(now).released:
+        unit.journal.let_in(1000)
+    while events := unit.journal.pending(1000, up_to=last):
         unit.journal.wake_by(events, now, EVERY)
         unit.journal.dispatched([event.id for event in events], now)
         count += len(events)

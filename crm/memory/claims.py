@@ -7,7 +7,7 @@ from crm.claims import DIED_ALONE, MOST_DEATHS, instance_of
 from crm.memory.outbox import cancel_mails
 from crm.memory.shapes import Row
 from crm.memory.tables import Tables
-from procession.ports import LIVE, End, Instance, Released
+from procession.ports import LIVE, MOST_BULK, End, Instance, Released
 
 
 def lines(tables: Tables, keys: Collection[str]) -> dict[str, list[Row]]:
@@ -24,7 +24,7 @@ class MemoryClaims:
 
     _tables: Tables
 
-    def claim(
+    def claim(  # noqa: PLR0913 - most are options by keyword
         self,
         engine: int,
         now: datetime,
@@ -33,22 +33,21 @@ class MemoryClaims:
         *,
         alone: bool = False,
         not_of: Collection[str] = (),
+        bulk: bool = True,
     ) -> list[Instance]:
         if self._tables.is_held:
             return []
-        wanted = set(ids)
         del now
         ready = [
             row
-            for row in self._tables["instance"].waiting()
-            if engine in self._tables["engine"].rows
-            and row.state == "ready"
-            and (row.deaths >= MOST_DEATHS) is alone
-            and (not wanted or row.id in wanted)
+            for row in self._ready(ids)
+            if (row.deaths >= MOST_DEATHS) is alone
+            and engine in self._tables["engine"].rows
             and row.digest not in not_of
-            and self._begins(row)
         ]
-        ready.sort(key=lambda row: row.id)
+        if not ids and not alone:
+            urgent = [row for row in ready if not row.bulk]
+            ready = urgent or (ready[:MOST_BULK] if bulk else [])
         return [
             instance_of(
                 self._tables.change(
@@ -62,6 +61,13 @@ class MemoryClaims:
                 )
             )
             for row in ready[: 1 if alone else limit]
+        ]
+
+    def _ready(self, ids: Collection[int]) -> list[Row]:
+        """Oldest first; those in `ids` if there are any."""
+        rows = sorted(self._tables["instance"].waiting(), key=lambda row: row.id)
+        return [
+            row for row in rows if row.state == "ready" and (not ids or row.id in ids) and self._begins(row)
         ]
 
     def fence(self, fencing_tokens: Mapping[int, int]) -> set[int]:
@@ -152,7 +158,7 @@ class MemoryClaims:
         row = self._tables["instance"].rows.get(instance)
         if row is None or row.state != "incident":
             return False
-        self._tables.change("instance", instance, state="ready", error=None, deaths=0)
+        self._tables.change("instance", instance, state="ready", error=None, deaths=0, bulk=False)
         return True
 
     def forget_positions(self, instances: Collection[int]) -> None:

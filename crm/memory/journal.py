@@ -5,10 +5,11 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from crm.claims import MOST_DEATHS, instance_of
-from crm.events import event_of, row_of
+from crm.events import chosen_of, event_of, in_order, row_of
 from crm.instances import row_of_step, step_of
 from crm.memory.bursts import MemoryBursts
 from crm.memory.claims import lines
+from crm.memory.imports import MemoryImports
 from crm.memory.starting import MemoryStarts
 from crm.memory.tables import Tables
 from crm.memory.waits import MemoryWaits
@@ -45,9 +46,16 @@ class MemoryEvents:
         ]
         return [row.id if row else None for row in born]
 
-    def pending(self, limit: int) -> list[Event]:
-        rows = sorted(self._tables["event"].waiting(), key=lambda row: row.id)
-        return [event_of(row) for row in rows[:limit]]
+    def pending(self, limit: int, *, up_to: int | None = None) -> list[Event]:
+        rows = sorted(self._tables["event"].waiting(), key=lambda row: (row.bulk, row.id))
+        let_in = [event_of(row) for row in rows if row.import_id == 0]
+        if up_to is not None:
+            found = [event for event in let_in if event.id <= up_to]
+            return sorted(found[:limit], key=lambda event: event.id)
+        chosen = chosen_of(let_in[:limit])
+        records = {event.ref for event in chosen}
+        all_of_them = [event for row in rows if (event := event_of(row)).ref in records]
+        return in_order(chosen, all_of_them, limit)
 
     def dispatched(self, events: Collection[int], at: datetime) -> None:
         there = self._tables["event"].rows
@@ -231,7 +239,8 @@ class MemoryRuns(MemoryStarts):
         instances, mails = self._tables["instance"].waiting(), self._tables["email_message"].waiting()
         ready = [row for row in instances if row.state == "ready"]
         return Glance(
-            pending=bool(self._tables["event"].marked),
+            pending=any(row.import_id == 0 for row in self._tables["event"].waiting()),
+            released=any(row.is_released for row in self._tables["file_import"].rows.values()),
             due=any(row.due <= now for row in self._tables["wait"].waiting()),
             bursts=any(row.due <= now for row in self._tables["burst"].rows.values()),
             live=bool(self._tables["wait_read"].rows or self._tables["subscription"].rows),
@@ -316,7 +325,9 @@ class MemoryRuns(MemoryStarts):
         return [instance_of(row) for row in sorted(unseen, key=lambda row: (row.ended_at, row.id))[:limit]]
 
 
-class MemoryJournal(MemoryEvents, MemoryBursts, MemoryDefinitions, MemoryEngines, MemoryWaits, MemoryRuns):
+class MemoryJournal(
+    MemoryEvents, MemoryBursts, MemoryImports, MemoryDefinitions, MemoryEngines, MemoryWaits, MemoryRuns
+):
     """Implements `procession.ports.Journal`."""
 
     def __init__(self, tables: Tables) -> None:

@@ -25,7 +25,7 @@ from crm.memory.reading import targets
 from crm.memory.records import connect, tell
 from crm.memory.shapes import Row
 from crm.memory.tables import Tables
-from crm.outbox import named_as
+from crm.outbox import MOST_BULK_MAILS, named_as
 from procession.ports import Envelope, ListedMail, MailState, QueuedMail, Settlement
 from procession.records import Ref
 
@@ -126,8 +126,9 @@ class MemoryOutbox:
             for row in self._tables["email_message"].waiting()
             if row.state == "queued" and row.not_before is not None and row.not_before <= now
         ]
-        rows.sort(key=lambda row: (row.not_before, row.activity_id))
-        return [self._envelope(row) for row in rows[:limit]]
+        rows.sort(key=lambda row: (row.bulk, row.not_before, row.activity_id))
+        urgent = [row for row in rows if not row.bulk]
+        return [self._envelope(row) for row in urgent[:limit] or rows[: min(limit, MOST_BULK_MAILS)]]
 
     def lost(self, before: datetime) -> list[Envelope]:
         engines = self._tables["engine"].rows

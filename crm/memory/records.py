@@ -42,8 +42,17 @@ from procession.values import to_json
 
 def tell(tables: Tables, saves: Iterable[Saved], at: datetime) -> None:
     """Write one event for each save."""
-    if rows := rows_of(saves, at):
-        tables.insert("event", rows)
+    told = tables.told
+    if not (rows := rows_of(saves, at, told)):
+        return
+    born = [row.id for row in tables.insert("event", rows)]
+    if not rows[0]["bulk"]:
+        told.urgent += born
+        return
+    for number in told.urgent:
+        if number in tables["event"].rows:
+            tables.change("event", number, bulk=True)
+    told.urgent.clear()
 
 
 def connect(tables: Tables, new: Iterable[Link]) -> None:

@@ -7,6 +7,7 @@ from crm.memory.claims import MemoryClaims
 from crm.memory.shapes import Row
 from crm.starting import SUPERSEDED, is_outdated, judge, live_key, row_of, trigger_id_of
 from procession.ports import Start
+from procession.records import Ref
 
 _CAUSE = ("process", "trigger_id", "event_id")
 
@@ -30,6 +31,13 @@ class MemoryStarts(MemoryClaims):
             born = self._tables.insert_new("instance", row_of(starts[i], last + 1 + place, now) | own)
             numbers[i] = born.id if born else None
         return numbers
+
+    def hurry(self, refs: Collection[Ref]) -> None:
+        records, events = {(ref.entity, ref.id) for ref in refs}, self._tables["event"].rows
+        for row in self._tables["instance"].waiting():
+            event = events.get(row.event_id)
+            if row.state == "ready" and row.bulk and event and (event.entity, event.record_id) in records:
+                self._tables.change("instance", row.id, bulk=False)
 
     def _not_started(self, starts: Sequence[Start], *, ask: bool) -> list[int]:
         """Which of the starts (by place) no event has made already, as far as it is asked. (See `crm.starting`.)"""

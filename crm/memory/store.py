@@ -8,6 +8,7 @@ from functools import cached_property
 
 from typing_extensions import override
 
+from crm.bulk import Counts
 from crm.clock import SystemClock
 from crm.database import BUSY_SECONDS
 from crm.failures import busy
@@ -30,7 +31,8 @@ class MemoryStore:
     def __init__(self, clock: Clock | None = None) -> None:
         self.clock = clock or SystemClock()
         self._one_writer = threading.Lock()
-        tables = Tables(empty_tables(), writes=True)
+        self._counts = Counts()
+        tables = Tables(empty_tables(), self._counts, writes=True)
         tables.insert(
             "category", [{"name": name, "is_meeting": is_meeting} for name, is_meeting in CATEGORIES.items()]
         )
@@ -54,7 +56,7 @@ class MemoryStore:
     def unit(self, *, write: bool = True) -> Iterator["MemoryUnit"]:
         if write and not self._one_writer.acquire(timeout=BUSY_SECONDS):
             raise busy()
-        tables = Tables(self._committed, writes=write)
+        tables = Tables(self._committed, self._counts, writes=write)
         try:
             yield MemoryUnit(tables, self.clock, self)
         finally:

@@ -7,6 +7,7 @@ on with what it has, and a unit is rolled back by forgetting it.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from crm.bulk import Counts, Told
 from crm.failures import DANGLING, not_allowed, not_unique
 from crm.memory.shapes import RULES, SHAPES, Row, Shape
 from procession.errors import StoreError
@@ -52,10 +53,11 @@ class Table:
 class Tables:
     """All tables as one unit sees and changes them. A unit inside it is a place to come back to (`saved`, `undo`)."""
 
-    __slots__ = ("_own", "_tables", "writes")
+    __slots__ = ("_own", "_tables", "told", "writes")
 
-    def __init__(self, tables: dict[str, Table], *, writes: bool) -> None:
+    def __init__(self, tables: dict[str, Table], counts: Counts, *, writes: bool) -> None:
         self._tables, self.writes = dict(tables), writes
+        self.told = Told(counts)
         self._own: set[str] = set()
 
     def __getitem__(self, name: str) -> Table:

@@ -12,6 +12,7 @@ from procession.application import ImportOptions
 from procession.cli import output
 from procession.cli.content import Json
 from procession.cli.fields import fields, options, pairs
+from procession.cli.imported import tell_of_import
 from procession.cli.naming import numbered
 from procession.cli.session import Session, entity_of, session
 from procession.cli.zones import zone_shown, zone_written
@@ -69,7 +70,8 @@ def import_(
     """Import contacts, accounts, opportunities or activities from a CSV file.
 
     The whole file is checked first: everything that is wrong is named with its row and column, nothing is saved,
-    and the exit code is 1. An imported row is a save like any other: processes that wait for such records start.
+    and the exit code is 1. An imported row is a save like any other: processes that wait for such records start, once all
+    rows are saved. If an import breaks off, import the file again: it goes on where it was.
 
     Examples:
 
@@ -83,22 +85,7 @@ def import_(
         task = bar.add_task(f"Importing {name} rows", total=None)
         how = ImportOptions(dry_run, timezone, lambda done, of: bar.update(task, completed=done, total=of))
         report = now.application.import_csv(name, file, now.actor, how)
-    if json:
-        problems = [{"row": row, "column": column, "message": text} for row, column, text in report.problems]
-        output.emit({"entity": name, "rows": report.rows, "saved": report.saved, "problems": problems})
-    else:
-        for row, column, text in report.problems:
-            output.say(f"{file}, row {row}{f', {column}' if column else ''}: {text}")
-        rows = count(report.rows, name)
-        if report.saved and report.problems:
-            output.note(f"Imported {count(report.saved, name)} of {report.rows:,}.", "red")
-        elif report.problems:
-            wrong = count(len(report.problems), "problem")
-            output.note(f"Nothing was imported: {wrong} in {count(report.rows, 'row')}.", "red")
-        else:
-            output.note(
-                f"Would import {rows}; nothing was saved." if dry_run else f"Imported {rows}.", "green"
-            )
+    tell_of_import(report, file, dry_run=dry_run, json=json)
     if report.problems:
         raise typer.Exit(1)
 

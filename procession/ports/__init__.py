@@ -8,6 +8,7 @@ nothing for an instance that was claimed again since (`Journal.fence`). One engi
 Moments are aware datetimes in UTC. Everything takes many at a time; one is the case N = 1.
 """
 
+from procession.ports.bulk import MOST_BULK, Import
 from procession.ports.bursts import Burst, BurstKey
 from procession.ports.entries import (
     LIVE,
@@ -49,6 +50,7 @@ __all__ = [
     "ANY_FIELD",
     "ANY_KEY",
     "LIVE",
+    "MOST_BULK",
     "Actor",
     "Arrival",
     "BreaksOff",
@@ -70,6 +72,7 @@ __all__ = [
     "History",
     "HistoryRow",
     "Identity",
+    "Import",
     "Instance",
     "InstanceState",
     "Journal",

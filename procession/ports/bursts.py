@@ -25,6 +25,7 @@ class Burst:
     was_added: bool = False
     is_deleted: bool = False
     changed: tuple[str, ...] = ()
+    bulk: bool = False
     payload: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -26,10 +26,8 @@ LIVE: tuple[InstanceState, ...] = ("ready", "running", "waiting", "incident")
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who did it: a user, a process instance at a step, an import, the sync of an account.
-
-    `name` is for people ("anna", "Notify contact of meeting"); `process` is the id of the process, if any.
-    """
+    """Who did it: a user, a process instance at a step, an import, the sync of an account. `name` is for people ("anna",
+    "Notify contact of meeting"); `process` is the id of the process, if any."""
 
     kind: Literal["user", "process", "import", "sync", "engine"]
     name: str
@@ -44,7 +42,7 @@ class Event:
 
     `changed` names the fields a modification changed, `name` a message or signal. `payload` holds the last values of a
     deleted record, the inputs of a manual start, the data of a message. `dedupe_key` is unique: a second one is dropped.
-    `dispatch`: the planner's unit that took it up.
+    `dispatch`: the planner's unit that took it up. One that is `bulk` waits for those that are not, and so does what it starts.
     """
 
     id: int
@@ -59,6 +57,7 @@ class Event:
     dedupe_key: str = ""
     dispatch: int = 0
     name: str = ""
+    bulk: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ class Publication:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A wish to start an instance. `inputs` are JSON values (`procession.values`)."""
+    """A wish to start an instance. `inputs` are JSON values (`procession.values`). One that is `bulk` lets others go first."""
 
     process: str
     digest: str
@@ -96,6 +95,7 @@ class Start:
     trigger: Mapping[str, Any]
     event_id: int | None = None
     event_at: datetime | None = None
+    bulk: bool = False
     error: Mapping[str, Any] | None = None
     """The trigger itself failed: the instance is born as an incident."""
 
@@ -104,9 +104,10 @@ class Start:
 class Instance:
     """One run of a process. `error` is `{message, class, place, path, hint}` of an incident or failure.
 
-    `fencing_token` is the number of the claim under which an engine has it (`Journal.fence`); `deaths` counts the
-    engines that died with it since it last got a step further, `refused` the starts it was in the way of. `is_of_0_1`
-    is one that version 0.1 began: its journal rows say where it is, until it has a position."""
+    `fencing_token` is the number of the claim under which an engine has it (`Journal.fence`); `deaths` counts the engines
+    that died with it since it last got a step further, `refused` the starts it was in the way of. One that is `bulk` lets others go first, until a person starts or
+    resumes it. Where one `is_of_0_1`, its journal rows say where it is, until it has a position.
+    """
 
     id: int
     process: str
@@ -124,17 +125,15 @@ class Instance:
     event_at: datetime | None = None
     fencing_token: int = 0
     deaths: int = 0
+    bulk: bool = False
     is_of_0_1: bool = False
     refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class StepRun:
-    """The journal row of one step in one round, written once it is over: unique by (instance, path, round).
-
-    It is evidence for people, for reruns and migrations; nothing that goes on reads it. `branch` is the way a flow
-    step took; `attempts` counts tries.
-    """
+    """The journal row of one step in one round, written once it is over: unique by (instance, path, round). It is evidence
+    for people; nothing that goes on reads it. `branch` is the way a flow step took; `attempts` counts tries."""
 
     instance: int
     path: str
@@ -162,11 +161,9 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Where an instance is, written in the unit of what brought it there.
-
-    `position` is JSON (`procession.position`, and the small values that later steps read). `kept` are values of a
-    row each, by name: those that changed, None for those that are not needed any more.
-    """
+    """Where an instance is, written in the unit of what brought it there. `position` is JSON (`procession.position`, and
+    the small values that later steps read). `kept` are values of a row each, by name: those that changed, None for those
+    that are not needed any more."""
 
     instance: int
     position: Mapping[str, Any]
@@ -192,9 +189,7 @@ class SentMail:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a database says of itself, for whoever compares it with what was done with it (`procession.witness`).
-
-    `former` are its incarnations until now. `is_witnessed` says that an engine has kept evidence of it outside of it.
+    """What a database says of itself, for whoever compares it with what was done with it (`procession.witness`). `former` are its incarnations until now. `is_witnessed` says that an engine has kept evidence of it outside of it.
     `held` says why it is held, empty if it is not; the events up to `held_after` were in it then. `event` is its last
     event. `knows_mail` says that it knows that a certain mail was sent, or that one which was deleted since.
     """
@@ -244,13 +239,14 @@ class EngineRow:
 class Glance:
     """What there is to do, asked in one statement many times a second.
 
-    `pending` events wait to be dispatched; waits are `due`, or `new` so that they are looked back from, and some are `live`: woken by what is saved; `bursts` of saves are over; `ready` instances can be claimed, `suspect` ones run alone since engines died with
-    them; `mail` of no step is due; `orphans` were left by engines that are no more. `planner` is the engine that plans,
-    0 if none that lives does, in this `epoch`. `publication` is the number of the last change of a definition.
+    `pending` events wait to be dispatched, `released` ones of an import to be let in; waits are `due`, or `new` so that they are looked back from, and some are `live`: woken by what is saved; `bursts` of saves are over; `ready` instances can be claimed, `suspect` ones run
+    alone since engines died with them; `mail` of no step is due; `orphans` were left by engines that are no more. `planner` is the
+    engine that plans, 0 if none that lives does, in this `epoch`. `publication` is the number of the last change of a definition.
     Nothing is planned, worked on or sent while the database is `held` (`Journal.hold`). `incarnation` is the present one.
     """
 
     pending: bool = False
+    released: bool = False
     due: bool = False
     live: bool = False
     new: bool = False
@@ -304,6 +300,8 @@ class QueuedMail:
     """Which of the mails of its step it is."""
     redirected_to: str = ""
     """The one address that it goes to, and its MIME bytes say so, whoever it is for; of test systems."""
+    bulk: bool = False
+    """Others go first, if no step looks after it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from procession.ports.bulk import Import
 from procession.ports.bursts import Burst, BurstKey
 from procession.ports.entries import (
     Checkpoint,
@@ -24,6 +25,7 @@ from procession.ports.entries import (
     StepRun,
 )
 from procession.ports.waits import Correlation, Wait
+from procession.records import Ref
 
 
 class Journal(Protocol):
@@ -38,8 +40,14 @@ class Journal(Protocol):
         """What there is to do; the cheapest question, one statement."""
         ...
 
-    def pending(self, limit: int) -> list[Event]:
-        """The oldest undispatched events, locked for this unit where the database can."""
+    def pending(self, limit: int, *, up_to: int | None = None) -> list[Event]:
+        """At most so many undispatched events, in the order of their numbers, locked for this unit where the database can:
+        the oldest of those that are not bulk, then at most `MOST_BULK` of the others. None without all older ones of its record,
+        also those that wait for an import; what is older than one that is not bulk is not bulk, either.
+
+        Args:
+            up_to: those up to this number, with no regard to what is bulk.
+        """
         ...
 
     def take_up(self, limit: int) -> list[Event]:
@@ -59,6 +67,27 @@ class Journal(Protocol):
         ...
 
     def drop_bursts(self, keys: Collection[BurstKey]) -> None: ...
+    def hurry(self, refs: Collection[Ref]) -> None:
+        """Ready instances that events of these records started are bulk no more: somebody saved one of them just now, and what
+        follows from that must not overtake them."""
+        ...
+
+    def imports(self) -> list[Import]:
+        """Those that were begun and are not released, oldest first."""
+        ...
+
+    def import_slice(self, slice_: Import, *, last: bool = False) -> Import:
+        """This unit writes a slice of an import, new if it has no number, which is further by that: as far as said here. Events
+        that it writes from now on are bulk, and wait until it is released: by the unit that writes the `last` slice.
+
+        Raises:
+            StoreError: somebody else wrote a slice of it since `slice_.before`.
+        """
+        ...
+
+    def let_in(self, limit: int) -> int:
+        """At most so many events of a released import wait no more; returns how many that were."""
+        ...
 
     def dispatched(self, events: Collection[int], at: datetime) -> None:
         """By the planner, in its unit (`leads`), which gives them its number; or by whoever starts something by hand."""
@@ -158,18 +187,20 @@ class Journal(Protocol):
 
     # --- claims
 
-    def claim(
+    def claim(  # noqa: PLR0913 - most are options by keyword
         self, engine: int, now: datetime, limit: int, ids: Collection[int] = (), *,
-        alone: bool = False, not_of: Collection[str] = (),
+        alone: bool = False, not_of: Collection[str] = (), bulk: bool = True,
     ) -> list[Instance]:  # fmt: skip
-        """Give ready instances to this engine, oldest first, and set them `running`; each claim raises the
+        """Give ready instances to this engine, oldest first, and set them `running`; bulk ones only if there are no others, and
+        at most `MOST_BULK` of them. Each claim raises the
         instance's fencing token, and no flow run shows it yet. One whose predecessor (`mode: restart`) still runs is not
         given. Nothing is while the database is held. Who is no engine any more gets none.
 
         Args:
-            ids: only these.
+            ids: only these, be they bulk or not.
             alone: only one, of those with which engines died again and again; otherwise none of these.
             not_of: digests of versions that this engine cannot run.
+            bulk: False: none that are bulk.
         """
         ...
 
@@ -202,7 +233,7 @@ class Journal(Protocol):
         ...
 
     def resume(self, instance: int, now: datetime) -> bool:
-        """Make an incident `ready` again; False if it is none."""
+        """Make an incident `ready` again, bulk no more; False if it is none."""
         ...
 
     # --- positions, and the evidence

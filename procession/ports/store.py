@@ -118,8 +118,8 @@ class Outbox(Protocol):
         ...
 
     def due(self, now: datetime, limit: int) -> list[Envelope]:
-        """Queued mails with a `not_before` that has come. (One without belongs to the step that queued
-        it, which sends it itself.)"""
+        """Queued mails with a `not_before` that has come; bulk ones only if there are no others, and few at once. (One without
+        belongs to the step that queued it, which sends it itself.)"""
         ...
 
     def lost(self, before: datetime) -> list[Envelope]:

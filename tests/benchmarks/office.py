@@ -63,13 +63,14 @@ def sink(folder: Path) -> Iterator[Sink]:
             process.terminate()
 
 
-def project(folder: Path, smtp_port: int) -> Application:
+def project(folder: Path, smtp_port: int, database: str = "") -> Application:
     """A project with the sample data and only the main job."""
     (folder / "processes").mkdir(parents=True)
     shutil.copy(ROOT / "processes" / f"{PROCESS}.yaml", folder / "processes")
     shutil.copytree(ROOT / "templates", folder / "templates")
     (folder / "procession.toml").write_text(
-        'mail_domain = "bench.example"\ndefault_sender = "CRM <crm@bench.example>"\n'
+        (f'database = "{database}"\n' if database else "")
+        + 'mail_domain = "bench.example"\ndefault_sender = "CRM <crm@bench.example>"\n'
         f'[smtp]\nhost = "127.0.0.1"\nport = {smtp_port}\nsecurity = "none"\n[prefect]\nport = 0\n'
     )
     app = application(folder)

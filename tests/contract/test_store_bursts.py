@@ -16,6 +16,7 @@ ANN = Burst(
     NOW,
     LATER,
     was_added=True,
+    bulk=True,
     changed=("phone", "name"),
     payload={"name": "Ann"},
 )

@@ -45,6 +45,7 @@ def upgrade() -> None:
         sa.Column("due", MOMENT, nullable=False),
         sa.Column("was_added", sa.Boolean(), nullable=False),
         sa.Column("is_deleted", sa.Boolean(), nullable=False),
+        sa.Column("bulk", sa.Boolean(), nullable=False),
         sa.Column("changed", JSON, nullable=True),
         sa.Column("payload", JSON, nullable=True),
         sa.PrimaryKeyConstraint("process", "trigger", "entity", "record_id", name=op.f("pk_burst")),

@@ -535,7 +535,7 @@ def test_a_file_is_imported_all_or_nothing(project: Path, call: Call) -> None:
     )
     assert len(call("crm", "list", "contacts", "--json").json) == 14
     assert call("crm", "import", "contacts.csv", "--json").json == {
-        "entity": "contact", "rows": 2, "saved": 2, "problems": [],
+        "entity": "contact", "rows": 2, "saved": 2, "earlier": 0, "problems": [],
     }  # fmt: skip
     assert len(call("crm", "list", "contacts", "--json").json) == 16
 

@@ -45,8 +45,10 @@ def rounds(power: int) -> str:
 def pools() -> Iterator[Callable[..., Pool]]:
     made: list[Pool] = []
 
-    def pool(seconds: float = 30, memory_mb: int = 512, processes: int = 2) -> Pool:
-        made.append(Pool("mails", Limits("rendering", seconds, memory_mb, processes)))
+    def pool(
+        seconds: float = 30, memory_mb: int = 512, processes: int = 2, *, repeatable: bool = False
+    ) -> Pool:
+        made.append(Pool("mails", Limits("rendering", seconds, memory_mb, processes), repeatable=repeatable))
         return made[-1]
 
     yield pool
@@ -344,6 +346,47 @@ def test_two_threads_fill_two_mails_at_the_same_time_and_a_third_waits(pools: Ca
         "done\n"
     ] * 3
     assert (after - before, len(pool.pids())) == (2, 2)
+
+
+def test_a_mail_among_hundreds_has_its_turn_with_the_child_that_fills_them_and_waits_for_no_new_one(
+    pools: Callable[..., Pool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = pools(repeatable=True)
+    many, one = template("{{ meeting.subject }}", pool), template("urgent", pool, "txt")
+    fill(many)
+    is_over = threading.Event()
+
+    def fill_many() -> None:
+        while not is_over.is_set():
+            fill(many)
+
+    monkeypatch.setattr("procession.confined.child.START_SECONDS", 60)
+    monkeypatch.setattr(pool, "_new", lambda: pytest.fail("it waits for a new child"))
+    monkeypatch.setattr(pool, "_hatch", lambda _request: None)
+    monkeypatch.setattr("procession.confined.pool.PATIENCE_SECONDS", 60)
+    thread = threading.Thread(target=fill_many)
+    thread.start()
+    filled = [fill(one).text for _ in range(20)]
+    is_over.set()
+    thread.join()
+
+    assert filled == ["urgent\n"] * 20
+
+
+def test_a_second_child_joins_when_it_has_filled_a_mail(pools: Callable[..., Pool]) -> None:
+    pool = pools(repeatable=True)
+    assert is_well(pool)
+    slow = template(rounds(7), pool, "txt")
+    running = [in_the_background(lambda: fill(slow)) for _ in range(2)]
+
+    for thread, _ in running:
+        thread.join(30)
+
+    assert [mail.text for _, found in running for mail in found if isinstance(mail, Rendered)] == [
+        "done\n"
+    ] * 2
+    eventually(lambda: len(pool.pids()) == 2)
+    assert is_well(pool)
 
 
 PARENT = """

@@ -13,6 +13,7 @@ from procession.records import Record
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 ANNA = Actor("import", "anna")
+GO_ON = "No process starts for them yet. Import the file again, and it goes on from there."
 CONTACTS = """\
 Name,E-mail,Account,Owner,Language,Wants no e-mail
 Eva Stein,eva@stein.example,Acme GmbH,anna.berg@us.example,de,no
@@ -343,7 +344,7 @@ def test_if_a_later_slice_fails_it_is_told_which_rows_were_saved(store: CrmStore
     report = run("opportunity", text, Options(progress=delete))
 
     assert problems(report) == [
-        f"2003 {account} does not exist. Rows 3 to 2,002 were saved, those from row 2,003 on were not."
+        f"2003 {account} does not exist. Rows 3 to 2,002 were saved, those from row 2,003 on were not. {GO_ON}"
     ]
     assert (report.rows, report.saved) == (2500, 2000)
     with store.unit(write=False) as unit:
@@ -358,9 +359,76 @@ def test_an_import_that_is_interrupted_tells_which_rows_were_saved(store: CrmSto
     report = run("account", accounts_of(2500), Options(progress=interrupt))
 
     assert problems(report) == [
-        "1002 It was interrupted. Rows 2 to 1,001 were saved, those from row 1,002 on were not."
+        "1002 It was interrupted. Rows 2 to 1,001 were saved, those from row 1,002 on were not. " + GO_ON
     ]
     assert (report.saved, imported(store)) == (1000, 1000)
+
+
+def broken_off(run: Import, content: str) -> Imported:
+    """An import that ends after its first slice."""
+
+    def interrupt(done: int, of: int) -> None:
+        if done == of // 2 + 1000:
+            raise KeyboardInterrupt
+
+    return run("account", content, Options(progress=interrupt))
+
+
+def test_an_import_that_broke_off_is_gone_on_with_also_if_its_file_was_mended_further_down(
+    store: CrmStore, run: Import
+) -> None:
+    first = broken_off(run, accounts_of(2500))
+    mended = accounts_of(2500).replace("Account 2000,Tests", "Account 2000,Tests\nAnother,Tests")
+
+    would = run("account", mended, Options(dry_run=True))
+    report = run("account", mended)
+
+    assert (first.saved, would.saved, would.earlier) == (1000, 1000, 1000)
+    assert (report.problems, report.rows, report.saved, report.earlier) == ((), 2501, 2501, 1000)
+    assert imported(store) == 2501
+    with store.unit() as unit:
+        assert unit.journal.imports() == []
+
+
+def test_an_import_of_the_rows_that_are_there_releases_them(store: CrmStore, run: Import) -> None:
+    broken_off(run, accounts_of(2500))
+
+    report = run("account", accounts_of(1000))
+
+    assert (report.saved, report.earlier, imported(store)) == (1000, 1000, 1000)
+    with store.unit() as unit:
+        assert unit.journal.imports() == []
+        assert unit.journal.let_in(5000) == 1000
+
+
+def test_a_file_that_begins_otherwise_is_another_import(store: CrmStore, run: Import) -> None:
+    broken_off(run, accounts_of(2500))
+
+    report = run("account", accounts_of(2500).replace("Account 7,", "Account seven,"))
+
+    assert (report.saved, report.earlier, imported(store)) == (2500, 0, 3500)
+    with store.unit() as unit:
+        assert [one.saved for one in unit.journal.imports()] == [1000]
+
+
+def test_two_that_import_the_same_file_at_once_do_not_save_its_rows_twice(
+    store: CrmStore, run: Import
+) -> None:
+    broken_off(run, accounts_of(2500))
+    others: list[Imported] = []
+
+    def meanwhile(done: int, of: int) -> None:
+        if done == of // 2 + 2000 and not others:
+            others.append(run("account", accounts_of(2500)))
+
+    report = run("account", accounts_of(2500), Options(progress=meanwhile))
+
+    assert (others[0].saved, others[0].problems) == (2500, ())
+    assert problems(report) == [
+        "2002 Somebody else imports the same file just now. Rows 2 to 2,001 were saved, those from row 2,002 on were "
+        "not. " + GO_ON
+    ]
+    assert imported(store) == 2500
 
 
 def test_a_file_of_which_nothing_was_saved_fails_as_a_whole(store: CrmStore, run: Import) -> None:

@@ -55,9 +55,11 @@ def pool_of(hands: Hands, size: int = 3) -> Pool:
     return Pool(SimpleNamespace(ports=ports), hands.carry_out, size, 200)
 
 
-def hand(pool: Pool, process: str, count: int = 1, *, name: str = "", deaths: int = 0) -> None:
+def hand(
+    pool: Pool, process: str, count: int = 1, *, name: str = "", deaths: int = 0, bulk: bool = False
+) -> None:
     plan = SimpleNamespace(process=process, digest=f"{process}'s")
-    pool(plan, [SimpleNamespace(name=name or process, deaths=deaths)] * count)
+    pool(plan, [SimpleNamespace(name=name or process, deaths=deaths, bulk=bulk)] * count)
 
 
 def test_there_is_room_for_a_batch_while_nothing_is_at_work(hands):
@@ -79,7 +81,10 @@ def test_beside_a_batch_that_takes_long_there_is_room_for_few_of_its_process(han
 
         rooms = pool.rooms()
 
-        assert rooms == (Room(200, frozenset({"digest's"}), alone=False), Room(FEW, NOTHING, alone=False))
+        assert rooms == (
+            Room(200, frozenset({"digest's"}), alone=False),
+            Room(FEW, NOTHING, alone=False, bulk=False),
+        )
         hands.let_go("digest")
 
 
@@ -105,7 +110,7 @@ def test_one_worker_is_kept_free_of_batches_and_the_small_begins_before_the_big(
             hand(pool, process, 50)
         eventually(lambda: sorted(hands.at_work) == ["one", "two"])
 
-        assert pool.rooms() == (Room(FEW, frozenset({"one's", "two's", "three's"}), alone=False),)
+        assert pool.rooms() == (Room(FEW, frozenset({"one's", "two's", "three's"}), alone=False, bulk=False),)
         hand(pool, "small", 2)
         eventually(lambda: sorted(hands.at_work) == ["one", "small", "two"])
         assert pool.rooms() == ()
@@ -175,3 +180,30 @@ def test_what_nobody_foresaw_ends_no_worker_and_the_log_says_where_it_arose(hand
         eventually(lambda: hands.at_work == [] and not pool._begun)
 
     assert hands.given_back == ["one"]
+
+
+def test_beside_a_bulk_batch_there_is_room_at_once_for_what_is_urgent_of_its_process(hands):
+    with pool_of(hands) as pool:
+        hand(pool, "digest", 200, bulk=True)
+
+        rooms = pool.rooms()
+
+        assert rooms == (
+            Room(200, frozenset({"digest's"}), alone=False),
+            Room(FEW, NOTHING, alone=False, bulk=False),
+        )
+        hand(pool, "digest", name="urgent")
+        eventually(lambda: sorted(hands.at_work) == ["digest", "urgent"])
+        hands.let_go("digest", "urgent")
+
+
+def test_few_that_are_bulk_are_a_batch_too(hands):
+    with pool_of(hands) as pool:
+        for process in ("one", "two", "three"):
+            hand(pool, process, 2, bulk=True)
+        eventually(lambda: sorted(hands.at_work) == ["one", "two"])
+
+        assert pool.rooms()[0].bulk is False
+        hand(pool, "one", name="urgent")
+        eventually(lambda: sorted(hands.at_work) == ["one", "two", "urgent"])
+        hands.let_go("one", "two", "three", "urgent")
