@@ -36,8 +36,10 @@ USAGE = """Usage:
 The first call installs what is needed into .venv (seconds, besides the download); later ones start at once."""
 CHECKS = {
     "style": "ruff check .", "format": "ruff format --check .", "types": "mypy", "imports": "lint-imports --no-cache",
-    "processes": "procession --project . check", "tests": "pytest",
+    "processes": "procession --project . check", "tests": "pytest -n 2 --dist worksteal",
 }  # fmt: skip
+"""Tests go in two halves side by side, in the order of their files: those that mostly wait for real servers are all in the
+first, and whichever half is done takes over from the end of the other."""
 PIPS = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "find-links": "UV_FIND_LINKS", "cert": "SSL_CERT_FILE"}  # fmt: skip
 """Where pip is told to look for packages, as uv calls it."""
 

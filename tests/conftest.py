@@ -1,10 +1,11 @@
-"""Fixtures that many tests use: a fresh activity store in a file of its own."""
+"""Fixtures that many tests use: a fresh activity store in a file of its own. And what is not run is told at the end."""
 
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from left_out import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown  # noqa: F401 - hooks
 
 from crm.store import CrmStore, open_store
 

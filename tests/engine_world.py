@@ -13,9 +13,10 @@ from typing import Protocol
 from sqlalchemy import insert
 from twin_store import TwinStore
 
+from crm.database import engine_of
 from crm.journal import installation
 from crm.memory import MemoryStore
-from crm.store import open_store
+from crm.store import CrmStore, open_store
 from procession.effects import Recipient
 from procession.engines import Membership
 from procession.errors import TransportRefused
@@ -173,20 +174,22 @@ class InMemory:
 
 
 class OnSQLite:
-    """Files in a folder."""
+    """Files in a folder, through one engine of SQLAlchemy: a new one would compile every statement again."""
 
     def __init__(self, folder: Path) -> None:
         self._template, self._path = folder / "template.sqlite", folder / "world.sqlite"
         store = open_store(f"sqlite:///{self._template}", SettableClock())
         self._deal = furnish(store)
         store.close()
+        self._engine = engine_of(f"sqlite:///{self._path}")
 
     @contextmanager
     def world(self) -> Iterator[World]:
         clock = SettableClock()
-        store = open_store(f"sqlite:///{copy_of(self._template, self._path)}", clock)
+        copy_of(self._template, self._path)
+        store = CrmStore(self._engine, clock)
         yield World(store, self._deal, clock=clock)
-        store.close()
+        store.close()  # with all connections: the file is another one in the next world
 
 
 class OnPostgreSQL:
@@ -194,12 +197,13 @@ class OnPostgreSQL:
 
     def __init__(self, url: str, empty: Callable[[str], object]) -> None:
         self._url, self._empty = url, empty
+        self._engine = engine_of(url)
 
     @contextmanager
     def world(self) -> Iterator[World]:
         self._empty(self._url)
         clock = SettableClock()
-        store = open_store(self._url, clock)
+        store = CrmStore(self._engine, clock)
         with store._engine.begin() as connection:
             connection.execute(insert(installation).values(id=1, installation="here", incarnation="now"))
         yield World(store, furnish(store), clock=clock)

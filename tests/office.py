@@ -8,6 +8,7 @@ from textwrap import dedent
 from typing import Any
 from uuid import uuid4
 
+from empty_store import empty_store
 from engine_world import NOON, SettableClock
 
 from crm.schema import SCHEMA
@@ -47,7 +48,7 @@ class Office:
 
     def __post_init__(self) -> None:
         self._templates: dict[str, Templates] = {}
-        store = open_store(f"sqlite:///{self.folder / 'office.sqlite'}", self.clock)
+        store = open_store(empty_store(self.folder / "office.sqlite"), self.clock)
         self.ports = Ports(
             store=store, mail_out=self.post, clock=self.clock,
             renderer=self._renderer, engine=Membership(store),

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
+from empty_store import empty_store
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, TaskRun
 from prefect.client.schemas.sorting import TaskRunSort
 
 from crm.clock import SystemClock
-from crm.migrate import upgrade
 from crm.schema import SCHEMA
 from crm.store import CrmStore, open_store
 from flows import server
@@ -112,9 +112,7 @@ class World:
 
 @contextmanager
 def world(folder: Path, meetings: int = 3) -> Iterator[World]:
-    url = f"sqlite:///{folder / 'crm.sqlite'}"
-    upgrade(url)
-    store = open_store(url)
+    store = open_store(empty_store(folder / "crm.sqlite"))
     with store.unit() as unit:
         (deal,) = unit.records.create("opportunity", [{"name": "Pumps"}], ACTOR)
         contacts = unit.records.create("contact", [{"name": "Ann Smith", "email": "ann@acme.example"}], ACTOR)

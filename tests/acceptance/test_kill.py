@@ -1,8 +1,10 @@
 """kill -9 at every journalled instant of the main job: nothing is lost, nothing is sent twice."""
 
+import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -36,17 +38,25 @@ def furnished(path: Path, meetings: int) -> Path:
     return path
 
 
-def run_and_kill(database: Path, port: int, at: int) -> int | None:
-    """Run an engine in a process of its own, killed at its n-th instant; the number of instants if it lived."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", knife.__file__, str(database), str(port), str(at)],
-        capture_output=True, text=True, check=False, timeout=60,
+@pytest.fixture(scope="module")
+def knife_process() -> Iterator[subprocess.Popen[str]]:
+    """What forks the engines."""
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", knife.__file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         env={"PYTHONPATH": str(knife.ROOT / "tests"), "PYTHONDONTWRITEBYTECODE": "1"},
     )  # fmt: skip
-    if done.returncode == -9:
-        return None
-    assert done.returncode == 0, done.stderr
-    return int(done.stdout)
+    with process:
+        yield process
+        process.stdin.close()
+
+
+def run_and_kill(process: subprocess.Popen[str], database: Path, port: int, at: int) -> int | None:
+    """Run an engine in a process of its own, killed at its n-th instant; the number of instants if it lived."""
+    process.stdin.write(f"{port} {at} {database}\n")
+    process.stdin.flush()
+    answer = int(process.stdout.readline())
+    assert answer > 0 or answer == -signal.SIGKILL, "it ended by an error, which it has printed"
+    return answer if answer > 0 else None
 
 
 def a_person_decides(ports: Ports, taken: Counter[str]) -> int:
@@ -77,7 +87,7 @@ def _ref(record):
 
 
 @pytest.mark.parametrize("meetings", [1, 3])
-def test_a_killed_engine_loses_nothing_and_sends_nothing_twice(tmp_path, plans, meetings):
+def test_a_killed_engine_loses_nothing_and_sends_nothing_twice(tmp_path, plans, knife_process, meetings):
     template = furnished(tmp_path / "template.sqlite", meetings)
     database, at, deaths, held_in_all = tmp_path / "killed.sqlite", 0, 0, 0
 
@@ -85,7 +95,7 @@ def test_a_killed_engine_loses_nothing_and_sends_nothing_twice(tmp_path, plans, 
         at += 1
         copy_of(template, database)
         with Inbox() as inbox:
-            lived = run_and_kill(database, inbox.port, at)
+            lived = run_and_kill(knife_process, database, inbox.port, at)
             ports = knife.ports_on(database, inbox.port, Fuse())
             knife.run_until_idle(ports, plans)
             held = a_person_decides(ports, Counter(mail.message_id for mail in inbox.mails))

@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -55,54 +56,55 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     assert str(tmp_path / "server.log") in refused.value.hint
 
 
-def test_a_web_page_from_elsewhere_may_neither_read_nor_ask(tmp_path: Path) -> None:
-    """A browser on this machine opens pages of others: they would start processes."""
-    with server.serve(tmp_path) as started:
-        allowed = {
-            origin: httpx.options(
-                f"{started.url}/flow_runs/filter",
-                headers={"Origin": origin, "Access-Control-Request-Method": "POST"},
-            ).headers.get("access-control-allow-origin")
-            for origin in ("https://evil.example", started.url.removesuffix("/api"))
-        }
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.PrefectServer]:
+    """A server that was started with a secret and a setting of Prefect in the environment."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SMTP_SECRET", "hunter2")
+        patch.setenv("PROCESSION_SMTP_PASSWORD", "env:SMTP_SECRET")
+        patch.setenv("PREFECT_SERVER_API_KEEPALIVE_TIMEOUT", "61")
+        with server.serve(tmp_path_factory.mktemp("served")) as started:
+            yield started
 
-    ours = started.url.removesuffix("/api")
+
+def test_a_web_page_from_elsewhere_may_neither_read_nor_ask(served: server.PrefectServer) -> None:
+    """A browser on this machine opens pages of others: they would start processes."""
+    ours = served.url.removesuffix("/api")
+
+    allowed = {
+        origin: httpx.options(
+            f"{served.url}/flow_runs/filter",
+            headers={"Origin": origin, "Access-Control-Request-Method": "POST"},
+        ).headers.get("access-control-allow-origin")
+        for origin in ("https://evil.example", ours)
+    }
+
     assert allowed == {"https://evil.example": None, ours: ours}
 
 
-def test_a_page_from_elsewhere_cannot_change_what_the_server_has(tmp_path: Path) -> None:
+def test_a_page_from_elsewhere_cannot_change_what_the_server_has(served: server.PrefectServer) -> None:
     """A browser sends such a request without asking first: it has no header that needs that."""
-    with server.serve(tmp_path) as started:
-        sent = httpx.post(
-            f"{started.url}/flows/", content=b'{"name": "evil"}', headers={"Origin": "http://evil.example"}
-        )
-        with connected(started.url) as client:
-            flows = [flow.name for flow in client.read_flows()]
-            client.create_flow_from_name("ours")
-            ours = [flow.name for flow in client.read_flows()]
+    sent = httpx.post(
+        f"{served.url}/flows/", content=b'{"name": "evil"}', headers={"Origin": "http://evil.example"}
+    )
+    with connected(served.url) as client:
+        flows = [flow.name for flow in client.read_flows()]
+        client.create_flow_from_name("ours")
+        ours = [flow.name for flow in client.read_flows()]
 
     assert sent.status_code == 403
     assert (flows, ours) == ([], ["ours"])
 
 
-def test_the_server_gets_none_of_our_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SMTP_SECRET", "hunter2")
-    monkeypatch.setenv("PROCESSION_SMTP_PASSWORD", "env:SMTP_SECRET")
-
-    with server.serve(tmp_path) as started:
-        environment = psutil.Process(started.process.pid).environ()
+def test_the_server_gets_none_of_our_secrets(served: server.PrefectServer) -> None:
+    environment = psutil.Process(served.process.pid).environ()
 
     assert "hunter2" not in environment.values()
     assert {"PATH", "PREFECT_HOME"} <= environment.keys()
 
 
-def test_what_the_environment_says_wins_over_the_tuned_settings(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PREFECT_SERVER_API_KEEPALIVE_TIMEOUT", "61")
-
-    with server.serve(tmp_path) as started:
-        environment = psutil.Process(started.process.pid).environ()
+def test_what_the_environment_says_wins_over_the_tuned_settings(served: server.PrefectServer) -> None:
+    environment = psutil.Process(served.process.pid).environ()
 
     assert server.TUNED["PREFECT_SERVER_API_KEEPALIVE_TIMEOUT"] != "61"
     assert environment["PREFECT_SERVER_API_KEEPALIVE_TIMEOUT"] == "61"

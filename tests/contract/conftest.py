@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from left_out import say
 from store_world import NOW, SetClock
 
 from crm import migrate, sample
@@ -37,8 +38,6 @@ LACKS: Mapping[str, Mapping[str, str]] = {
 """By store, what it does not have, and why tests about that cannot run on it. (Tests that take a database by its URL, or
 one of the two by name, are about databases: migrations, locks of PostgreSQL, the file of SQLite.)"""
 
-DESELECTED = pytest.StashKey[Counter[tuple[str, str]]]()
-
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
@@ -55,14 +54,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             for word in what:
                 if word in LACKS.get(on, {}):
                     left_out[item] = (on, word)
-    config.stash[DESELECTED] = Counter(left_out.values())
+    counted = sorted(Counter(left_out.values()).items())
+    say(
+        config,
+        [f"not run on the store in {on}: {n} about {what}: {LACKS[on][what]}" for (on, what), n in counted],
+    )
     config.hook.pytest_deselected(items=list(left_out))
     items[:] = [item for item in items if item not in left_out]
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for (on, word), count in sorted(config.stash.get(DESELECTED, Counter()).items()):
-        terminalreporter.write_line(f"not run on the store in {on}: {count} about {word}: {LACKS[on][word]}")
 
 
 @pytest.fixture(scope="session")

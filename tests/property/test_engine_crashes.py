@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 import pytest
@@ -47,7 +48,23 @@ ALL_STATES: tuple[MailState, ...] = (
 
 
 def compiled(process: Mapping[str, Any]) -> Plan:
-    return compile_text(json.dumps(process), "random.yaml", Templates.of_files({}), SCHEMA, FUNCTIONS)
+    return _compiled(json.dumps(process))
+
+
+@lru_cache(maxsize=100)
+def _compiled(text: str) -> Plan:
+    """Compiling the same text again, in each world and after each death, would take longer than all that happens there."""
+    return compile_text(text, "random.yaml", Templates.of_files({}), SCHEMA, FUNCTIONS)
+
+
+def compiled_again(files: Mapping[str, str]) -> Plan:
+    """What an engine makes of what the database kept."""
+    return _compiled_again(tuple(sorted(files.items())))
+
+
+@lru_cache(maxsize=100)
+def _compiled_again(files: tuple[tuple[str, str], ...]) -> Plan:
+    return compile_files(dict(files), SCHEMA, FUNCTIONS)
 
 
 def engine(world: World, fuse: Fuse) -> Engine:
@@ -62,7 +79,7 @@ def engine(world: World, fuse: Fuse) -> Engine:
         return f"ok {n}"
 
     ports = world.ports(fuse, {"boom": boom, "flaky": flaky, "echo": lambda text: text})
-    definitions = StoredDefinitions(world.store, lambda files: compile_files(files, SCHEMA, FUNCTIONS))
+    definitions = StoredDefinitions(world.store, compiled_again)
     return Engine(ports, definitions, lambda plan, group: advance(plan, group, ports))
 
 

@@ -321,6 +321,11 @@ def in_memory() -> Ground:
     return InMemory()
 
 
+@pytest.fixture(scope="module")
+def on_sqlite(tmp_path_factory) -> Ground:
+    return OnSQLite(tmp_path_factory.mktemp("worlds"))
+
+
 @every_case
 def test_in_every_order_all_is_well(in_memory, steps, disturbance):
     assert every_order(scenario(in_memory, steps, disturbance, plans=2)) >= 10
@@ -349,19 +354,19 @@ def test_in_every_order_two_workers_do_not_step_on_each_other(in_memory, disturb
     assert every_order(scenario(in_memory, "a mail", disturbance, workers=2)) >= 100
 
 
-def test_in_orders_drawn_at_random_two_workers_do_not_step_on_each_other_on_sqlite(tmp_path):
-    some_orders(scenario(OnSQLite(tmp_path), "a mail", "restart", workers=2, plans=2, saves=2), 60, seed=2026)
+def test_in_orders_drawn_at_random_two_workers_do_not_step_on_each_other_on_sqlite(on_sqlite):
+    some_orders(scenario(on_sqlite, "a mail", "restart", workers=2, plans=2, saves=2), 60, seed=2026)
 
 
 @every_case
-def test_in_every_order_all_is_well_on_sqlite(tmp_path, steps, disturbance):
-    assert every_order(scenario(OnSQLite(tmp_path), steps, disturbance)) >= 10
+def test_in_every_order_all_is_well_on_sqlite(on_sqlite, steps, disturbance):
+    assert every_order(scenario(on_sqlite, steps, disturbance)) >= 10
 
 
 # --- on PostgreSQL, where units overlap
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def on_postgresql(migrated_postgresql: str) -> Iterator[tuple[Ground, Callable[[], int]]]:  # noqa: F811 - a fixture
     """It, and how many of its connections wait for a lock."""
     waits = (
