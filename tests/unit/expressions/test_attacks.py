@@ -29,13 +29,13 @@ def test_an_escape_is_refused_when_it_runs_unchecked(source):
 @pytest.mark.parametrize("source", BOMBS)
 def test_a_bomb_fizzles_out_at_once(source):
     tracemalloc.start()
-    started = time.perf_counter()
+    started = time.thread_time()
 
     try:
         checked(source)
         with pytest.raises(ExpressionError):
             value(source)
-        took, (_, peak) = time.perf_counter() - started, tracemalloc.get_traced_memory()
+        took, (_, peak) = time.thread_time() - started, tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
 
