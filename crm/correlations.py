@@ -7,13 +7,14 @@ numbers of the waits, so that no portion looks at those before it again.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, and_, bindparam, exists, func, or_, select, text, update
 
 from crm import journal as j
 from crm.events import event_of
-from crm.looking_back import Seeker, came_before, sought_of
+from crm.looking_back import FEW, Seeker, Window, came_before, sought_of
 from crm.reading import fetch
 from crm.searching import find
 from crm.statements import IDS, Upsert, portions
@@ -23,11 +24,14 @@ from procession.records import Record, Ref
 ALL = 2**62
 """How far an event came that was handed to all who waited."""
 MOST_RECORDS = 1_000_000
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
-_S, _W, _I, _E, _A = j.subscription.c, j.wait.c, j.instance.c, j.event.c, j.arrived_event.c
+_S, _W, _I, _E = j.subscription.c, j.wait.c, j.instance.c, j.event.c
+_A, _C = j.arrived_event.c, j.consumed_event.c
 _AWAITED = select(_S.wait_id).where(_S.kind == bindparam("kind")).limit(1)
 _SEEKING = (
-    select(_S.wait_id, _S.key, _I.process, _I.key.label("instance_key"))
+    select(_S.wait_id, _I.process, _I.key)
+    .distinct()
     .join_from(j.subscription, j.wait, _W.id == _S.wait_id)
     .join(j.instance, _I.id == _W.instance_id)
     .where(
@@ -35,6 +39,7 @@ _SEEKING = (
         _S.key.in_(bindparam("keys", expanding=True)),
         _S.wait_id > bindparam("after"),
         _W.as_of < bindparam("dispatch"),
+        ~exists().where(_C.instance_id == _W.instance_id, _C.event_id == bindparam("event")),
     )
     .order_by(_S.wait_id)
     .limit(bindparam("limit"))
@@ -52,64 +57,71 @@ _ARRIVED = (
 _CONSUME = Upsert(j.consumed_event)
 _CONSUMED = select(j.consumed_event).where(j.consumed_event.c.instance_id.in_(IDS))
 _SUBSCRIPTIONS = select(j.subscription).where(_S.wait_id.in_(IDS))
-_BEGAN = select(_I.id, _I.event_id).where(_I.id.in_(IDS))
-_TAKEN_UP = select(j.event).where(_E.dispatch.is_not(None)).order_by(_E.id)
+_BEGAN = (
+    select(_I.id, _E.id.label("event_id"), _E.dispatch)
+    .join(j.event, _E.id == _I.event_id)
+    .where(_I.id.in_(IDS))
+)
+_IN = _E.dispatch >= bindparam("unit")
+_TAKEN_UP = (
+    select(j.event)
+    .where(or_(_IN, and_(_E.dispatch.is_not(None), _E.at >= bindparam("since", type_=_E.at.type))))
+    .order_by(_E.id)
+)
 _OF_RECORDS = _TAKEN_UP.where(
-    _E.entity == bindparam("entity"),
-    _E.record_id.in_(bindparam("records", expanding=True)),
-    _E.id > bindparam("after"),
+    _E.entity == bindparam("entity"), _E.record_id.in_(bindparam("records", expanding=True))
 )
-_OF_KIND = _TAKEN_UP.where(
-    _E.entity == bindparam("entity"), _E.type == bindparam("type"), _E.id > bindparam("after")
+_OF_KIND_SINCE = _TAKEN_UP.where(_E.entity == bindparam("entity"), _E.type == bindparam("type"))
+_OF_KIND = (
+    select(j.event).where(_IN, _E.entity == bindparam("entity"), _E.type == bindparam("type")).order_by(_E.id)
 )
-_NAMED = _TAKEN_UP.where(
-    _E.name == bindparam("name"), _E.type == bindparam("type"), _E.id > bindparam("after")
-)
+_NAMED = _TAKEN_UP.where(_E.name == bindparam("name"), text("event.name > ''"), _E.type == bindparam("type"))
+_FEW = select(func.count()).select_from(select(_E.id).where(_IN).limit(FEW + 1).subquery())
 
 
 def awaited(connection: Connection, kinds: Collection[str]) -> set[str]:
     return {kind for kind in kinds if connection.execute(_AWAITED, {"kind": kind}).first()}
 
 
-def correlate(connection: Connection, correlations: Sequence[Correlation], limit: int) -> set[int]:
-    """Hand events to waits, `limit` times at most; returns the waits. (One whose instance is about to be replaced gets
-    nothing: that it is woken is no harm.)"""
+def sought_by(
+    connection: Connection, correlations: Sequence[Correlation], limit: int
+) -> tuple[list[tuple[int, int]], set[int]]:
+    """`(wait, event)` for those that seek these events, so many at most; and the events that more seek than that. How far each
+    of them came is kept. One whose instance is about to be replaced gets nothing, and counts all the same."""
     numbers = [one.event.id for one in correlations]
     reached = {
         row.id: row.correlated
         for some in portions(numbers)
         for row in connection.execute(_REACHED, {"ids": some})
     }
-    waits: set[int] = set()
-    left, further = limit, []
+    pairs: list[tuple[int, int]] = []
+    further, left = [], limit
     for one in sorted(correlations, key=lambda one: one.event.id):
-        if left and reached[one.event.id] < ALL:
-            found, reaches = _handed(connection, one, reached[one.event.id], left)
-            waits |= found
-            left -= len(found)
-            further.append({"number": one.event.id, "reached": reaches})
-    if not left:  # or they are all dispatched by now, and nobody asks
+        if reached[one.event.id] == ALL or not left:
+            continue
+        rows = connection.execute(_SEEKING, _asked(one, reached[one.event.id], left)).all()
+        pairs += [
+            (row.wait_id, one.event.id) for row in rows if (row.process, row.key) not in one.superseding
+        ]
+        reached[one.event.id] = ALL if len(rows) < left else rows[-1].wait_id
+        further.append({"number": one.event.id, "reached": reached[one.event.id]})
+        left -= len(rows)
+    unfinished = {number for number, reaches in reached.items() if reaches < ALL}
+    if unfinished:  # or they are all dispatched by now, and nobody asks
         connection.execute(_REACH, further)
-    return waits
+    return pairs, unfinished
 
 
-def _handed(connection: Connection, one: Correlation, after: int, limit: int) -> tuple[set[int], int]:
-    asked = {
-        "kinds": sorted(one.kinds),
-        "keys": sorted(one.keys),
-        "after": after,
-        "dispatch": one.event.dispatch,
-        "limit": limit,
-    }
-    rows = connection.execute(_SEEKING, asked).all()
-    waits = {row.wait_id for row in rows}
-    taken_away = {row.wait_id for row in rows if (row.process, row.instance_key) in one.superseding}
-    _arrive(connection, ((wait, one.event.id) for wait in sorted(waits - taken_away)))
-    return waits, ALL if len(rows) < limit else rows[-1].wait_id
+def _asked(one: Correlation, after: int, limit: int) -> dict[str, Any]:
+    return {
+        "kinds": sorted(one.kinds), "keys": sorted(one.keys), "after": after, "dispatch": one.event.dispatch,
+        "event": one.event.id, "limit": limit,
+    }  # fmt: skip
 
 
-def _arrive(connection: Connection, pairs: Iterable[tuple[int, int]]) -> None:
-    if rows := [{"wait_id": wait, "event_id": event} for wait, event in pairs]:
+def arrive(connection: Connection, pairs: Iterable[tuple[int, int]]) -> None:
+    """`(wait, event)` of waits that are there, and whose instances are locked."""
+    if rows := [{"wait_id": wait, "event_id": event} for wait, event in sorted(pairs)]:
         connection.execute(_ARRIVE.on(connection), rows)
 
 
@@ -129,35 +141,30 @@ def consume(connection: Connection, events: Collection[tuple[int, int]]) -> None
 # --- what came before
 
 
-def look_back(connection: Connection, waits: Mapping[int, Any]) -> set[int]:
-    """The waits (their rows, by number) for which something came before they were kept; it has arrived now."""
+def came_for(connection: Connection, waits: Mapping[int, Any]) -> set[tuple[int, int]]:
+    """`(wait, event)` of what came before these waits (their rows, by number) were kept."""
     if not waits:
         return set()
     instances = sorted({row.instance_id for row in waits.values()})
-    began = {
-        row.id: row.event_id or 0
-        for some in portions(instances)
-        for row in connection.execute(_BEGAN, {"ids": some})
-    }
+    began = {row.id: row for some in portions(instances) for row in connection.execute(_BEGAN, {"ids": some})}
     consumed = {
         (row.instance_id, row.event_id)
         for some in portions(instances)
         for row in connection.execute(_CONSUMED, {"ids": some})
     }
-    seekers = [
-        Seeker(
-            row.wait_id,
-            waits[row.wait_id].instance_id,
-            sought_of(row),
-            waits[row.wait_id].as_of,
-            began[waits[row.wait_id].instance_id],
-        )
-        for some in portions(waits)
-        for row in connection.execute(_SUBSCRIPTIONS, {"ids": some})
+    subscriptions = [
+        row for some in portions(waits) for row in connection.execute(_SUBSCRIPTIONS, {"ids": some})
     ]
-    pairs = came_before(seekers, consumed, _Log(connection))
-    _arrive(connection, pairs)
-    return {wait for wait, _ in pairs}
+    seekers = [
+        seeker_of(row, waits[row.wait_id], began.get(waits[row.wait_id].instance_id)) for row in subscriptions
+    ]
+    return came_before(seekers, consumed, _Log(connection))
+
+
+def seeker_of(subscription: Any, wait: Any, began: Any) -> Seeker:
+    """`began` is the event that started the instance, its number as `event_id`; None if nobody knows that any more."""
+    number, unit = (began.event_id, began.dispatch or 0) if began else (0, 0)
+    return Seeker(wait.id, wait.instance_id, sought_of(subscription), wait.as_of, number, unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,21 +173,25 @@ class _Log:
 
     connection: Connection
 
-    def of_records(self, entity: str, numbers: Collection[int], after: int) -> list[Event]:
+    def few(self, window: Window) -> bool:
+        return (self.connection.execute(_FEW, {"unit": window.unit}).scalar() or 0) <= FEW
+
+    def of_records(self, entity: str, numbers: Collection[int], window: Window) -> list[Event]:
+        asked = _bounds(window) | {"entity": entity}
         return [
             event_of(row)
             for some in portions(sorted(numbers))
-            for row in self.connection.execute(
-                _OF_RECORDS, {"entity": entity, "records": some, "after": after}
-            )
+            for row in self.connection.execute(_OF_RECORDS, asked | {"records": some})
         ]
 
-    def of_kind(self, entity: str, type: str, after: int) -> list[Event]:  # noqa: A002  # a column's name
-        rows = self.connection.execute(_OF_KIND, {"entity": entity, "type": type, "after": after})
-        return list(map(event_of, rows))
+    def of_kind(self, entity: str, type: str, window: Window) -> list[Event]:  # noqa: A002  # a column's name
+        asked = {"entity": entity, "type": type}
+        if window.since is None:
+            return list(map(event_of, self.connection.execute(_OF_KIND, asked | {"unit": window.unit})))
+        return list(map(event_of, self.connection.execute(_OF_KIND_SINCE, asked | _bounds(window))))
 
-    def named(self, type: str, name: str, after: int) -> list[Event]:  # noqa: A002  # a column's name
-        rows = self.connection.execute(_NAMED, {"name": name, "type": type, "after": after})
+    def named(self, type: str, name: str, window: Window) -> list[Event]:  # noqa: A002  # a column's name
+        rows = self.connection.execute(_NAMED, {"name": name, "type": type} | _bounds(window))
         return list(map(event_of, rows))
 
     def referring(self, entity: str, field: str, refs: Collection[Ref]) -> list[Record]:
@@ -188,3 +199,7 @@ class _Log:
 
     def fetch(self, refs: Collection[Ref]) -> Mapping[Ref, Record]:
         return fetch(self.connection, refs, frozenset())
+
+
+def _bounds(window: Window) -> dict[str, Any]:
+    return {"unit": window.unit, "since": window.since or NEVER}

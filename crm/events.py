@@ -43,6 +43,12 @@ _OF_RECORDS = (
     .where(unindexed(_E.dispatched_at.is_(None)))
     .with_for_update(skip_locked=True)
 )
+_OLDEST = (
+    select(_E.at)
+    .where(text("event.dispatched_at IS NULL"), _E.import_id == 0, _E.bulk == bindparam("is_bulk"))
+    .order_by(_E.id)
+    .limit(1)
+)
 _UNITS = select(j.planner.c.units).where(j.planner.c.id == 1)
 _DISPATCHED = (
     update(j.event)
@@ -149,6 +155,12 @@ class EventLog(Part):
                 self._connection.execute(_TAKE_UP, {"ids": some})
         unit = self.units() if new else 0
         return [replace(event, dispatch=event.dispatch or unit) for event in events]
+
+    def oldest_pending(self) -> datetime | None:
+        found = [
+            self._connection.execute(_OLDEST, {"is_bulk": is_bulk}).scalar() for is_bulk in (False, True)
+        ]
+        return min((at for at in found if at), default=None)
 
     def units(self) -> int:
         return self._connection.execute(_UNITS).scalar() or 0

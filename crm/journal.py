@@ -24,6 +24,7 @@ class Event(Base, table=True):
         index("ix_event_undispatched", "import_id", "bulk", "id", where=text("dispatched_at IS NULL")),
         index("ix_event_record", "entity", "record_id", where=text("record_id IS NOT NULL")),
         index("ix_event_name", "name", "id", where=text("name > ''")),
+        index("ix_event_dispatch", "dispatch", where=text("dispatch IS NOT NULL")),
         {"sqlite_autoincrement": True},
     )
 

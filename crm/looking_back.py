@@ -3,9 +3,11 @@
 A record is found by what it refers to now, as its event was when that was dispatched.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from crm.schema import SCHEMA
@@ -14,18 +16,31 @@ from procession.ports import ANY_KEY, Event, Sought
 from procession.records import Record, Ref, ref_of
 from procession.values import from_json
 
-DRAWN_BEFORE = 1_000
-"""Events that may be committed, and so dispatched, after ones with higher numbers: the search begins so many before."""
+FEW = 1_000
+"""Events that are looked through one by one, rather than all records that refer to something."""
+_REF = re.compile(r"[a-z_]+:[0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Events that planners took up in this unit or a later one, or that happened since a moment."""
+
+    unit: int
+    since: datetime | None = None
 
 
 class Log(Protocol):
-    """The events that planners took up, oldest first, after a number; and the records that they are about."""
+    """The events in a window, oldest first, and the records that they are about."""
 
-    def of_records(self, entity: str, numbers: Collection[int], after: int) -> list[Event]: ...
+    def few(self, window: Window) -> bool:
+        """Whether they are `FEW` at most."""
+        ...
 
-    def of_kind(self, entity: str, type: str, after: int) -> list[Event]: ...  # noqa: A002  # a column's name
+    def of_records(self, entity: str, numbers: Collection[int], window: Window) -> list[Event]: ...
 
-    def named(self, type: str, name: str, after: int) -> list[Event]: ...  # noqa: A002  # a column's name
+    def of_kind(self, entity: str, type: str, window: Window) -> list[Event]: ...  # noqa: A002  # a column's name
+
+    def named(self, type: str, name: str, window: Window) -> list[Event]: ...  # noqa: A002  # a column's name
 
     def referring(self, entity: str, field: str, refs: Collection[Ref]) -> list[Record]: ...
 
@@ -34,25 +49,26 @@ class Log(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Seeker:
-    """One thing that a wait is for. `began` is the event that started its instance."""
+    """One thing that a wait is for. `began` is the event that started its instance, `began_in` the unit that took that up:
+    what was dispatched later counts, whatever its number, since numbers are drawn before they are committed."""
 
     wait: int
     instance: int
     sought: Sought
     as_of: int
     began: int
+    began_in: int
 
     @property
-    def after(self) -> int:
-        """No event up to this number counts."""
-        return 0 if self.sought.since else max(self.began - DRAWN_BEFORE, 0)
+    def unit(self) -> int:
+        """What was taken up in an earlier one does not count, unless it happened `since` a moment."""
+        return min(self.began_in, self.as_of + 1) if self.sought.since_began else self.as_of + 1
 
     def counts(self, event: Event) -> bool:
-        if self.sought.since_began and event.id > self.began:
+        if event.dispatch > self.as_of or (self.sought.since is not None and event.at >= self.sought.since):
             return True
-        return (
-            self.sought.since is not None and event.at >= self.sought.since
-        ) or event.dispatch > self.as_of
+        began = (self.began_in, self.began)
+        return self.sought.since_began and (event.dispatch, event.id) > began
 
 
 def sought_of(row: Any) -> Sought:
@@ -78,35 +94,40 @@ def came_before(
 
 def _events(kind: str, by_key: Mapping[str, list[Seeker]], log: Log) -> list[tuple[Event, frozenset[str]]]:
     """Candidates with their keys."""
-    after = min(seeker.after for some in by_key.values() for seeker in some)
+    seekers = [seeker for some in by_key.values() for seeker in some]
+    moments = [seeker.sought.since for seeker in seekers if seeker.sought.since]
+    window = Window(min(seeker.unit for seeker in seekers), min(moments, default=None))
     word, _, name = kind.partition(" ")
     if name:
-        events, refers = log.named(word, name, after), any(key.startswith("record.") for key in by_key)
+        events, refers = log.named(word, name, window), any(key.startswith("record.") for key in by_key)
     else:
         entity, type_, *field = kind.split(".")
-        saves = _saves(entity, type_, by_key, after, log)
+        saves = _saves(entity, type_, by_key, window, log)
         events, refers = [one for one in saves if {*field} <= {*one.changed}], True
     refs = {event.ref for event in events if event.ref and event.type != "deleted"} if refers else set()
     records = log.fetch(refs) if refs else {}
     return [(event, keys_of(event, _record(event, records), SCHEMA)) for event in events]
 
 
-def _saves(entity: str, type_: str, keys: Collection[str], after: int, log: Log) -> list[Event]:
-    if ANY_KEY in keys:
-        return log.of_kind(entity, type_, after)
+def _saves(entity: str, type_: str, keys: Collection[str], window: Window, log: Log) -> list[Event]:
+    """By the records that are sought, or, where little happened, all of their kind."""
+    if ANY_KEY in keys or (window.since is None and log.few(window)):
+        return log.of_kind(entity, type_, window)
     numbers: set[int] = set()
     referred: dict[str, set[Ref]] = defaultdict(set)
     for key in keys:
-        path, _, ref = key.partition("=")
-        if path == "record":
-            numbers.add(Ref.parse(ref).id)
+        path, _, written = key.partition("=")
+        ref = (
+            Ref.parse(written) if _REF.fullmatch(written) else None
+        )  # else it names no record, and finds nothing
+        if ref and path == "record":
+            numbers |= {ref.id} if ref.entity == entity else set()
         elif ref:
-            referred[path.partition(".")[2]].add(Ref.parse(ref))
+            referred[path.partition(".")[2]].add(ref)
     for field, refs in referred.items():
         numbers |= {ref_of(record).id for record in log.referring(entity, field, refs)}
-    return (
-        [event for event in log.of_records(entity, numbers, after) if event.type == type_] if numbers else []
-    )
+    events = log.of_records(entity, numbers, window) if numbers else []
+    return [event for event in events if event.type == type_]
 
 
 def _record(event: Event, records: Mapping[Ref, Record]) -> Record | None:

@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, delete, insert, select, text, tuple_, update
+from sqlalchemy import Select, and_, bindparam, delete, insert, or_, select, text, tuple_, update
 
 from crm import journal as j
-from crm.correlations import arrived, awaited, consume, correlate, look_back
+from crm.correlations import NEVER, arrive, arrived, awaited, came_for, consume, sought_by
 from crm.looking_back import sought_of
 from crm.statements import IDS, NOW, Part, portions, take_numbers
 from procession.ports import ANY_FIELD, Correlation, Event, Sought, Wait
@@ -43,7 +43,11 @@ def _locked(query: Select[Any]) -> Select[Any]:
     )
 
 
-_DUE = (_ASLEEP, _W.due <= NOW)
+_DUE = (
+    _ASLEEP,
+    _W.due <= NOW,
+    or_(text("wait.kind != 'event'"), and_(~_W.is_new, _W.due < bindparam("unseen", type_=_W.due.type))),
+)
 _LOCK_DUE = _locked(select(_W.instance_id).where(*_DUE).order_by(_W.due, _W.id).limit(bindparam("limit")))
 _WAKE_DUE = update(j.wait).where(_W.instance_id.in_(IDS), *_DUE).values(woken_at=NOW).returning(_W.id)
 _READING = (
@@ -58,6 +62,12 @@ _READING_RECORD = _READING.where(_R.record_id.in_(bindparam("deleted", expanding
 _FORGET_READS = delete(j.wait_read).where(_R.wait_id.in_(IDS))
 _INSTANCES = select(_W.instance_id).where(_W.id.in_(IDS))
 _LOCK = select(j.instance.c.id).where(j.instance.c.id.in_(IDS)).order_by(j.instance.c.id).with_for_update()
+_THERE = select(_W.id).where(_W.id.in_(IDS))
+_HOLD = (
+    update(j.instance)
+    .where(j.instance.c.id == bindparam("number"), text("instance.state IN ('ready', 'waiting')"))
+    .values(state="incident", error=bindparam("told", type_=j.instance.c.error.type))
+)
 _WAKE = update(j.wait).where(_W.id.in_(IDS), _ASLEEP).values(woken_at=NOW).returning(_W.id)
 _HASTEN = update(j.wait).where(_W.id.in_(IDS)).values(hastened=True)
 _NEW = select(j.wait).where(text("wait.is_new")).order_by(_W.id).limit(bindparam("limit"))
@@ -133,12 +143,12 @@ class Waits(Part):
         for some in portions(sorted(waits)):
             self._connection.execute(_DROP, {"waits": some})
 
-    def wake_due(self, now: datetime, limit: int) -> int:
-        values = {"now": now, "limit": limit}
+    def wake_due(self, now: datetime, limit: int, *, unseen: datetime | None = None) -> int:
+        values = {"now": now, "limit": limit, "unseen": unseen or NEVER}
         instances = self._connection.execute(_LOCK_DUE, values).scalars().all()
         if not instances:
             return 0
-        woken = self._connection.execute(_WAKE_DUE, {"ids": instances, "now": now}).scalars().all()
+        woken = self._connection.execute(_WAKE_DUE, {**values, "ids": instances}).scalars().all()
         self._connection.execute(_GO_ON, {"ids": instances})
         return len(woken)
 
@@ -174,21 +184,32 @@ class Waits(Part):
     def look_back(self, now: datetime, limit: int) -> int:
         new = self._connection.execute(_NEW, {"limit": limit}).all()
         for some in portions(row.id for row in new):
-            rows = self._connection.execute(_SINCE, {"ids": some}).all()
+            there = self._with_instances_locked(some)
+            rows = self._connection.execute(_SINCE, {"ids": sorted(there)}).all()
             touched = {row.wait_id for row in rows if is_touched(row.field, row.type, row.changed or ())}
-            waits = {row.id: row for row in new if row.kind == "event"}
-            self._wake(touched | look_back(self._connection, waits), now)
+            pairs = came_for(
+                self._connection, {row.id: row for row in new if row.kind == "event" and row.id in there}
+            )
+            arrive(self._connection, pairs)
+            self._wake(touched | {wait for wait, _ in pairs}, now)
             self._connection.execute(_LOOKED_BACK, {"ids": some})
         return len(new)
 
     def awaited(self, kinds: Collection[str]) -> set[str]:
         return awaited(self._connection, kinds)
 
-    def correlate(self, correlations: Sequence[Correlation], now: datetime, limit: int) -> int:
-        """What is woken is seen to here, by whom it was woken in `crm.correlations`."""
-        found = correlate(self._connection, correlations, limit)
-        self._wake(found, now)
-        return len(found)
+    def give_up_looking_back(self, error: Mapping[str, Any]) -> None:
+        for row in self._connection.execute(_NEW, {"limit": 1}).all():
+            self._with_instances_locked([row.id])
+            self._connection.execute(_LOOKED_BACK, {"ids": [row.id]})
+            self._connection.execute(_HOLD, {"number": row.instance_id, "told": error})
+
+    def correlate(self, correlations: Sequence[Correlation], now: datetime, limit: int) -> set[int]:
+        pairs, unfinished = sought_by(self._connection, correlations, limit)
+        there = self._with_instances_locked({wait for wait, _ in pairs})
+        arrive(self._connection, ((wait, event) for wait, event in pairs if wait in there))
+        self._wake(there, now)
+        return unfinished
 
     def arrived(self, instances: Collection[int]) -> dict[tuple[int, int], tuple[Event, ...]]:
         return arrived(self._connection, instances)
@@ -196,12 +217,26 @@ class Waits(Part):
     def consume(self, events: Collection[tuple[int, int]]) -> None:
         consume(self._connection, events)
 
-    def _wake(self, waits: Collection[int], now: datetime) -> int:
-        instances = {
+    def _with_instances_locked(self, waits: Collection[int]) -> set[int]:
+        """Lock the instances of these waits; returns the waits that are there still."""
+        instances = self._instances(waits)
+        for some in portions(sorted(instances)):
+            self._connection.execute(_LOCK, {"ids": some})
+        return {
+            number
+            for some in portions(waits)
+            for number in self._connection.execute(_THERE, {"ids": some}).scalars()
+        }
+
+    def _instances(self, waits: Collection[int]) -> set[int]:
+        return {
             number
             for some in portions(waits)
             for number in self._connection.execute(_INSTANCES, {"ids": some}).scalars()
         }
+
+    def _wake(self, waits: Collection[int], now: datetime) -> int:
+        instances = self._instances(waits)
         for some in portions(sorted(instances)):
             self._connection.execute(_LOCK, {"ids": some})
         woken = [

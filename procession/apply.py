@@ -23,13 +23,13 @@ from procession.effects import (
 )
 from procession.errors import PermanentError
 from procession.mail import composed
+from procession.messages import checked_data
 from procession.ports import Actor, Envelope, Event, HistoryRow, MailState, Ports, QueuedMail, Unit
 from procession.position import Turn
 from procession.records import Record, Ref, fields_of, ref_of
 from procession.run import Run
 from procession.steps.kind import Outcome
 from procession.takeover import take_over
-from procession.values import to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +256,7 @@ def _tell(unit: Unit, group: list[Progress], effects: Sequence[Any], ports: Port
                 effect.type,
                 effect.about,
                 origin=p.work.run.plan.process,
-                payload=to_json(dict(effect.data)),
+                payload=checked_data(effect.name, effect.data),
                 name=effect.name,
             )
             for p, effect in zip(group, effects, strict=True)

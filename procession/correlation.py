@@ -17,6 +17,9 @@ from procession.records import Record, Ref, Schema, fields_of, ref_of
 from procession.values import from_json
 
 LONGEST_TEXT = 200
+MOST_DATA = 100
+"""Names of data by which a message can be found."""
+LARGEST_EXPONENT = 50
 NAMES = ("record", "event")
 """What an event brings; the other side of an equality is the instance's own."""
 
@@ -40,8 +43,8 @@ def keys_of(event: Event, record: Record | None, schema: Schema) -> frozenset[st
             if _refers(schema, event.ref.entity, name):
                 found.add(_written(f"record.{name}", value))
     if event.type in ("message", "signal"):
-        data = from_json(event.payload)
-        found |= {_written(f"event.data.{name}", value) for name, value in data.items()}
+        data = sorted(from_json(event.payload).items())[:MOST_DATA]
+        found |= {_written(f"event.data.{name}", value) for name, value in data}
     return frozenset(key for key in found if key)
 
 
@@ -61,16 +64,18 @@ def usable(match: Expression | None, entity: str, schema: Schema) -> Equality | 
 def key_of(
     equality: Equality, entity: str, schema: Schema, names: Mapping[str, Any], match: Expression
 ) -> str:
-    """The key that this instance waits with; `ANY_KEY` if the value is none that a key can hold.
+    """The key that this instance waits with; empty if nothing is equal to that: nobody is the contact of a meeting without one.
 
     Raises:
         ExpressionError: the other side failed on these values.
     """
     value = evaluate(Expression(equality.other, match.at), names)
+    if not equality.path.startswith("record"):
+        return _written(equality.path, value)
     path = equality.path.removesuffix(".id")
     if path != equality.path and isinstance(value, int):
         value = Ref(_entity_at(path, entity, schema), value)
-    return _written(path, value) or ANY_KEY
+    return _written(path, value) if isinstance(value, Record | Ref) else ""
 
 
 def about(ref: Ref) -> str:
@@ -79,12 +84,12 @@ def about(ref: Ref) -> str:
 
 
 def _is_usable(path: str, entity: str, schema: Schema) -> bool:
-    parts = path.removesuffix(".id").split(".")
-    if parts[:2] == ["event", "data"]:
-        return len(parts) == 3  # noqa: PLR2004  # event, data, name
-    if parts[0] != "record" or not entity:
-        return False
-    return len(parts) == 1 or (len(parts) == 2 and _refers(schema, entity, parts[1]))  # noqa: PLR2004  # record, field
+    first, *more = path.split(".")
+    if first == "event":
+        return len(more) == 2 and more[0] == "data"  # noqa: PLR2004  # data, name
+    if more[-1:] == ["id"]:
+        more = more[:-1]
+    return bool(entity) and (not more or (len(more) == 1 and _refers(schema, entity, more[0])))
 
 
 def _entity_at(path: str, entity: str, schema: Schema) -> str:
@@ -99,18 +104,18 @@ def _refers(schema: Schema, entity: str, name: str) -> bool:
 
 
 def _written(path: str, value: Any) -> str:
-    """Typed: the text "17", the number 17 and contact 17 are three keys. Empty for what no key can hold."""
+    """Typed: the text "17", the number 17 and contact 17 are three keys. Empty for what no key can hold, and for nothing."""
     match value:
         case None:
-            return f"{path}="
+            return ""
         case bool():
             return f"{path}={'true' if value else 'false'}"
         case Record():
             return f"{path}={ref_of(value)}"
         case Ref():
             return f"{path}={value}"
-        case int() | float() | Decimal() if Decimal(str(value)).is_finite():
-            return f"{path}={Decimal(str(value)).normalize():f}"
+        case int() | float() | Decimal():
+            return _number(path, Decimal(str(value)))
         case str() if len(value) <= LONGEST_TEXT:
             return f"{path}={json.dumps(value)}"
         case datetime() if value.tzinfo:
@@ -118,3 +123,10 @@ def _written(path: str, value: Any) -> str:
         case date():
             return f"{path}={value.isoformat()}"
     return ""
+
+
+def _number(path: str, value: Decimal) -> str:
+    """However it is written: 1, 1.0 and 1e0 are one. Those too large or too small to be anybody's number are none."""
+    if not value.is_finite() or abs(value.adjusted()) > LARGEST_EXPONENT:
+        return ""
+    return f"{path}={value.normalize() + 0:f}"

@@ -6,7 +6,7 @@ dispatched is once started.
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -22,7 +22,7 @@ from procession.ports import Actor, Event, Instance, Ports, Start, Unit
 from procession.records import Record, Ref, ref_of
 from procession.spelling import count
 from procession.values import from_json, to_json, writable
-from procession.waking import MOST_WOKEN, wake
+from procession.waking import wake
 
 log = logging.getLogger(__name__)
 
@@ -114,14 +114,15 @@ def dispatch(
                 return _set_aside(ports, plans, tried, error, open_unit)
             limit = (limit + 1) // 2
         else:
-            told(tried)
-            return done
+            told(done)
+            return len(tried)
 
 
 def _dispatch(
     ports: Ports, plans: Mapping[str, Plan], limit: int, tried: list[Event], open_unit: OpenUnit, *, live: bool
-) -> int:  # fmt: skip
-    """What waits is woken in a unit of its own: one that starts instances locks some, and so does one that wakes."""
+) -> list[Event]:  # fmt: skip
+    """Returns those that are dispatched now. What waits is woken in a unit of its own: one that starts instances locks some, and so does
+    one that wakes. An event that has more to wake stays pending, and with it those of its record; it holds up no others."""
     now = ports.clock.now()
     with open_unit() as unit:
         events = unit.journal.take_up(limit) if live else unit.journal.pending(limit)
@@ -129,16 +130,22 @@ def _dispatch(
         starts = _starts(events, plans, unit, now)
         if not live:
             _write(unit, starts, events, plans, now)
-        elif not wake(
-            unit, [event for event in events if not event.process], starts, ports.store.schema, now
-        ):
-            return MOST_WOKEN
-    if live:
+        else:
+            of_saves = [event for event in events if not event.process]
+            events = _without(events, wake(unit, of_saves, starts, ports.store.schema, now))
+    if live and events:
+        there = {event.id for event in events}
+        starts = [start for start in starts if start.event_id in there]
         with open_unit() as unit:
             _write(unit, starts, events, plans, now)
     if starts:
         log.info("%s started %s", count(len(events), "event"), count(len(starts), "instance"))
-    return len(events)
+    return events
+
+
+def _without(events: list[Event], unfinished: Collection[int]) -> list[Event]:
+    refs = {event.ref for event in events if event.id in unfinished and event.ref}
+    return [event for event in events if event.id not in unfinished and event.ref not in refs]
 
 
 def _starts(events: Sequence[Event], plans: Mapping[str, Plan], unit: Unit, now: datetime) -> list[Start]:
@@ -207,7 +214,7 @@ def _matches(event: Event, plans: Mapping[str, Plan]) -> list[_Match]:
     return [
         _Match(plan, trigger, event)
         for plan in plans.values()
-        if event.origin != plan.process or event.name
+        if event.origin != plan.process
         for trigger in plan.triggers
         if _concerns(trigger, event)
     ]
@@ -229,7 +236,11 @@ def _settled(matches: Sequence[_Match]) -> list[_Match]:
     kept: dict[object, _Match] = {}
     for number, match in enumerate(matches):
         plan, event = match.plan, match.event
-        alone = plan.mode in ("parallel", "queued") or event.ref is None or event.type == "deleted"
+        says_the_same = event.ref is not None and event.type in (
+            "added",
+            "modified",
+        )  # messages have data of their own
+        alone = plan.mode in ("parallel", "queued") or not says_the_same
         key: object = number if alone else (plan.process, match.trigger.id, event.ref)
         before = kept.get(key)
         if before is None:
@@ -274,7 +285,7 @@ def _started(match: _Match, records: Read, now: datetime) -> Start | None:
     }
     if event.ref:
         record = records.get((plan.process, trigger.id, event.ref))
-        if record is None:
+        if record is None and (trigger.entity or not event.name):
             return None
         names["record"] = record
         told |= {"record": str(event.ref)}

@@ -14,11 +14,12 @@ from datetime import datetime, timedelta
 from procession.bursts import as_event
 from procession.definitions import Definitions
 from procession.dispatch import Told, dispatch
-from procession.errors import TemporaryError
+from procession.errors import FINAL, ProcessionError, TemporaryError, foreseen
 from procession.ports import Event, Glance, Ports, Unit
 from procession.schedules import Schedules
 from procession.spelling import count
 from procession.takeover import recover
+from procession.values import writable
 
 log = logging.getLogger(__name__)
 
@@ -174,18 +175,39 @@ class Planner:
 
     def _look_back(self, epoch: int, glance: Glance, now: datetime) -> int:
         """What was dispatched between the moment at which a wait's records were read and that at which it was kept, nobody has
-        told it of."""
-        if not glance.new:
-            return 0
+        told it of. One that cannot be looked back from is an incident, and not in the way of the others."""
+        limit = self.batch
+        while glance.new:
+            try:
+                with foreseen("the looking back from waits"), self._unit(epoch) as unit:
+                    looked_at = unit.journal.look_back(now, limit)
+                    unit.commit()
+                    return looked_at
+            except FINAL as error:
+                if limit == 1:
+                    return self._give_up_looking_back(epoch, error)
+                limit = (limit + 1) // 2
+        return 0
+
+    def _give_up_looking_back(self, epoch: int, error: ProcessionError) -> int:
+        log.error("what a wait waits for cannot be looked for: %s", error)
+        told = {
+            "message": writable(error.message),
+            "class": "permanent",
+            "hint": error.hint,
+            "place": "",
+            "step": "",
+        }
         with self._unit(epoch) as unit:
-            looked_at = unit.journal.look_back(now, self.batch)
+            unit.journal.give_up_looking_back(told)
             unit.commit()
-        return looked_at
+        return 1
 
     def _wake(self, epoch: int, glance: Glance, now: datetime) -> int:
+        """Who waits for events until a moment gets first what happened by then."""
         if not glance.due:
             return 0
         with self._unit(epoch) as unit:
-            woken = unit.journal.wake_due(now, self.batch)
+            woken = unit.journal.wake_due(now, self.batch, unseen=unit.journal.oldest_pending())
             unit.commit()
         return woken

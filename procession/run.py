@@ -199,7 +199,7 @@ def tries_again(
     before = run.waited(turn)
     wait = Wait(
         run.instance.id, turn.scope, turn.step.path, turn.round, "retry", at, due,
-        hastened=before is not None and before.hastened,
+        expires=before.expires if before else None, hastened=before is not None and before.hastened,
     )  # fmt: skip
     where = p.proceed(run.plan, run.position, turn, p.TryAgain(error, tries))
     return _rests(replace(run, position=where), wait, error)

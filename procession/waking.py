@@ -12,20 +12,22 @@ MOST_WOKEN = 500
 """Waits that one unit wakes by events. One event may wake a hundred thousand, and a unit is to be short."""
 
 
-def wake(unit: Unit, events: Sequence[Event], starts: Sequence[Start], schema: Schema, now: datetime) -> bool:
-    """Wake what these events concern, and commit; False if there may be more to wake.
+def wake(
+    unit: Unit, events: Sequence[Event], starts: Sequence[Start], schema: Schema, now: datetime
+) -> set[int]:
+    """Wake what these events concern, and commit; returns the events that there is more to wake by.
 
     A start that replaces an instance (`mode: restart`) takes its event away from it; in every other mode both get it.
     """
     woken = unit.journal.wake_by(events, now, MOST_WOKEN)
-    is_done = woken < MOST_WOKEN
-    kinds = frozenset[str]().union(*map(kinds_of, events)) if is_done else ()
+    unfinished = {event.id for event in events} if woken == MOST_WOKEN else set()
+    kinds = frozenset[str]().union(*map(kinds_of, events)) if not unfinished else ()
     awaited = unit.journal.awaited(kinds)
     if sought := [event for event in events if not awaited.isdisjoint(kinds_of(event))]:
         correlations = _correlations(sought, starts, unit, schema)
-        is_done = unit.journal.correlate(correlations, now, MOST_WOKEN) < MOST_WOKEN
+        unfinished = unit.journal.correlate(correlations, now, MOST_WOKEN)
     unit.commit()
-    return is_done
+    return unfinished
 
 
 def _correlations(
@@ -36,10 +38,22 @@ def _correlations(
     return [
         Correlation(
             event, kinds_of(event), keys_of(event, _record(event, records), schema),
-            frozenset((s.process, s.key) for s in starts if s.event_id == event.id and s.mode == "restart" and not s.error),
+            frozenset((s.process, s.key) for s in starts if _takes_away(s, event)),
         )
         for event in events
     ]  # fmt: skip
+
+
+def _takes_away(start: Start, event: Event) -> bool:
+    """Whether it replaces an instance because of this event: of the changes of a record that were merged, because of each."""
+    if start.mode != "restart" or start.error:
+        return False
+    is_merged = (
+        event.ref is not None
+        and start.trigger.get("record") == str(event.ref)
+        and event.id < (start.event_id or 0)
+    )
+    return start.event_id == event.id or is_merged
 
 
 def _record(event: Event, records: Mapping[Ref, Record]) -> Record | None:

@@ -1,13 +1,13 @@
 """Which waits an event is for. See `crm.correlations`."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from crm.correlations import ALL, MOST_RECORDS
+from crm.correlations import ALL, MOST_RECORDS, seeker_of
 from crm.events import event_of
-from crm.looking_back import Seeker, came_before, sought_of
+from crm.looking_back import FEW, Window, came_before
 from crm.memory.reading import fields_by_id
 from crm.memory.searching import find
 from crm.memory.shapes import Row
@@ -17,32 +17,42 @@ from procession.ports import Correlation, Event
 from procession.records import Record, Ref
 
 
-def correlate(tables: Tables, correlations: Sequence[Correlation], limit: int) -> set[int]:
-    waits: set[int] = set()
-    left = limit
+def sought_by(
+    tables: Tables, correlations: Sequence[Correlation], limit: int
+) -> tuple[list[tuple[int, int]], set[int]]:
+    pairs: list[tuple[int, int]] = []
+    unfinished, left = set(), limit
     for one in sorted(correlations, key=lambda one: one.event.id):
         reached = tables["event"].rows[one.event.id].correlated
-        if left and reached < ALL:
-            found = _handed(tables, one, reached, left)
-            waits |= found
-            left -= len(found)
-    return waits
+        if reached < ALL and left:
+            rows = _seeking(tables, one, reached)[:left]
+            pairs += [(row.id, one.event.id) for row in rows if _instance(tables, row) not in one.superseding]
+            reached = ALL if len(rows) < left else rows[-1].id
+            tables.change("event", one.event.id, correlated=reached)
+            left -= len(rows)
+        if reached < ALL:
+            unfinished.add(one.event.id)
+    return pairs, unfinished
 
 
-def _handed(tables: Tables, one: Correlation, after: int, limit: int) -> set[int]:
-    seeking = {
+def _seeking(tables: Tables, one: Correlation, after: int) -> list[Row]:
+    numbers = {
         row.wait_id
         for row in tables["subscription"].rows.values()
         if row.kind in one.kinds and row.key in one.keys and row.wait_id > after
     }
-    rows = [tables["wait"].rows[number] for number in sorted(seeking)]
-    rows = [row for row in rows if row.as_of < one.event.dispatch][:limit]
-    chosen = [row.id for row in rows if _instance(tables, row) not in one.superseding]
-    for number in chosen:
-        tables.put("arrived_event", {"wait_id": number, "event_id": one.event.id})
-    is_last = len(rows) < limit
-    tables.change("event", one.event.id, correlated=ALL if is_last else rows[-1].id)
-    return {row.id for row in rows}
+    rows = [tables["wait"].rows[number] for number in sorted(numbers)]
+    consumed = tables["consumed_event"].rows
+    return [
+        row
+        for row in rows
+        if row.as_of < one.event.dispatch and (row.instance_id, one.event.id) not in consumed
+    ]
+
+
+def arrive(tables: Tables, pairs: Iterable[tuple[int, int]]) -> None:
+    for wait, event in sorted(pairs):
+        tables.put("arrived_event", {"wait_id": wait, "event_id": event})
 
 
 def _instance(tables: Tables, wait: Row) -> tuple[str, str]:
@@ -62,25 +72,27 @@ def arrived(tables: Tables, instances: Collection[int]) -> dict[tuple[int, int],
     return {key: tuple(events) for key, events in found.items()}
 
 
-def look_back(tables: Tables, waits: Sequence[Row]) -> set[int]:
-    """The waits for which something came before they were kept; it has arrived now."""
-    instances = tables["instance"].rows
+def came_for(tables: Tables, waits: Sequence[Row]) -> set[tuple[int, int]]:
+    """`(wait, event)` of what came before these waits were kept."""
     seekers = [
-        Seeker(
-            row.wait_id,
-            wait.instance_id,
-            sought_of(row),
-            wait.as_of,
-            instances[wait.instance_id].event_id or 0,
-        )
+        seeker_of(row, wait, _began(tables, wait))
         for wait in waits
         for row in tables["subscription"].of("wait_id", wait.id)
     ]
     consumed = {(row.instance_id, row.event_id) for row in tables["consumed_event"].rows.values()}
-    pairs = came_before(seekers, consumed, _Log(tables))
-    for wait, event in sorted(pairs):
-        tables.put("arrived_event", {"wait_id": wait, "event_id": event})
-    return {wait for wait, _ in pairs}
+    return came_before(seekers, consumed, _Log(tables))
+
+
+@dataclass(frozen=True, slots=True)
+class _Began:
+    event_id: int
+    dispatch: int | None
+
+
+def _began(tables: Tables, wait: Row) -> _Began | None:
+    number = tables["instance"].rows[wait.instance_id].event_id
+    event = tables["event"].rows.get(number)
+    return _Began(event.id, event.dispatch) if event else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,22 +101,25 @@ class _Log:
 
     tables: Tables
 
-    def of_records(self, entity: str, numbers: Collection[int], after: int) -> list[Event]:
+    def few(self, window: Window) -> bool:
+        return len(self._in(Window(window.unit))) <= FEW
+
+    def of_records(self, entity: str, numbers: Collection[int], window: Window) -> list[Event]:
         return [
             event
-            for event in self._taken_up(after)
+            for event in self._in(window)
             if event.ref and event.ref.entity == entity and event.ref.id in numbers
         ]
 
-    def of_kind(self, entity: str, type: str, after: int) -> list[Event]:  # noqa: A002  # a column's name
+    def of_kind(self, entity: str, type: str, window: Window) -> list[Event]:  # noqa: A002  # a column's name
         return [
             event
-            for event in self._taken_up(after)
+            for event in self._in(window)
             if event.ref and (event.ref.entity, event.type) == (entity, type)
         ]
 
-    def named(self, type: str, name: str, after: int) -> list[Event]:  # noqa: A002  # a column's name
-        return [event for event in self._taken_up(after) if (event.type, event.name) == (type, name)]
+    def named(self, type: str, name: str, window: Window) -> list[Event]:  # noqa: A002  # a column's name
+        return [event for event in self._in(window) if (event.type, event.name) == (type, name)]
 
     def referring(self, entity: str, field: str, refs: Collection[Ref]) -> list[Record]:
         return find(self.tables, entity, {field: tuple(refs)}, "", MOST_RECORDS)
@@ -112,6 +127,11 @@ class _Log:
     def fetch(self, refs: Collection[Ref]) -> Mapping[Ref, Record]:
         return followed(partial(fields_by_id, self.tables), refs, frozenset())
 
-    def _taken_up(self, after: int) -> list[Event]:
+    def _in(self, window: Window) -> list[Event]:
         rows = self.tables["event"].rows
-        return [event_of(rows[number]) for number in sorted(rows) if number > after and rows[number].dispatch]
+        return [
+            event_of(rows[number])
+            for number in sorted(rows)
+            if (unit := rows[number].dispatch)
+            and (unit >= window.unit or (window.since is not None and rows[number].at >= window.since))
+        ]

@@ -70,6 +70,10 @@ class MemoryEvents:
                 self._tables.change("event", event.id, dispatch=self.units())
         return self.pending(limit)
 
+    def oldest_pending(self) -> datetime | None:
+        rows = [row for row in self._tables["event"].waiting() if row.import_id == 0]
+        return min(rows, key=lambda row: row.id).at if rows else None
+
     def units(self) -> int:
         row = self._tables["planner"].rows.get(1)
         return row.units if row else 0

@@ -1,11 +1,12 @@
 """What instances wait for. See `crm.waits`."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from crm.looking_back import sought_of
-from crm.memory.correlations import arrived, correlate, look_back
+from crm.memory.correlations import arrive, arrived, came_for, sought_by
 from crm.memory.shapes import Row
 from crm.memory.tables import Tables
 from crm.waits import is_touched, row_of, row_of_sought, touched_by, wait_of
@@ -56,9 +57,9 @@ class MemoryWaits:
         if rows:
             self._tables.delete("wait", [row.id for row in rows])
 
-    def wake_due(self, now: datetime, limit: int) -> int:
+    def wake_due(self, now: datetime, limit: int, *, unseen: datetime | None = None) -> int:
         """As the databases do, whole instances: up to `limit` of them."""
-        due = [row for row in self._tables["wait"].waiting() if row.due <= now]
+        due = [row for row in self._tables["wait"].waiting() if row.due <= now and _may_wake(row, unseen)]
         due.sort(key=lambda row: (row.due, row.id))
         instances = {row.instance_id for row in due[:limit]}
         return self._wake((row for row in due if row.instance_id in instances), now)
@@ -95,7 +96,9 @@ class MemoryWaits:
 
     def look_back(self, now: datetime, limit: int) -> int:
         new = [row for row in self._tables["wait"].rows.values() if row.is_new][:limit]
-        came = look_back(self._tables, [row for row in new if row.kind == "event"])
+        pairs = came_for(self._tables, [row for row in new if row.kind == "event"])
+        arrive(self._tables, pairs)
+        came = {wait for wait, _ in pairs}
         for row in new:
             if row.id in came or self._is_outdated(row):
                 self._wake([row], now)
@@ -114,10 +117,17 @@ class MemoryWaits:
     def awaited(self, kinds: Collection[str]) -> set[str]:
         return {row.kind for row in self._tables["subscription"].rows.values()} & {*kinds}
 
-    def correlate(self, correlations: Sequence[Correlation], now: datetime, limit: int) -> int:
-        found = correlate(self._tables, correlations, limit)
-        self._wake((self._tables["wait"].rows[number] for number in sorted(found)), now)
-        return len(found)
+    def give_up_looking_back(self, error: Mapping[str, Any]) -> None:
+        row = next(row for row in self._tables["wait"].rows.values() if row.is_new)
+        self._tables.change("wait", row.id, is_new=False)
+        if self._tables["instance"].rows[row.instance_id].state in ("ready", "waiting"):
+            self._tables.change("instance", row.instance_id, state="incident", error=error)
+
+    def correlate(self, correlations: Sequence[Correlation], now: datetime, limit: int) -> set[int]:
+        pairs, unfinished = sought_by(self._tables, correlations, limit)
+        arrive(self._tables, pairs)
+        self._wake((self._tables["wait"].rows[number] for number in sorted({wait for wait, _ in pairs})), now)
+        return unfinished
 
     def arrived(self, instances: Collection[int]) -> dict[tuple[int, int], tuple[Event, ...]]:
         return arrived(self._tables, instances)
@@ -133,6 +143,10 @@ class MemoryWaits:
             if self._tables["instance"].rows[row.instance_id].state == "waiting":
                 self._tables.change("instance", row.instance_id, state="ready")
         return len(asleep)
+
+
+def _may_wake(row: Row, unseen: datetime | None) -> bool:
+    return row.kind != "event" or (not row.is_new and (unseen is None or row.due < unseen))
 
 
 def _kind_and_key(sought: Sought) -> tuple[str, str]:

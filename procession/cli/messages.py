@@ -10,9 +10,8 @@ from procession.cli import output
 from procession.cli.content import Json
 from procession.cli.fields import pairs
 from procession.cli.session import Session, session
-from procession.errors import InputError
+from procession.errors import InputError, PermanentError
 from procession.ports import Event
-from procession.values import to_json
 
 if TYPE_CHECKING:
     from procession.plan import Plan
@@ -74,8 +73,6 @@ def _tell(
 ) -> None:  # fmt: skip
     from procession.witness import refuse_if_held
 
-    if not name.strip():
-        raise InputError(f"the {type_} has no name")
     ports = now.application.ports()
     refuse_if_held(ports)
     ref = now.ref(about) if about else None
@@ -85,8 +82,8 @@ def _tell(
         ports.clock.now(),
         type_,
         ref,
-        payload=to_json(given),
-        dedupe_key=f"{type_}:{once}" if once else "",
+        payload=_checked(name, given),
+        dedupe_key=f"{type_}:{name.strip()}:{once}" if once else "",
         name=name.strip(),
     )
     with ports.store.unit() as unit:
@@ -109,6 +106,15 @@ def _tell(
     output.say(f"The {type_} “{event.name}” is event {number}; `procession serve` sees to it.")
     if not is_awaited and not starts:
         output.note("Nothing waits for it just now, and no process starts by it.")
+
+
+def _checked(name: str, data: dict[str, Any]) -> Any:
+    from procession.messages import checked_data
+
+    try:
+        return checked_data(name, data)
+    except PermanentError as error:
+        raise InputError(error.message, hint=error.hint) from None
 
 
 def _starts_by(plan: "Plan", event: Event) -> bool:

@@ -6,7 +6,7 @@ follows, without running it; `evaluate` and `fill` run it on values.
 """
 
 from procession.expressions.checking import check
-from procession.expressions.equalities import Equality, equalities
+from procession.expressions.equalities import Equality, compares, equalities
 from procession.expressions.outputs import ALL, steps_below, steps_named
 from procession.expressions.parts import (
     Checked,
@@ -36,6 +36,7 @@ __all__ = [
     "Span",
     "Text",
     "check",
+    "compares",
     "equalities",
     "evaluate",
     "fill",

@@ -2,11 +2,13 @@
 
 import functools
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from jinja2 import nodes
 from jinja2.lexer import Token
 
-from procession.expressions.outputs import names_in
+from procession.expressions.outputs import names_below, names_in
 from procession.expressions.syntax import read
 
 _PATH = re.compile(r"\s*([a-z_]\w*(?:\.\w+)*)\s*")
@@ -28,12 +30,49 @@ def equalities(source: str, names: tuple[str, ...]) -> tuple[Equality, ...]:
     tree = read(source)
     if tree.node is None or tree.findings:
         return ()
-    parts = _conjuncts(tree.words.tokens, source)
-    return tuple(found for start, end in parts if (found := _equality(source[start:end], names)))
+    parts = [source[start:end] for start, end in _conjuncts(tree.words.tokens, source)]
+    if len(parts) == 1:
+        inner = _without_brackets(source)
+        found = _equality(source, names)
+        return (found,) if found else equalities(inner, names) if inner else ()
+    return tuple(one for part in parts for one in equalities(part, names))
+
+
+def compares(source: str, names: tuple[str, ...]) -> bool:
+    """Whether a condition compares something of these names with something that has others in it."""
+    node = read(source).node
+    return node is not None and any(_is_mixed(each, {*names}) for each in _comparisons(node))
+
+
+def _comparisons(node: nodes.Node) -> Iterator[nodes.Compare]:
+    yield from node.find_all(nodes.Compare)
+    if isinstance(node, nodes.Compare):
+        yield node
+
+
+def _is_mixed(compared: nodes.Compare, asked: set[str]) -> bool:
+    sides = [
+        {name.name for name in names_below(side)}
+        for side in (compared.expr, *(one.expr for one in compared.ops))
+    ]
+    return any(side & asked for side in sides) and any(side and not side & asked for side in sides)
+
+
+def _without_brackets(part: str) -> str:
+    """What stands between brackets that are around the whole; empty if there are none."""
+    tokens = read(part).words.tokens
+    if len(tokens) < 3 or tokens[0].type != "lparen" or tokens[-1].type != "rparen":  # noqa: PLR2004  # ( x )
+        return ""
+    depth = 0
+    for token in tokens[:-1]:
+        depth += (token.type == "lparen") - (token.type == "rparen")
+        if depth == 0:
+            return ""
+    return part[tokens[0].lineno + 1 : tokens[-1].lineno]
 
 
 def _conjuncts(tokens: list[Token], source: str) -> list[tuple[int, int]]:
-    """(beginning, end) of each; none if the whole is no conjunction. Brackets around the whole are not looked into."""
+    """(beginning, end) of each; none if the whole is something else."""
     depth, begin, found = 0, 0, []
     for token in tokens:
         depth += (token.type in ("lparen", "lbracket")) - (token.type in ("rparen", "rbracket"))

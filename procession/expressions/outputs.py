@@ -33,11 +33,16 @@ def steps_below(node: nodes.Node) -> Iterator[str]:
 def names_in(source: str) -> frozenset[str]:
     """The names that an expression reads, without what is below them."""
     node = read(source).node
-    return frozenset(name.name for name in _names_below(node)) if node is not None else frozenset()
+    return frozenset(name.name for name in names_below(node)) if node is not None else frozenset()
 
 
-def _names_below(node: nodes.Node) -> Iterator[nodes.Name]:
+def names_below(node: nodes.Node) -> Iterator[nodes.Name]:
+    """The names in a tree; not those of functions that it calls."""
+    if isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name):
+        for argument in (*node.args, *node.kwargs):
+            yield from names_below(argument)
+        return
     if isinstance(node, nodes.Name):
         yield node
     for child in node.iter_child_nodes():
-        yield from _names_below(child)
+        yield from names_below(child)

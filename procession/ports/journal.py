@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from procession.ports.bulk import Import
 from procession.ports.bursts import Burst, BurstKey
@@ -268,8 +268,13 @@ class Journal(Protocol):
         """By (instance, scope); only after `fence` in the same unit."""
         ...
 
-    def wake_due(self, now: datetime, limit: int) -> int:
-        """Wake at most so many waits whose time has come; their instances are ready. Returns how many there were."""
+    def oldest_pending(self) -> datetime | None:
+        """When the oldest event happened that is not dispatched and waits for no import."""
+        ...
+
+    def wake_due(self, now: datetime, limit: int, *, unseen: datetime | None = None) -> int:
+        """Wake at most so many waits whose time has come; their instances are ready. Returns how many there were. One that waits for
+        events is left asleep while what happened by then may still come for it: it is `unseen` from that moment on."""
         ...
 
     def wake_by(self, events: Sequence[Event], now: datetime, limit: int) -> int:
@@ -281,14 +286,18 @@ class Journal(Protocol):
         """Those of these kinds of events that something waits for."""
         ...
 
-    def correlate(self, correlations: Sequence[Correlation], now: datetime, limit: int) -> int:
-        """Hand events that the planner took up to the waits that seek them, which are woken, and note that it was done; at most so
-        many at once. Returns how many that were: if so many, there may be more."""
+    def correlate(self, correlations: Sequence[Correlation], now: datetime, limit: int) -> set[int]:
+        """Hand events that the planner took up to the waits that seek them, which are woken; at most so many at once. Returns the
+        events that more wait for: the next call goes on with them."""
         ...
 
     def look_back(self, now: datetime, limit: int) -> int:
         """Wake those of at most so many new waits whose records were changed between the moment at which these were read and
         that at which the wait was kept, or for which an event came before; returns how many were looked at."""
+        ...
+
+    def give_up_looking_back(self, error: Mapping[str, Any]) -> None:
+        """The oldest new wait cannot be looked back from: its instance is an incident with this error."""
         ...
 
     def arrived(self, instances: Collection[int]) -> dict[tuple[int, int], tuple[Event, ...]]:

@@ -5,9 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 from procession import times
-from procession.correlation import usable
+from procession.correlation import NAMES, usable
 from procession.errors import ReferenceProblem
-from procession.expressions import Expression
+from procession.expressions import Expression, compares
 from procession.model import StepDraft, YamlPath
 from procession.rules.naming import input_types
 from procession.rules.typed import Typed, World, problem
@@ -48,7 +48,10 @@ def events_can_be_found(typed: Typed, world: World) -> Iterable[ReferenceProblem
             or (entity and entity not in world.schema.entities)
         ):
             continue
-        if _equality(source, step, path, world) or (own.count(entity) == 1 if entity else own):
+        match = _match(step, path)
+        is_found = bool(source.match) if match is None else usable(match, entity, world.schema) is not None
+        is_own = (own.count(entity) == 1 if entity else own) and not (match and compares(match.source, NAMES))
+        if is_found or is_own:
             continue
         hint = _hint(source, own, entity)
         which = "message" if source.message else entity
@@ -65,17 +68,18 @@ def _hint(source: Any, own: list[str], entity: str) -> str:
     example = (
         "record.contact == …" if source.record else "event.data.number == …" if not own else "record == …"
     )
+    if entity and own.count(entity) == 1:
+        example = "record == …"
     several = (
         f"The process is about {own.count(entity)} records of that kind. " if own.count(entity) > 1 else ""
     )
     return f"{several}Add `match: {example}`, or `of: any`."
 
 
-def _equality(source: Any, step: StepDraft, path: YamlPath, world: World) -> bool:
+def _match(step: StepDraft, path: YamlPath) -> Expression | None:
+    """None if there is none, or if it could not be read, which was said already."""
     leaf = next((one for one in step.leaves() if one.path == (*path, "match")), None)
-    if leaf is None or not isinstance(leaf.value, Expression):
-        return bool(source.match)  # it could not be read, which was said already
-    return usable(leaf.value, source.record or source.about, world.schema) is not None
+    return leaf.value if leaf and isinstance(leaf.value, Expression) else None
 
 
 def _sources(typed: Typed) -> Iterator[tuple[StepDraft, Any, YamlPath]]:

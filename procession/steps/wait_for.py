@@ -4,6 +4,7 @@ The planner finds waits by their keys (`procession.correlation`) and wakes them;
 the records as they are then. An event that came is taken once by an instance: the next wait gets the next one.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
@@ -12,7 +13,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from procession import correlation
 from procession.errors import ExpressionError
-from procession.expressions import evaluate, fill, touching
+from procession.expressions import Expression, evaluate, fill, touching
 from procession.ports import ANY_KEY, Arrival, Sought
 from procession.records import ANY, DATETIME, INT, TEXT, Record, Ref, Schema, Type, record_of, ref_of
 from procession.steps.fields import MomentValue, Word
@@ -30,6 +31,8 @@ from procession.steps.kind import (
 from procession.steps.storing import moment
 from procession.steps.touched import of_records
 from procession.times import parse_duration
+
+log = logging.getLogger(__name__)
 
 SOURCES = ("record", "message", "signal", "until")
 _GOES_WITH = (
@@ -108,7 +111,7 @@ class WaitFor(Shape):
 
 def decide(fields: Mapping[str, Any], context: Context) -> Outcome:
     """Raises:
-    ExpressionError: a `match` failed on what came.
+    ExpressionError: what a `match` compares with failed on the values of this instance.
     PermanentError: an `until` is no moment.
     """
     sources: Sequence[Mapping[str, Any]] = fields["wait_for"]
@@ -178,7 +181,8 @@ def _keys(source: Mapping[str, Any], context: Context) -> list[str]:
     if source.get("of") == "any":
         return [ANY_KEY]
     if match and (equality := correlation.usable(match, entity, context.schema)):
-        return [correlation.key_of(equality, entity, context.schema, context.names, match)]
+        key = correlation.key_of(equality, entity, context.schema, context.names, match)
+        return [key] if key else []
     if "signal" in source:
         return [ANY_KEY]
     return [correlation.about(ref) for ref in _own(entity, context)] or [ANY_KEY]
@@ -204,9 +208,19 @@ def _is_meant(source: Mapping[str, Any], arrival: Arrival, context: Context) -> 
     if correlation.keys_of(event, record, context.schema).isdisjoint(_keys(source, context)):
         return False
     match = source.get("match")
-    return match is None or bool(
-        evaluate(match, {**context.names, "record": record, "event": correlation.names_of(event)})
-    )
+    return match is None or _holds(match, arrival, context)
+
+
+def _holds(match: Expression, arrival: Arrival, context: Context) -> bool:
+    """What came is not of this instance's making: if it does not fit the condition, it is passed over, and said so in the log."""
+    brought = {"record": arrival.record, "event": correlation.names_of(arrival.event)}
+    try:
+        return bool(evaluate(match, {**context.names, **brought}))
+    except ExpressionError as error:
+        log.warning(
+            "%s: event %d is not what is waited for: %s", context.process, arrival.event.id, error.message
+        )
+        return False
 
 
 def _taken(number: int, source: Mapping[str, Any], arrival: Arrival | None, context: Context) -> Outcome:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from store_world import ANNA, NOW, START, claim, do, end, new_engine, running, start, states, wait_of
+from store_world import ANNA, LATER, NOW, START, claim, do, end, new_engine, running, start, states, wait_of
 
 from procession.ports import ANY_KEY, Correlation, Event, Instance, Sought, Store
 from procession.records import Ref
@@ -18,7 +18,7 @@ PAID = Sought("message paid", "record=activity:5")
 
 def waiting(store: Store, *sought: Sought, key: str = "17", **named: Any) -> Instance:
     one = running(store, replace(START, key=key))
-    end(store, one, "waiting", wait_of(one.id, None, **{"kind": "event", "sought": sought, **named}))
+    end(store, one, "waiting", wait_of(one.id, **{"due": None, "kind": "event", "sought": sought, **named}))
     return one
 
 
@@ -107,7 +107,7 @@ def test_an_event_comes_to_the_waits_that_seek_it(store: Store) -> None:
     number = told(store)
     (event,) = taken_up(store)
 
-    assert do(store, "correlate", [correlation(event)], NOW, 10) == 1
+    assert do(store, "correlate", [correlation(event)], NOW, 10) == set()
 
     assert states(store) == {mine.id: "ready", others.id: "waiting", other_kind.id: "waiting"}
     assert arrived(store, mine, others) == {(mine.id, 1): [number]}
@@ -140,16 +140,41 @@ def test_what_comes_to_one_that_runs_already_is_there_when_it_is_looked_for(stor
     assert arrived(store, one) == {}
 
 
-def test_an_event_that_many_wait_for_is_handed_out_in_portions_each_wait_once(store: Store) -> None:
-    all_ = [waiting(store, PAID, key=str(number)) for number in range(7)]
+def test_events_that_many_wait_for_are_handed_out_in_portions(store: Store) -> None:
+    """Each wait gets each event once, though it seeks it in two ways."""
+    both = (PAID, Sought("message paid", ANY_KEY))
+    all_ = [waiting(store, *both, key=str(number)) for number in range(7)]
+    told(store), told(store)
+    first, second = (correlation(event) for event in taken_up(store))
+    left, calls = {first.event.id, second.event.id}, 0
+
+    while left:
+        left, calls = do(store, "correlate", [first, second], NOW, 3), calls + 1
+
+    assert calls == 5
+    assert arrived(store, *all_) == {(one.id, 1): [first.event.id, second.event.id] for one in all_}
+    assert set(states(store).values()) == {"ready"}
+
+
+def test_what_is_left_of_a_portion_is_said(store: Store) -> None:
+    all_ = [waiting(store, PAID, key=str(number)) for number in range(3)]
     told(store), told(store)
     first, second = (correlation(event) for event in taken_up(store))
 
-    counts = [do(store, "correlate", [first, second], NOW, 3) for _ in range(5)]
-
-    assert counts == [3, 3, 3, 3, 2]
+    assert do(store, "correlate", [first, second], NOW, 4) == {second.event.id}
+    assert do(store, "correlate", [first, second], NOW, 4) == set()
     assert arrived(store, *all_) == {(one.id, 1): [first.event.id, second.event.id] for one in all_}
-    assert set(states(store).values()) == {"ready"}
+
+
+def test_what_an_instance_took_is_not_handed_to_it_again(store: Store) -> None:
+    one = waiting(store, PAID)
+    number = told(store)
+    (event,) = taken_up(store)
+    do(store, "consume", [(one.id, number)])
+
+    do(store, "correlate", [correlation(event)], NOW, 10)
+
+    assert arrived(store, one) == {}
 
 
 def test_one_that_waits_anew_since_an_event_was_taken_up_does_not_get_it_again(store: Store) -> None:
@@ -157,7 +182,8 @@ def test_one_that_waits_anew_since_an_event_was_taken_up_does_not_get_it_again(s
     (event,) = taken_up(store)
     one = waiting(store, PAID, as_of=event.dispatch)
 
-    assert do(store, "correlate", [correlation(event)], NOW, 10) == 0
+    do(store, "correlate", [correlation(event)], NOW, 10)
+
     assert states(store) == {one.id: "waiting"}
 
 
@@ -336,3 +362,62 @@ def test_what_an_instance_took_comes_to_it_no_more(store: Store) -> None:
     do(store, "look_back", NOW, 10)
 
     assert arrived(store, one, other) == {(other.id, 1): [number]}
+
+
+def test_what_was_committed_later_under_a_smaller_number_counts(store: Store) -> None:
+    """Numbers are drawn before they are committed: what counts is when it was taken up."""
+    reply = told(store, ref=Ref("activity", 5))
+    (begins,) = do(store, "append", [Event(0, NOW, "manual", process="p")])
+    do(store, "dispatched", [begins], NOW)
+    (number,) = start(store, replace(START, event_id=begins))
+    (one,) = claim(store, new_engine(store), number)
+    dispatched(store)
+    end(
+        store,
+        one,
+        "waiting",
+        wait_of(
+            one.id, None, kind="event", sought=(replace(PAID, since_began=True),), as_of=do(store, "units")
+        ),
+    )
+
+    do(store, "look_back", NOW, 10)
+
+    assert arrived(store, one) == {(one.id, 1): [reply]}
+
+
+@pytest.mark.parametrize(
+    "key", ["record=", "record.contact=", 'record.contact="abc"', "record.contact=7", "record=contact:1"]
+)
+def test_a_key_that_names_no_record_finds_nothing(store: Store, key: str) -> None:
+    one = running(store)
+    mail_from(store, None)
+    dispatched(store)
+    sought = (Sought("activity.added", key, since_began=True),)
+    end(store, one, "waiting", wait_of(one.id, None, kind="event", sought=sought, as_of=do(store, "units")))
+
+    assert do(store, "look_back", NOW, 10) == 1
+
+    assert arrived(store, one) == {}
+
+
+def test_a_wait_that_cannot_be_looked_back_from_is_an_incident(store: Store) -> None:
+    bad, good = waiting(store, PAID, key="1"), waiting(store, PAID, key="2")
+
+    do(store, "give_up_looking_back", {"message": "no"})
+
+    assert states(store) == {bad.id: "incident", good.id: "waiting"}
+    assert do(store, "look_back", NOW, 10) == 1
+
+
+def test_who_waits_for_events_until_a_moment_is_not_woken_before_what_happened_by_then(store: Store) -> None:
+    one = waiting(store, PAID, due=LATER)
+    assert do(store, "wake_due", LATER, 10) == 0, "it is new"
+    do(store, "look_back", NOW, 10)
+    assert do(store, "oldest_pending") is None
+    told(store)
+    assert do(store, "oldest_pending") == NOW
+
+    assert do(store, "wake_due", LATER, 10, unseen=NOW) == 0
+    assert do(store, "wake_due", LATER, 10, unseen=LATER + timedelta(seconds=1)) == 1
+    assert states(store) == {one.id: "ready"}

@@ -20,6 +20,8 @@ def upgrade() -> None:
     op.add_column("event", sa.Column("correlated", ID, nullable=False, server_default="0"))
     named = sa.text("name > ''")
     op.create_index("ix_event_name", "event", ["name", "id"], sqlite_where=named, postgresql_where=named)
+    taken_up = sa.text("dispatch IS NOT NULL")
+    op.create_index("ix_event_dispatch", "event", ["dispatch"], sqlite_where=taken_up, postgresql_where=taken_up)
     op.add_column("wait", sa.Column("expires", MOMENT, nullable=True))
     op.create_table(
         "subscription",

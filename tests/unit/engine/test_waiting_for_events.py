@@ -7,6 +7,7 @@ from engine_world import NOON
 from office import ANNA
 
 from procession.dispatch import start_by_hand
+from procession.errors import ProcessErrors
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 HEAD = """
@@ -485,3 +486,317 @@ def test_in_other_modes_the_one_that_lives_gets_it_too(office, meeting):
     office.work()
 
     assert (office.states(), texts(office)) == (["completed"], ["Moved again"])
+
+
+# --- what the world brings
+
+
+EMPTY = """
+      - id: changed
+        wait_for: {record: opportunity, events: [modified], match: record == meeting.opportunity}
+      - log_history: {text: Changed, on: "{{ meeting.contact }}"}
+"""
+
+
+def test_nobody_is_the_opportunity_of_a_meeting_without_one(office, begin):
+    office.change("meeting", opportunity=None)
+    begin(EMPTY)
+    office.change("deal", name="Other")
+    office.work()
+    assert office.states() == ["waiting"]
+
+    office.change("meeting", opportunity="deal")
+    office.work()
+    office.change("deal", name="Another")
+    office.work()
+
+    assert office.states() == ["completed"]
+
+
+def test_a_mail_of_nobody_is_no_reply_to_a_meeting_with_nobody(office, begin):
+    begin(REPLY)
+    office.change("meeting", contact=None)
+    office.work()
+    reply(office, "Stranger", contact=None)
+    office.work()
+
+    assert office.states() == ["waiting"]
+
+
+@pytest.mark.parametrize("contact", ["abc", 17, 3.5, None])
+def test_data_that_is_no_record_finds_no_record(office, begin, contact):
+    begin("""
+      - {id: m, wait_for: {message: begin, of: any}}
+      - {id: mail, wait_for: {record: activity, events: [added], match: record.contact == outputs.m.data.contact}}
+    """)
+    tell(office, "message", "begin", contact=contact)
+    office.work()
+    reply(office)
+    office.work()
+
+    assert office.states() == ["waiting"]
+
+
+def test_what_does_not_fit_a_condition_is_passed_over(office, begin, caplog):
+    begin("- {id: paid, wait_for: {message: paid, of: any, match: event.data.amount > 5}}")
+    tell(office, "message", "paid", amount="much")
+    office.work()
+    assert (office.states(), "is not what is waited for" in caplog.text) == (["waiting"], True)
+    tell(office, "message", "paid", amount=6)
+    office.work()
+
+    assert office.states() == ["completed"]
+
+
+def test_a_message_with_more_data_than_anybody_waits_for_holds_up_nobody(office, begin):
+    begin("- {id: paid, wait_for: {message: paid}}")
+    tell(
+        office,
+        "message",
+        "paid",
+        about=office.known["meeting"],
+        **{f"n{number}": number for number in range(70_000)},
+    )
+    office.work()
+
+    assert office.states() == ["completed"]
+
+
+@pytest.mark.parametrize("data", ["{x: '{{ 'a' * 1 }}'}"])
+def test_a_process_cannot_send_a_message_that_is_too_large(office, begin, data):
+    del data
+    begin("""
+      - set: {long: "{{ meeting.body }}"}
+      - id: tell
+        send_message: {name: big, data: {a: "{{ vars.long }}", b: "{{ vars.long }}"}}
+        on_error: [{log_history: "{{ error.message }}"}]
+    """)
+    assert office.states() == ["completed"]
+    office.change("meeting", body="x" * 60_000)
+    start_by_hand(office.ports, office.plans["p"], {"meeting": office.known["meeting"]}, actor=ANNA)
+    office.work()
+
+    assert texts(office) == ["the data of message 'big' take 120,018 characters"]
+
+
+def test_messages_about_one_record_are_starts_of_their_own(office, meeting):
+    office.nothing_new()
+    office.deploy("""
+    process: q
+    inputs: {meeting: {type: record, of: activity}, order: {type: text}}
+    triggers: [{message: paid, about: activity, inputs: {order: "{{ event.data.order }}"}}]
+    key: "{{ order }}"
+    mode: single
+    history: {on: "{{ meeting.opportunity }}"}
+    steps: [{log_history: "{{ order }}"}]
+    """)
+    for order in ("A-1", "A-2", "A-3"):
+        tell(office, "message", "paid", about=meeting, order=order)
+    office.work()
+
+    assert texts(office) == ["A-1", "A-2", "A-3"]
+
+
+def test_a_process_does_not_start_itself_by_a_message(office, begin):
+    begin("- {id: wait, wait: 1 hour}")
+    office.deploy("""
+    process: ping
+    triggers: [{message: ping}]
+    steps: [{send_message: ping}]
+    """)
+    tell(office, "message", "ping")
+    office.work()
+
+    assert len(office.instances()) == 2
+
+
+def test_a_message_about_a_record_that_is_gone_starts_what_asks_for_none(office, meeting):
+    office.given("other", "activity", type="task", subject="Other")
+    office.nothing_new()
+    office.deploy("""
+    process: q
+    triggers: [{message: gone}]
+    steps: [{stop: done}]
+    """)
+    tell(office, "message", "gone", about=office.known["other"])
+    office.delete("other")
+    office.work()
+
+    assert office.states() == ["stopped"]
+
+
+# --- many, and several at once
+
+
+def test_a_wait_that_seeks_an_event_in_two_ways_is_woken_once_whatever_the_portion(
+    office, begin, monkeypatch
+):
+    monkeypatch.setattr("procession.waking.MOST_WOKEN", 5)
+    begin("""
+      - {id: moved, wait_for: {record: activity, events: [modified], changed: [start, end]}}
+    """)
+    for _ in range(3):
+        start_by_hand(office.ports, office.plans["p"], {"meeting": office.known["meeting"]}, actor=ANNA)
+    office.work()
+    office.change("meeting", start=NOON + 2 * DAY, end=NOON + 3 * DAY)
+    office.work()
+
+    assert set(office.states()) == {"completed"}
+
+
+def test_two_events_in_one_portion_reach_all_who_wait(office, begin, monkeypatch):
+    monkeypatch.setattr("procession.waking.MOST_WOKEN", 5)
+    begin("- {id: paid, wait_for: {message: paid, match: event.data.amount > 5}}")
+    for _ in range(3):
+        start_by_hand(office.ports, office.plans["p"], {"meeting": office.known["meeting"]}, actor=ANNA)
+    office.work()
+    tell(office, "message", "paid", about=office.known["meeting"], amount=1)
+    tell(office, "message", "paid", about=office.known["meeting"], amount=9)
+    office.work()
+
+    assert set(office.states()) == {"completed"}
+
+
+def test_a_signal_that_many_wait_for_holds_up_no_start(office, begin, monkeypatch):
+    monkeypatch.setattr("procession.waking.MOST_WOKEN", 2)
+    begin("- {id: open, wait_for: {signal: open}}")
+    for _ in range(5):
+        start_by_hand(office.ports, office.plans["p"], {"meeting": office.known["meeting"]}, actor=ANNA)
+    office.work()
+    office.deploy("""
+    process: q
+    inputs: {contact: {type: record, of: contact}}
+    triggers: [{record: contact, events: [added]}]
+    steps: [{stop: done}]
+    """)
+    told = []
+    engine = office.engine()
+    engine.planner.told = lambda events: told.append([event.type for event in events])
+    tell(office, "signal", "open")
+    office.given("eve", "contact", name="Eve")
+    engine.planner.plan(engine._glance())
+
+    assert [one.process for one in office.instances()].count("q") == 1
+    office.work()
+    assert sorted(set(office.states())) == ["completed", "stopped"]
+    assert told == [["added"]]
+
+
+def test_a_restart_by_merged_changes_takes_each_of_them_away(office, meeting, monkeypatch):
+    office.nothing_new()
+    office.deploy("""
+    process: p
+    inputs: {meeting: {type: record, of: activity}}
+    triggers: [{record: activity, events: [modified], changed: [location]}]
+    key: "{{ meeting }}"
+    mode: restart
+    history: {on: "{{ meeting.opportunity }}"}
+    steps:
+      - {id: moved, wait_for: {record: activity, events: [modified], changed: [location]}}
+      - log_history: Moved again
+    """)
+    office.change("meeting", location="A")
+    office.work()
+    office.change("meeting", location="B")
+    office.change("meeting", location="C")
+    with office.ports.store.unit() as unit:
+        found = unit.journal.take_up(10)
+        unit.commit()
+    from procession.dispatch import _starts
+    from procession.waking import wake
+
+    with office.ports.store.unit() as unit:
+        starts = _starts(found, office.plans, unit, office.clock.now())
+        wake(unit, found, starts, office.ports.store.schema, office.clock.now())
+    with office.ports.store.unit(write=False) as unit:
+        assert unit.journal.arrived([one.id for one in office.instances()]) == {}
+
+
+# --- timeouts
+
+
+def test_a_timeout_outlasts_a_try_that_failed(office, begin):
+    begin("""
+      - id: reply
+        wait_for: {message: x, match: event.data.n == meeting.contact.account.name | length}
+        retry: {max_attempts: 5, interval: 10m, jitter: 0, on: [permanent]}
+        timeout: 2 hours
+        on_timeout: [{log_history: Late}]
+    """)
+    office.change("ann", account=None)
+    office.change("meeting", contact="ann")
+    office.work()
+    assert office.states() == ["waiting"]
+    office.change("ann", account="acme")
+    for _ in range(20):
+        office.work(later=timedelta(minutes=10))
+
+    assert texts(office) == ["Late"]
+
+
+def test_a_reply_that_came_in_time_counts_though_many_saves_came_before_it(office, begin):
+    begin(REPLY)
+    for _ in range(12):
+        office.change("ann", phone=f"{_}")
+    reply(office, "In time")
+    office.clock.at += 2 * DAY
+    engine = office.engine()
+    engine.planner.batch = 3
+    while engine.tick():
+        pass
+
+    assert texts(office) == ["Reply: In time of Acme"]
+
+
+# --- which key
+
+
+@pytest.mark.parametrize(
+    "match",
+    [
+        "(record.contact == meeting.contact) and record.incoming",
+        "((record.contact == meeting.contact and record.incoming))",
+        "record.incoming and (record.type == 'email' and meeting.contact == record.contact)",
+        "record.contact.id == meeting.contact.id",
+    ],
+)
+def test_an_equality_is_found_wherever_it_must_hold(office, begin, match):
+    begin(f"""
+      - {{id: reply, wait_for: {{record: activity, events: [added], match: {match}}}}}
+    """)
+    reply(office)
+    office.work()
+
+    assert office.states() == ["completed"]
+
+
+@pytest.mark.parametrize(
+    "match",
+    [
+        "record.contact == meeting.contact or record.incoming",
+        "record.contact.account == meeting.contact.account",
+        "record.contact.email == meeting.contact.email",
+        "record.subject == meeting.subject",
+    ],
+)
+def test_a_condition_about_other_records_without_a_key_is_an_authors_error(office, match):
+    with pytest.raises(ProcessErrors, match="it does not say which activity is meant"):
+        office.deploy(
+            HEAD % "parallel"
+            + f"""
+      - {{id: reply, wait_for: {{record: activity, events: [added], match: {match}}}}}
+        """
+        )
+
+
+@pytest.mark.parametrize(
+    ("match", "data"), [("event.data.id == 5", {"id": 5}), ("event.data.id == '5'", {"id": "5"})]
+)
+def test_data_may_be_called_id(office, begin, match, data):
+    begin(f"""
+      - {{id: paid, wait_for: {{message: paid, match: "{match}"}}}}
+    """)
+    tell(office, "message", "paid", **data)
+    office.work()
+
+    assert office.states() == ["completed"]
