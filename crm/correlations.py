@@ -38,7 +38,7 @@ _SEEKING = (
         _S.kind.in_(bindparam("kinds", expanding=True)),
         _S.key.in_(bindparam("keys", expanding=True)),
         _S.wait_id > bindparam("after"),
-        _W.as_of < bindparam("dispatch"),
+        _S.as_of < bindparam("dispatch"),
         ~exists().where(_C.instance_id == _W.instance_id, _C.event_id == bindparam("event")),
     )
     .order_by(_S.wait_id)
@@ -51,12 +51,13 @@ _ARRIVED = (
     select(_W.instance_id, _W.scope, j.event)
     .join_from(j.wait, j.arrived_event, _A.wait_id == _W.id)
     .join(j.event, _E.id == _A.event_id)
-    .where(_W.instance_id.in_(IDS))
+    .where(_W.instance_id.in_(IDS), ~_A.judged)
     .order_by(_E.id)
 )
 _CONSUME = Upsert(j.consumed_event)
 _CONSUMED = select(j.consumed_event).where(j.consumed_event.c.instance_id.in_(IDS))
-_SUBSCRIPTIONS = select(j.subscription).where(_S.wait_id.in_(IDS))
+_NEW_SUBSCRIPTIONS = select(j.subscription).where(_S.wait_id.in_(IDS), _S.is_new)
+_LOOKED_BACK = update(j.subscription).where(_S.wait_id.in_(IDS), _S.is_new).values(is_new=False)
 _BEGAN = (
     select(_I.id, _E.id.label("event_id"), _E.dispatch)
     .join(j.event, _E.id == _I.event_id)
@@ -121,7 +122,7 @@ def _asked(one: Correlation, after: int, limit: int) -> dict[str, Any]:
 
 def arrive(connection: Connection, pairs: Iterable[tuple[int, int]]) -> None:
     """`(wait, event)` of waits that are there, and whose instances are locked."""
-    if rows := [{"wait_id": wait, "event_id": event} for wait, event in sorted(pairs)]:
+    if rows := [{"wait_id": wait, "event_id": event, "judged": False} for wait, event in sorted(pairs)]:
         connection.execute(_ARRIVE.on(connection), rows)
 
 
@@ -153,18 +154,20 @@ def came_for(connection: Connection, waits: Mapping[int, Any]) -> set[tuple[int,
         for row in connection.execute(_CONSUMED, {"ids": some})
     }
     subscriptions = [
-        row for some in portions(waits) for row in connection.execute(_SUBSCRIPTIONS, {"ids": some})
+        row for some in portions(waits) for row in connection.execute(_NEW_SUBSCRIPTIONS, {"ids": some})
     ]
     seekers = [
         seeker_of(row, waits[row.wait_id], began.get(waits[row.wait_id].instance_id)) for row in subscriptions
     ]
+    for some in portions(waits):
+        connection.execute(_LOOKED_BACK, {"ids": some})
     return came_before(seekers, consumed, _Log(connection))
 
 
 def seeker_of(subscription: Any, wait: Any, began: Any) -> Seeker:
     """`began` is the event that started the instance, its number as `event_id`; None if nobody knows that any more."""
     number, unit = (began.event_id, began.dispatch or 0) if began else (0, 0)
-    return Seeker(wait.id, wait.instance_id, sought_of(subscription), wait.as_of, number, unit)
+    return Seeker(wait.id, wait.instance_id, sought_of(subscription), subscription.as_of, number, unit)
 
 
 @dataclass(frozen=True, slots=True)

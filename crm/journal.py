@@ -248,16 +248,19 @@ class Subscription(Base, table=True):
     key: str = Field(sa_type=Text, primary_key=True)
     since: datetime | None = moment()
     since_began: bool = False
+    as_of: int = Field(default=0, sa_type=ID)
+    is_new: bool = True
 
 
 class ArrivedEvent(Base, table=True):
-    """An event that came for a wait; whether it is meant, the wait's step decides."""
+    """An event that came for a wait; whether it is meant, the wait's step decides. Those that were `judged` are not."""
 
     __tablename__ = "arrived_event"
     __table_args__ = (index("ix_arrived_event_event_id", "event_id"),)
 
     wait_id: int = Field(foreign_key="wait.id", sa_type=ID, primary_key=True, ondelete="CASCADE")
     event_id: int = Field(foreign_key="event.id", sa_type=ID, primary_key=True, ondelete="CASCADE")
+    judged: bool = False
 
 
 class ConsumedEvent(Base, table=True):

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, delete, insert, or_, select, text, tuple_, update
+from sqlalchemy import Select, and_, bindparam, delete, exists, insert, or_, select, text, tuple_, update
 
 from crm import journal as j
 from crm.correlations import NEVER, arrive, arrived, awaited, came_for, consume, sought_by
@@ -20,7 +20,7 @@ from procession.records import Ref
 NO_UNIT = 2**62
 """Of an event that no planner took up: it concerns every wait."""
 
-_W, _R, _E, _S = j.wait.c, j.wait_read.c, j.event.c, j.subscription.c
+_W, _R, _E, _S, _A = j.wait.c, j.wait_read.c, j.event.c, j.subscription.c, j.arrived_event.c
 _INSERT, _INSERT_READ, _SUBSCRIBE = insert(j.wait), insert(j.wait_read), insert(j.subscription)
 _ASLEEP = text("wait.woken_at IS NULL")
 _OF = select(j.wait).where(_W.instance_id.in_(IDS)).order_by(_W.woken_at.nulls_last(), _W.id)
@@ -29,6 +29,27 @@ _SUBSCRIPTIONS = select(j.subscription).where(_S.wait_id.in_(IDS)).order_by(_S.k
 _LONGEST = select(j.wait).where(_ASLEEP).order_by(_W.since, _W.id).limit(bindparam("limit"))
 _THESE = tuple_(_W.instance_id, _W.scope).in_(bindparam("waits", expanding=True))
 _DROP = delete(j.wait).where(_THESE)
+_FOR_EVENTS = select(j.wait).where(_THESE, text("wait.kind = 'event'"))
+_RENEW = (
+    update(j.wait)
+    .where(_W.id == bindparam("number"))
+    .values(
+        due=bindparam("new_due", type_=_W.due.type), expires=bindparam("new_expires", type_=_W.due.type),
+        as_of=bindparam("new_as_of"), is_new=bindparam("new"), woken_at=None, hastened=False,
+    )
+)  # fmt: skip
+_UNSUBSCRIBE = delete(j.subscription).where(_S.wait_id.in_(IDS))
+_JUDGE = (
+    update(j.arrived_event)
+    .where(_A.wait_id == bindparam("number"), _A.event_id == bindparam("judged_event"))
+    .values(judged=True)
+)
+_WAKE_AGAIN = (
+    update(j.wait)
+    .where(_W.id.in_(IDS), exists().where(_A.wait_id == _W.id, ~_A.judged))
+    .values(woken_at=_W.since)
+)
+"""What came while its step looked at what had come before."""
 FORGET_WAITS = delete(j.wait).where(_W.instance_id.in_(IDS))
 
 
@@ -119,25 +140,69 @@ class Waits(Part):
     def save_waits(self, waits: Sequence[Wait]) -> None:
         if not waits:
             return
-        for some in portions((wait.instance, wait.scope) for wait in waits):
+        there = self._going_on([wait for wait in waits if wait.kind == "event"])
+        others = [wait for wait in waits if (wait.instance, wait.scope) not in there]
+        for some in portions((wait.instance, wait.scope) for wait in others):
             self._connection.execute(_DROP, {"waits": some})
-        numbers = take_numbers(self._connection, j.wait, len(waits))
-        rows = [row_of(wait) | {"id": number} for number, wait in zip(numbers, waits, strict=True)]
-        self._connection.execute(_INSERT, rows)
+        numbers = take_numbers(self._connection, j.wait, len(others))
+        rows = [row_of(wait) | {"id": number} for number, wait in zip(numbers, others, strict=True)]
+        if rows:
+            self._connection.execute(_INSERT, rows)
+        self._go_on([(there[key], wait) for wait in waits if (key := (wait.instance, wait.scope)) in there])
+        of_all = {
+            (wait.instance, wait.scope): number for number, wait in zip(numbers, others, strict=True)
+        } | there
         reads = [
-            {"wait_id": number, "entity": ref.entity, "record_id": ref.id, "field": field}
-            for number, wait in zip(numbers, waits, strict=True)
+            {
+                "wait_id": of_all[wait.instance, wait.scope],
+                "entity": ref.entity,
+                "record_id": ref.id,
+                "field": field,
+            }
+            for wait in waits
             for ref, field in wait.reads
         ]
         if reads:
             self._connection.execute(_INSERT_READ, reads)
         sought = [
-            row_of_sought(number, one)
-            for number, wait in zip(numbers, waits, strict=True)
-            for one in wait.sought
+            row for number, wait in zip(numbers, others, strict=True) for row in rows_of_sought(number, wait)
         ]
         if sought:
             self._connection.execute(_SUBSCRIBE, sought)
+
+    def _going_on(self, waits: Sequence[Wait]) -> dict[tuple[int, int], int]:
+        """`{(instance, scope): number}` of those that wait for events at the same step already."""
+        places = {(wait.instance, wait.scope): (wait.path, wait.round) for wait in waits}
+        return {
+            (row.instance_id, row.scope): row.id
+            for some in portions(places)
+            for row in self._connection.execute(_FOR_EVENTS, {"waits": some})
+            if places[row.instance_id, row.scope] == (row.path, row.round)
+        }
+
+    def _go_on(self, waits: Sequence[tuple[int, Wait]]) -> None:
+        if not waits:
+            return
+        numbers = [number for number, _ in waits]
+        before = self._sought(numbers)
+        for some in portions(numbers):
+            self._connection.execute(_FORGET_READS, {"ids": some})
+        changed = [
+            (number, wait) for number, wait in waits if keys_of(before[number]) != keys_of(wait.sought)
+        ]
+        is_new = {number for number, _ in changed} | {number for number, wait in waits if wait.reads}
+        rows = [_renewed(number, wait) | {"new": number in is_new} for number, wait in waits]
+        self._connection.execute(_RENEW, rows)
+        for some in portions(number for number, _ in changed):
+            self._connection.execute(_UNSUBSCRIBE, {"ids": some})
+        if sought := [row for number, wait in changed for row in rows_of_sought(number, wait)]:
+            self._connection.execute(_SUBSCRIBE, sought)
+        if judged := [
+            {"number": number, "judged_event": event} for number, wait in waits for event in wait.judged
+        ]:
+            self._connection.execute(_JUDGE, judged)
+        for some in portions(numbers):
+            self._connection.execute(_WAKE_AGAIN, {"ids": some})
 
     def drop_waits(self, waits: Collection[tuple[int, int]]) -> None:
         for some in portions(sorted(waits)):
@@ -285,14 +350,22 @@ def row_of(wait: Wait) -> dict[str, Any]:
     }
 
 
-def row_of_sought(wait: int, sought: Sought) -> dict[str, Any]:
-    return {
-        "wait_id": wait,
-        "kind": sought.kind,
-        "key": sought.key,
-        "since": sought.since,
-        "since_began": sought.since_began,
-    }
+def _renewed(number: int, wait: Wait) -> dict[str, Any]:
+    return {"number": number, "new_due": wait.due, "new_expires": wait.expires, "new_as_of": wait.as_of}
+
+
+def keys_of(sought: Iterable[Sought]) -> set[tuple[str, str]]:
+    return {(one.kind, one.key) for one in sought}
+
+
+def rows_of_sought(number: int, wait: Wait) -> list[dict[str, Any]]:
+    return [
+        {
+            "wait_id": number, "kind": one.kind, "key": one.key, "since": one.since, "since_began": one.since_began,
+            "as_of": wait.as_of, "is_new": True,
+        }
+        for one in wait.sought
+    ]  # fmt: skip
 
 
 def wait_of(row: Any, reads: tuple[tuple[Ref, str], ...] = (), sought: tuple[Sought, ...] = ()) -> Wait:
@@ -310,5 +383,4 @@ def wait_of(row: Any, reads: tuple[tuple[Ref, str], ...] = (), sought: tuple[Sou
         woken_at=row.woken_at,
         hastened=row.hastened,
         as_of=row.as_of,
-        is_new=row.is_new,
     )

@@ -16,7 +16,7 @@ from typing import Any
 from procession import position as p
 from procession.absent import Absent, Outputs
 from procession.plan import Plan
-from procession.ports import Arrival, Checkpoint, End, Instance, Sought, StepRun, Wait
+from procession.ports import Arrival, Checkpoint, End, Instance, StepRun, Wait
 from procession.records import Record, Ref, ref_of
 from procession.steps.kind import Outcome, Pause
 from procession.values import from_json, to_json
@@ -173,23 +173,12 @@ def _waits(run: Run, turn: p.Turn, pause: Pause, at: datetime) -> Run:
     reads = tuple(sorted(pause.reads | about)) if pause.kind in ("timer", "event") else ()
     before = run.waited(turn)
     due = min((moment for moment in (pause.due, pause.expires) if moment), default=None)
-    sought = _not_yet_looked_for(pause, before)
+    judged = tuple(arrival.event.id for arrival in run.arrived.get(turn.scope, ())) if before else ()
     wait = Wait(
         run.instance.id, turn.scope, turn.step.path, turn.round, pause.kind, before.since if before else at,
-        due, pause.expires, reads, sought, as_of=run.as_of, is_new=bool(sought),
+        due, pause.expires, reads, pause.sought, as_of=run.as_of, judged=judged,
     )  # fmt: skip
     return _rests(replace(run, position=p.proceed(run.plan, run.position, turn, p.Wait())), wait)
-
-
-def _not_yet_looked_for(pause: Pause, before: Wait | None) -> tuple[Sought, ...]:
-    """What came before it waits is looked for once; for other keys, anew."""
-    if before is None or before.is_new or keys(before.sought) != keys(pause.sought):
-        return pause.sought
-    return tuple(replace(one, since=None, since_began=False) for one in pause.sought)
-
-
-def keys(sought: Sequence[Sought]) -> set[tuple[str, str]]:
-    return {(one.kind, one.key) for one in sought}
 
 
 def tries_again(

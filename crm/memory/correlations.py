@@ -39,20 +39,19 @@ def _seeking(tables: Tables, one: Correlation, after: int) -> list[Row]:
     numbers = {
         row.wait_id
         for row in tables["subscription"].rows.values()
-        if row.kind in one.kinds and row.key in one.keys and row.wait_id > after
+        if row.kind in one.kinds
+        and row.key in one.keys
+        and row.wait_id > after
+        and row.as_of < one.event.dispatch
     }
     rows = [tables["wait"].rows[number] for number in sorted(numbers)]
     consumed = tables["consumed_event"].rows
-    return [
-        row
-        for row in rows
-        if row.as_of < one.event.dispatch and (row.instance_id, one.event.id) not in consumed
-    ]
+    return [row for row in rows if (row.instance_id, one.event.id) not in consumed]
 
 
 def arrive(tables: Tables, pairs: Iterable[tuple[int, int]]) -> None:
-    for wait, event in sorted(pairs):
-        tables.put("arrived_event", {"wait_id": wait, "event_id": event})
+    for wait, event in sorted({*pairs} - tables["arrived_event"].rows.keys()):
+        tables.insert("arrived_event", [{"wait_id": wait, "event_id": event, "judged": False}])
 
 
 def _instance(tables: Tables, wait: Row) -> tuple[str, str]:
@@ -65,7 +64,9 @@ def arrived(tables: Tables, instances: Collection[int]) -> dict[tuple[int, int],
     for number in instances:
         for wait in tables["wait"].of("instance_id", number):
             rows = [
-                tables["event"].rows[row.event_id] for row in tables["arrived_event"].of("wait_id", wait.id)
+                tables["event"].rows[row.event_id]
+                for row in tables["arrived_event"].of("wait_id", wait.id)
+                if not row.judged
             ]
             if rows:
                 found[number, wait.scope] = [event_of(row) for row in sorted(rows, key=lambda row: row.id)]
@@ -78,7 +79,10 @@ def came_for(tables: Tables, waits: Sequence[Row]) -> set[tuple[int, int]]:
         seeker_of(row, wait, _began(tables, wait))
         for wait in waits
         for row in tables["subscription"].of("wait_id", wait.id)
+        if row.is_new
     ]
+    for seeker in seekers:
+        tables.change("subscription", (seeker.wait, seeker.sought.kind, seeker.sought.key), is_new=False)
     consumed = {(row.instance_id, row.event_id) for row in tables["consumed_event"].rows.values()}
     return came_before(seekers, consumed, _Log(tables))
 

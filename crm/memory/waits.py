@@ -9,7 +9,7 @@ from crm.looking_back import sought_of
 from crm.memory.correlations import arrive, arrived, came_for, sought_by
 from crm.memory.shapes import Row
 from crm.memory.tables import Tables
-from crm.waits import is_touched, row_of, row_of_sought, touched_by, wait_of
+from crm.waits import is_touched, keys_of, row_of, rows_of_sought, touched_by, wait_of
 from procession.ports import Correlation, Event, Sought, Wait
 from procession.records import Ref
 
@@ -42,15 +42,49 @@ class MemoryWaits:
 
     def save_waits(self, waits: Sequence[Wait]) -> None:
         for wait in waits:
-            if before := self._tables["wait"].known(_KEY, wait.instance, wait.scope):
+            before = self._tables["wait"].known(_KEY, wait.instance, wait.scope)
+            if (
+                before
+                and wait.kind == before.kind == "event"
+                and (before.path, before.round) == (wait.path, wait.round)
+            ):
+                self._go_on(before, wait)
+                continue
+            if before:
                 self._tables.delete("wait", [before.id])
             (row,) = self._tables.insert("wait", [row_of(wait)])
-            reads = [
-                {"wait_id": row.id, "entity": ref.entity, "record_id": ref.id, "field": field}
-                for ref, field in wait.reads
-            ]
-            self._tables.insert("wait_read", reads)
-            self._tables.insert("subscription", [row_of_sought(row.id, one) for one in wait.sought])
+            self._read(row.id, wait)
+            self._tables.insert("subscription", rows_of_sought(row.id, wait))
+
+    def _go_on(self, before: Row, wait: Wait) -> None:
+        sought = self._tables["subscription"].of("wait_id", before.id)
+        is_changed = keys_of(map(sought_of, sought)) != keys_of(wait.sought)
+        self._tables.change(
+            "wait", before.id, due=wait.due, expires=wait.expires, as_of=wait.as_of, is_new=is_changed or bool(wait.reads),
+            woken_at=None, hastened=False,
+        )  # fmt: skip
+        self._forget_reads(before.id)
+        self._read(before.id, wait)
+        if is_changed:
+            self._tables.delete("subscription", [(row.wait_id, row.kind, row.key) for row in sought])
+            self._tables.insert("subscription", rows_of_sought(before.id, wait))
+        for event in wait.judged:
+            self._tables.change("arrived_event", (before.id, event), judged=True)
+        if any(not row.judged for row in self._tables["arrived_event"].of("wait_id", before.id)):
+            self._tables.change("wait", before.id, woken_at=before.since)
+
+    def _read(self, number: int, wait: Wait) -> None:
+        reads = [
+            {"wait_id": number, "entity": ref.entity, "record_id": ref.id, "field": field}
+            for ref, field in wait.reads
+        ]
+        self._tables.insert("wait_read", reads)
+
+    def _forget_reads(self, number: int) -> None:
+        reads = self._tables["wait_read"].of("wait_id", number)
+        self._tables.delete(
+            "wait_read", [(read.wait_id, read.entity, read.record_id, read.field) for read in reads]
+        )
 
     def drop_waits(self, waits: Collection[tuple[int, int]]) -> None:
         rows = [row for key in waits if (row := self._tables["wait"].known(_KEY, *key))]
@@ -76,9 +110,7 @@ class MemoryWaits:
         chosen = sorted(waits)[:limit]
         self._wake((rows[number] for number in chosen), now)
         for number in chosen:
-            reads = self._tables["wait_read"].of("wait_id", number)
-            keys = [(read.wait_id, read.entity, read.record_id, read.field) for read in reads]
-            self._tables.delete("wait_read", keys)
+            self._forget_reads(number)
         return len(chosen)
 
     def wake(

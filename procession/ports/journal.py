@@ -261,7 +261,8 @@ class Journal(Protocol):
         ...
 
     def save_waits(self, waits: Sequence[Wait]) -> None:
-        """In the place of what these tokens waited for before; only after `fence` in the same unit."""
+        """In the place of what these tokens waited for before; only after `fence` in the same unit. One that goes on waiting for
+        events at its step stays what it is: what came for it meanwhile is there, and wakes it."""
         ...
 
     def drop_waits(self, waits: Collection[tuple[int, int]]) -> None:
@@ -292,7 +293,7 @@ class Journal(Protocol):
         ...
 
     def look_back(self, now: datetime, limit: int) -> int:
-        """Wake those of at most so many new waits whose records were changed between the moment at which these were read and
+        """Wake those of at most so many new waits (or ones that seek something else since) whose records were changed between the moment at which these were read and
         that at which the wait was kept, or for which an event came before; returns how many were looked at."""
         ...
 

@@ -42,7 +42,7 @@ class Wait:
 
     A token has one at most. `woken_at` is set once it is over, or must be looked at again; then its instance goes on.
     `hastened` says that a person does not want to wait any longer. `as_of` is how far the planner was when the records were
-    read (`Journal.units`); one that `is_new` it has not looked back from.
+    read (`Journal.units`). Of what arrived for it, `judged` are the events that its step looked at and did not mean.
     """
 
     instance: int
@@ -58,7 +58,7 @@ class Wait:
     woken_at: datetime | None = None
     hastened: bool = False
     as_of: int = 0
-    is_new: bool = field(default=False, compare=False)
+    judged: tuple[int, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

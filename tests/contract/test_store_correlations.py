@@ -66,7 +66,7 @@ def test_what_a_wait_is_for_comes_back_as_it_was_given(store: Store) -> None:
 
     (wait,) = do(store, "waits", [one.id])[one.id]
 
-    assert (wait.sought, wait.expires, wait.is_new) == (sought, NOW + timedelta(days=2), True)
+    assert (wait.sought, wait.expires) == (sought, NOW + timedelta(days=2))
     assert do(store, "glance", NOW).live is True
     assert do(store, "glance", NOW).new is True
 
@@ -136,8 +136,48 @@ def test_what_comes_to_one_that_runs_already_is_there_when_it_is_looked_for(stor
     do(store, "correlate", [correlation(second)], NOW, 10)
 
     assert arrived(store, one) == {(one.id, 1): [first.id, second.id]}
-    end(store, mine, "waiting", wait_of(mine.id, None, kind="event", sought=(PAID,)))
-    assert arrived(store, one) == {}
+    end(store, mine, "waiting", wait_of(mine.id, None, kind="event", sought=(PAID,), judged=(first.id,)))
+    assert arrived(store, one) == {(one.id, 1): [second.id]}
+    assert states(store) == {one.id: "ready"}
+
+
+def test_a_wait_that_goes_on_gets_the_rest_of_what_many_wait_for(store: Store) -> None:
+    """It stays what it is, though its step looked at it meanwhile."""
+    first, second = waiting(store, PAID, key="1"), waiting(store, PAID, key="2")
+    told(store), told(store)
+    one, other = (correlation(event) for event in taken_up(store))
+    assert do(store, "correlate", [one, other], NOW, 3) == {other.event.id}
+    claimed = {each.id: each for each in claim(store, new_engine(store))}
+    for each in (first, second):
+        judged = tuple(arrived(store, each)[each.id, 1])
+        wait = wait_of(each.id, None, kind="event", sought=(PAID,), judged=judged, as_of=do(store, "units"))
+        end(store, claimed[each.id], "waiting", wait)
+    assert states(store) == {first.id: "waiting", second.id: "waiting"}
+
+    assert do(store, "correlate", [one, other], NOW, 3) == set()
+    do(store, "look_back", NOW, 10)
+
+    assert arrived(store, first, second) == {(second.id, 1): [other.event.id]}
+
+
+def test_one_that_seeks_something_else_is_looked_back_from_again(store: Store) -> None:
+    one = waiting(store, PAID)
+    do(store, "look_back", NOW, 10)
+    number = told(store, "sent", ref=Ref("activity", 5))
+    dispatched(store)
+    do(store, "wake", one.id, "invite", "", NOW)
+    (mine,) = claim(store, new_engine(store))
+    other = replace(PAID, kind="message sent", since_began=True)
+
+    end(
+        store,
+        mine,
+        "waiting",
+        wait_of(mine.id, None, kind="event", sought=(other,), as_of=do(store, "units")),
+    )
+    assert do(store, "look_back", NOW, 10) == 1
+
+    assert arrived(store, one) == {(one.id, 1): [number]}
 
 
 def test_events_that_many_wait_for_are_handed_out_in_portions(store: Store) -> None:

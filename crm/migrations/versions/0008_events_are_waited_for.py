@@ -30,11 +30,13 @@ def upgrade() -> None:
         sa.Column("key", TEXT, nullable=False),
         sa.Column("since", MOMENT, nullable=True),
         sa.Column("since_began", sa.Boolean(), nullable=False),
+        sa.Column("as_of", ID, nullable=False),
+        sa.Column("is_new", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["wait_id"], ["wait.id"], name=op.f("fk_subscription_wait_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("wait_id", "kind", "key", name=op.f("pk_subscription")),
     )
     op.create_index("ix_subscription_key", "subscription", ["kind", "key", "wait_id"])
-    _of_event("arrived_event", "wait")
+    _of_event("arrived_event", "wait", sa.Column("judged", sa.Boolean(), nullable=False))
     _of_event("consumed_event", "instance")
     op.create_table(
         "burst",
@@ -56,11 +58,12 @@ def upgrade() -> None:
     op.add_column("activity", sa.Column("incoming", sa.Boolean(), nullable=False, server_default=sa.false()))
 
 
-def _of_event(table: str, owner: str) -> None:
+def _of_event(table: str, owner: str, *more: "sa.Column[bool]") -> None:
     op.create_table(
         table,
         sa.Column(f"{owner}_id", ID, nullable=False),
         sa.Column("event_id", ID, nullable=False),
+        *more,
         sa.ForeignKeyConstraint(
             [f"{owner}_id"], [f"{owner}.id"], name=op.f(f"fk_{table}_{owner}_id"), ondelete="CASCADE"
         ),

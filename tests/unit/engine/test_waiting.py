@@ -880,7 +880,7 @@ def test_a_mail_that_waited_out_an_incident_is_withdrawn_if_it_is_not_wanted_the
 
 def test_one_change_wakes_each_wait_once_though_there_are_many(office, begin, monkeypatch):
     """Those that were laid down anew meanwhile know of it, and the event is dispatched in the end."""
-    monkeypatch.setattr("procession.dispatch.MOST_WOKEN", 5)
+    monkeypatch.setattr("procession.waking.MOST_WOKEN", 5)
     office.nothing_new()
     plan = office.deploy(HEAD % "parallel" + REMIND % "run")
     for _ in range(10):
