@@ -253,8 +253,9 @@ EXAMPLES = {
     "wait_for": """\
 What is first ends the wait: a record that is saved, a message, a signal, a moment. `match` sees `record` and `event`
 (`event.type`, `event.changed`, `event.data.<name>`), and all that the step sees. **Which record** is meant says an equality in it, such as
-`record.contact == meeting.contact` or `event.data.order == vars.order`, by which instances are found however many wait; without one it is
-the record that the process is about. Later steps read `outputs.<id>.record`, `.data`, `.type`, `.came_at`, and `.source`: the number of the one that came.
+`record.contact == meeting.contact` or `event.data.order == vars.order`, by which instances are found however many wait. It compares the record, one that it
+refers to, or a value of a message; names and addresses are no such equality, and what stands behind `or` need not hold. Without one the record
+that the process is about is meant. (A trigger asks by `if`, a wait by `match`.) Later steps read `outputs.<id>.record`, `.data`, `.type` (`until` for a moment), `.came_at`, and `.source`: the number of the one that came.
 
 What happened before the step was reached counts too, back to the start of the instance, unless `since` says otherwise: a reply
 that came while the process did something else is not lost. An instance takes each event once: in a loop, the second wait

@@ -54,11 +54,12 @@ def names_of(event: Event) -> dict[str, Any]:
     return {"type": event.type, "changed": event.changed, "name": event.name, "at": event.at, "data": data}
 
 
-def usable(match: Expression | None, entity: str, schema: Schema) -> Equality | None:
-    """The equality of a condition by which events are found: `record`, one that it refers to, or data of a message.
-    `entity` is that of the record, if there is one."""
+def usable(match: Expression | None, entity: str, schema: Schema, *, has_data: bool) -> Equality | None:
+    """The equality of a condition by which events are found: `record`, one that it refers to, or data of a message, which
+    `has_data`. `entity` is that of the record, if there is one."""
     found = equalities(match.source, NAMES) if match else ()
-    return next((one for one in found if _is_usable(one.path, entity, schema)), None)
+    usable_ones = (one for one in found if _is_usable(one.path, entity, schema))
+    return next((one for one in usable_ones if has_data or one.path.startswith("record")), None)
 
 
 def key_of(

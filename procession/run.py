@@ -208,9 +208,10 @@ def failed(run: Run, turn: p.Turn, error: Mapping[str, Any], at: datetime) -> Ru
     where = p.proceed(run.plan, run.position, turn, p.Failed(error))
     if where.incidents:
         return replace(run, position=where, end=End(run.instance.id, "incident", error=error))
+    is_foreseen = error.get("class") == "timeout" and bool(turn.step.on_timeout)
     row = StepRun(
-        run.instance.id, turn.step.path, turn.round, turn.step.kind.word, "failed", at,
-        attempts=turn.attempts + 1, error=error,
+        run.instance.id, turn.step.path, turn.round, turn.step.kind.word, "done" if is_foreseen else "failed", at,
+        attempts=turn.attempts + 1, branch="on_timeout" if is_foreseen else "", error=None if is_foreseen else error,
     )  # fmt: skip
     return _ended(replace(_leaving(run, turn), position=where, evidence=(*run.evidence, row)))
 

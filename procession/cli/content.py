@@ -128,6 +128,9 @@ def in_words(trigger: "Trigger") -> str:
     if "manual" in trigger.events:
         by_hand = f"by hand on {trigger.entity}" if trigger.entity else "by hand"
         return f"{by_hand} ({trigger.title})" if trigger.title else by_hand
+    if trigger.name:
+        about = f" about {trigger.entity}" if trigger.entity else ""
+        return f"{trigger.events[0]} “{trigger.name}”{about}"
     return f"{trigger.entity} {' or '.join(trigger.events)}"
 
 

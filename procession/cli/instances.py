@@ -203,12 +203,14 @@ def said_of(wait: Wait) -> str:
 
 
 def _sought(wait: Wait) -> str:
-    """`activity added (contact=contact:3) or message order paid`."""
-    said = [
-        f"{one.kind.replace('.', ' ', 2)}{'' if one.key == ANY_KEY else f' ({_key(one.key)})'}"
-        for one in wait.sought
-    ]
-    return " or ".join(said)
+    """`activity added (contact=contact:3) or message “order paid”`."""
+    said = [f"{_named(one.kind)}{'' if one.key == ANY_KEY else f' ({_key(one.key)})'}" for one in wait.sought]
+    return " or ".join(said) or "nothing that can come, as things stand"
+
+
+def _named(kind: str) -> str:
+    word, _, name = kind.partition(" ")
+    return f"{word} “{name}”" if name else kind.replace(".", " ", 2)
 
 
 def _key(key: str) -> str:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 NAME = typer.Argument(metavar="NAME", help="What the processes call it, such as “order paid”.")
 ABOUT = typer.Option("--about", metavar="RECORD", help="The record that it is about, as contact:17.")
 DATA = typer.Option(
-    "--data", metavar="NAME=VALUE", help="Data; a number or true and false as such, all else as text."
+    "--data",
+    metavar="NAME=VALUE",
+    help="Data; a number, true and false as such, all else as text. Digits that are a text in two quotes: 'order=\"17\"'.",
 )
 ONCE = typer.Option("--once", metavar="KEY", help="Tell it once, however often it is told with this key.")
 
@@ -93,8 +95,10 @@ def _tell(
             )
         (number,) = unit.journal.append([event])
         is_awaited = bool(unit.journal.awaited([f"{type_} {event.name}"]))
+        current = unit.journal.current()
         unit.commit()
-    starts = [plan.process for plan in now.application.definitions.plans.values() if _starts_by(plan, event)]
+    plans = [now.application.definitions.version(process, digest) for process, digest in current.items()]
+    starts = [plan.process for plan in plans if plan and _starts_by(plan, event)]
     if json:
         output.emit(
             {"event": number, "is_new": number is not None, "is_awaited": is_awaited, "may_start": starts}

@@ -19,7 +19,7 @@ from procession.cli.rehearsal import ClockAhead, NobodyPosts, Rehearsal, rehears
 from procession.cli.running import GIVEN, read_inputs
 from procession.cli.session import Session, session
 from procession.errors import InputError
-from procession.ports import Envelope, HistoryRow, Instance, Journal, Ports, StepRun
+from procession.ports import Envelope, HistoryRow, Instance, Journal, Ports, StepRun, Wait
 from procession.values import from_json
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class Simulated:
     mails: list[Envelope]
     history: list[HistoryRow]
     not_taken: list[NotTaken]
+    waits: Sequence[Wait] = ()
 
 
 def add(app: typer.Typer) -> None:
@@ -67,7 +68,7 @@ def simulate(
     """Run a process on real records without any effect: nothing is sent, nothing is saved.
 
     Shows each step, the mails as they would be, the lines of History, and why each branch was not taken. What it waits for
-    comes at once, on a clock that goes ahead.
+    until a moment comes at once, on a clock that goes ahead; other events do not come: after its timeout it goes on without.
 
     Examples:
 
@@ -120,7 +121,7 @@ def _simulated(
     made = outbox.in_state(["draft", "held", "queued", "sending", "sent", "failed", "unknown"], 10_000)
     return Simulated(
         instance, _in_order(plan, steps), outbox.envelopes([mail.id for mail in made if mail.instance == number]), store.rows,
-        list(_not_taken(plan, steps, seen)),
+        list(_not_taken(plan, steps, seen)), waits,
     )  # fmt: skip
 
 
@@ -250,6 +251,8 @@ def _show(done: Simulated) -> None:
             output.say(f"  {row.on}: {row.text}")
     result = f", {done.instance.result}" if done.instance.result else ""
     output.say(f"\nIt would end {done.instance.state}{result}.", output.STATES.get(done.instance.state, ""))
+    for wait in done.waits:
+        output.say(f"  {instances.said_of(wait)}")
     if done.instance.error:
         instances.tell_error(done.instance.error)
     output.note("Nothing was sent or saved.")

@@ -51,7 +51,7 @@ def status(
         output.table(columns, [_line(process, states) for process, states in sorted(tally.items())])
     for wait in waits:
         output.say(f"#{wait.instance} {output.brief(titles.get(wait.instance, ''), 120)}")
-        output.note(f"  {said_of(wait)}")
+        output.say(f"  {said_of(wait)}", "dim")
     live = sum(sum(states.values()) for states in tally.values())
     on_the_way = ", ".join(f"{number} {state}" for state, number in mails.items() if number)
     output.note(f"{count(live, 'instance')} under way; mails: {on_the_way or 'none on the way'}.")

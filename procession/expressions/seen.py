@@ -32,6 +32,11 @@ def seen(source: str, names: Mapping[str, Any]) -> str:
     return ", ".join(f"{where} = {value}" for where, value in list(shown.items())[:MOST])
 
 
+def paths_in(source: str) -> tuple[str, ...]:
+    """The dotted paths that an expression reads."""
+    return tuple(".".join(path) for path in _paths(source))
+
+
 @functools.lru_cache(maxsize=256)
 def _paths(source: str) -> tuple[tuple[str, ...], ...]:
     node = read(source).node

@@ -228,7 +228,12 @@ class Steps:
             return {kind.whole: given}
         beside = [key for key in given if key in FRAME and key not in keys_of(below)]
         for key in beside:
-            self._belongs_beside(kind, key, base)
+            if key == "if" and "match" in keys_of(below):
+                self.problems.add(
+                    "what came is asked by 'match'", (*base, key), f"Write `match: {given[key]}`.", key=True
+                )
+            else:
+                self._belongs_beside(kind, key, base)
         return {kind.whole: {key: value for key, value in given.items() if key not in beside}}
 
     def _belongs_beside(self, kind: StepKind, key: str, base: YamlPath) -> None:

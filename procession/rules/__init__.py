@@ -11,7 +11,12 @@ from procession.errors import ProcessError, ProcessErrors
 from procession.model import Draft
 from procession.rules.braces import texts_are_no_forgotten_expressions
 from procession.rules.effect import keys_have_an_effect
-from procession.rules.events import events_are_known, events_can_be_found, timeouts_can_be_read
+from procession.rules.events import (
+    events_are_known,
+    events_can_be_found,
+    names_are_written_out,
+    timeouts_can_be_read,
+)
 from procession.rules.expressions import expressions_make_sense
 from procession.rules.functions import functions_are_registered
 from procession.rules.ids import ids_are_unique, steps_have_ids_where_needed
@@ -57,6 +62,7 @@ RULES: tuple[Rule, ...] = (
     waits_can_be_read,
     events_are_known,
     events_can_be_found,
+    names_are_written_out,
     timeouts_can_be_read,
     pauses_are_positive,
     addresses_are_addresses,

@@ -8,7 +8,7 @@ from cronsim import CronSim, CronSimError
 
 from procession import times
 from procession.errors import ReferenceProblem
-from procession.model import Filled, TriggerDraft, YamlPath
+from procession.model import Filled, StepDraft, TriggerDraft, YamlPath
 from procession.rules.fitting import unreadable_time
 from procession.rules.literals import asking_the_time, written_in
 from procession.rules.typed import Typed, World, problem
@@ -82,7 +82,10 @@ def written_times_can_be_read(typed: Typed, _world: World) -> Iterable[Reference
 def waits_can_be_read(typed: Typed, _world: World) -> Iterable[ReferenceProblem]:
     """A `for` that is written out is a duration, an `until` is none: it would begin anew whenever it is looked at."""
     for step in typed.draft.every_step():
-        if step.kind is None or step.kind.word != "wait" or step.shape is None:
+        if step.kind is None or step.kind.word not in ("wait", "wait_for") or step.shape is None:
+            continue
+        if step.kind.word == "wait_for":
+            yield from _until_of_sources(typed, step)
             continue
         for word in ("for", "until"):
             text = step.fields[word].value if word in step.fields else None
@@ -93,6 +96,21 @@ def waits_can_be_read(typed: Typed, _world: World) -> Iterable[ReferenceProblem]
                 yield problem(typed.draft, wrong[0], path, wrong[1], offset=0)
         if "until" in step.fields:
             yield from _moving_on(typed, step.fields["until"])
+
+
+def _until_of_sources(typed: Typed, step: StepDraft) -> Iterable[ReferenceProblem]:
+    for leaf in step.leaves():
+        if leaf.path[-1] != "until":
+            continue
+        if isinstance(leaf.value, str) and (wrong := _wrong_wait("until", leaf.value)):
+            yield problem(
+                typed.draft,
+                wrong[0],
+                leaf.path,
+                f"Write `timeout: {leaf.value}` beside 'wait_for'.",
+                offset=0,
+            )
+        yield from _moving_on(typed, Filled(leaf.value, (leaf,)))
 
 
 def _moving_on(typed: Typed, until: Filled) -> Iterable[ReferenceProblem]:

@@ -1,7 +1,7 @@
 """`wait`: for a while, or until a moment that follows the record it is computed from."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
@@ -57,17 +57,24 @@ def decide(fields: Mapping[str, Any], context: Context) -> Outcome:
     """
     if "for" in fields:
         return _for(fields["for"], context)
-    if isinstance(fields.get("until"), timedelta | BusinessDays) or is_duration(fields.get("until")):
-        raise PermanentError(
-            "'until' is a while, not a moment",
-            hint="A while begins anew whenever it is looked at: use 'for'.",
-        )
-    due = moment(fields.get("until"), "until", context)
+    due = until(fields.get("until"), context)
     if due is None or due > context.now:
         return Outcome(pause=Pause("timer", due))
     if context.has_waited and due == context.waited_until:
         return _over(context)
     return _past(fields.get("if_past") or "run", context)
+
+
+def until(value: Any, context: Context) -> datetime | None:
+    """Raises:
+    PermanentError: it is no moment, or a while.
+    """
+    if isinstance(value, timedelta | BusinessDays) or is_duration(value):
+        raise PermanentError(
+            "'until' is a while, not a moment",
+            hint="A while begins anew whenever it is looked at: say for how long by 'for' or 'timeout'.",
+        )
+    return moment(value, "until", context)
 
 
 def _for(span: Any, context: Context) -> Outcome:

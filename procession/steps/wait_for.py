@@ -28,8 +28,8 @@ from procession.steps.kind import (
     StepKind,
     Steps,
 )
-from procession.steps.storing import moment
 from procession.steps.touched import of_records
+from procession.steps.wait import until
 from procession.times import parse_duration
 
 log = logging.getLogger(__name__)
@@ -142,7 +142,7 @@ def _until(source: Mapping[str, Any], context: Context) -> tuple[datetime | None
             if None not in touched.values():
                 raise
             value = None
-    return moment(value, "until", context), of_records(touched, context.schema)
+    return until(value, context), of_records(touched, context.schema)
 
 
 # --- what is sought
@@ -180,7 +180,9 @@ def _keys(source: Mapping[str, Any], context: Context) -> list[str]:
     match, entity = source.get("match"), source.get("record") or source.get("about") or ""
     if source.get("of") == "any":
         return [ANY_KEY]
-    if match and (equality := correlation.usable(match, entity, context.schema)):
+    if match and (
+        equality := correlation.usable(match, entity, context.schema, has_data="record" not in source)
+    ):
         key = correlation.key_of(equality, entity, context.schema, context.names, match)
         return [key] if key else []
     if "signal" in source:
@@ -224,7 +226,13 @@ def _holds(match: Expression, arrival: Arrival, context: Context) -> bool:
 
 
 def _taken(number: int, source: Mapping[str, Any], arrival: Arrival | None, context: Context) -> Outcome:
-    output: dict[str, Any] = {"source": number, "came_at": context.now}
+    output: dict[str, Any] = {
+        "source": number,
+        "came_at": context.now,
+        "type": "until",
+        "record": None,
+        "data": {},
+    }
     if arrival:
         data = correlation.names_of(arrival.event)["data"]
         output |= {
