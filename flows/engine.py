@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -30,7 +30,7 @@ from procession.application import FlowRun
 from procession.engine import Engine
 from procession.engines import beating
 from procession.errors import ProcessionError, TemporaryError, Unforeseen, foreseen
-from procession.ports import HasNews
+from procession.ports import HasNews, ThisEngine
 from procession.publications import Asked, Published
 
 if TYPE_CHECKING:
@@ -149,7 +149,13 @@ def _working(
     until = time.monotonic() + ATTACH_SECONDS
     parts = _parts(application, prefect, folder)
     host, teller, watch = parts.host, parts.teller, parts.watch
-    with quiet(folder / "client.log"), ThreadPoolExecutor(1, "engine") as threads, teller, watch:
+    with (
+        quiet(folder / "client.log"),
+        _left(host.ports.engine),
+        ThreadPoolExecutor(1, "engine") as threads,
+        teller,
+        watch,
+    ):
         watch.wait_until_attached(until - time.monotonic())
         log.info(
             "serving %s; Prefect: %s",
@@ -165,6 +171,16 @@ def _working(
             threads.shutdown()  # it is over; `wait` raises what it raised
             drain()
     log.info("stopped")
+
+
+@contextmanager
+def _left(engine: ThisEngine) -> Iterator[None]:
+    """In the end it is no engine, though what is told of its work after its loop was over asked for its number."""
+    try:
+        yield
+    finally:
+        with suppress(ProcessionError):  # the others will find out
+            engine.leave()
 
 
 @dataclass(frozen=True, slots=True)
