@@ -20,6 +20,7 @@ app = typer.Typer(help="What runs and what ran: instances of processes and their
 
 STATES = ("ready", "running", "waiting", "queued", "completed", "stopped", "failed", "cancelled", "incident")
 OUTPUT_WIDTH = 60
+PATH_WIDTH = 32
 TITLE_WIDTH = 80
 MOST_NAMED = 10
 """So many of those that stand in line are named."""
@@ -268,9 +269,10 @@ def _started_by(trigger: Mapping[str, Any]) -> str:
 
 
 def path_of(step: StepRun) -> str:
-    """The path of a step, with the rounds of the loops around it, counted as people do."""
+    """The path of a step, with the rounds of the loops around it, counted as people do; of a long one the end."""
     rounds = ".".join(str(int(number) + 1) for number in step.round.split(".") if number)
-    return f"{step.path} [{rounds}]" if rounds else step.path
+    path = step.path if len(step.path) <= PATH_WIDTH else f"…{step.path[1 - PATH_WIDTH :]}"
+    return f"{path} [{rounds}]" if rounds else path
 
 
 def _step_line(step: StepRun) -> tuple[str, Text, str, str]:
