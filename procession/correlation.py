@@ -5,6 +5,7 @@ from an equality of its `match`; without one, the records that its process is ab
 the waits that have one of its few keys, however many instances wait.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -66,13 +67,14 @@ def key_of(
     equality: Equality, entity: str, schema: Schema, names: Mapping[str, Any], match: Expression
 ) -> str:
     """The key that this instance waits with; empty if nothing is equal to that: nobody is the contact of a meeting without one.
+    What no key can hold (a list) is compared with each message of its name.
 
     Raises:
         ExpressionError: the other side failed on these values.
     """
     value = evaluate(Expression(equality.other, match.at), names)
     if not equality.path.startswith("record"):
-        return _written(equality.path, value)
+        return "" if value is None else _written(equality.path, value) or ANY_KEY
     path = equality.path.removesuffix(".id")
     if path != equality.path and isinstance(value, int):
         value = Ref(_entity_at(path, entity, schema), value)
@@ -119,6 +121,8 @@ def _written(path: str, value: Any) -> str:
             return _number(path, Decimal(str(value)))
         case str() if len(value) <= LONGEST_TEXT:
             return f"{path}={json.dumps(value)}"
+        case str():
+            return f"{path}=sha256 {hashlib.sha256(value.encode(errors='surrogatepass')).hexdigest()}"
         case datetime() if value.tzinfo:
             return f"{path}={value.astimezone(UTC).isoformat()}"
         case date():

@@ -70,7 +70,7 @@ def bare(**changes: Any) -> Record:
 
 def names(**given: Any) -> dict[str, Any]:
     return {
-        "meeting": activity(), "task": activity(), "contact": CONTACT, "opportunity": OPPORTUNITY,
+        "meeting": activity(), "task": activity(), "email": activity(), "contact": CONTACT, "opportunity": OPPORTUNITY,
         "recipient": CONTACT, "sender": OWNER,
     } | given  # fmt: skip
 
@@ -108,7 +108,7 @@ SCHEMA = Schema(
     }
 )  # fmt: skip
 TYPES: Mapping[str, Any] = {
-    "meeting": record_of("activity"), "task": record_of("activity"), "contact": PERSON, "opportunity": DEAL,
+    "meeting": record_of("activity"), "task": record_of("activity"), "email": record_of("activity"), "contact": PERSON, "opportunity": DEAL,
     "inputs": {"meeting": record_of("activity")}, "outputs": {"invite": {"message_id": TEXT}},
 }  # fmt: skip
 SCOPE = Scope(TYPES, SCHEMA)

@@ -800,3 +800,20 @@ def test_data_may_be_called_id(office, begin, match, data):
     office.work()
 
     assert office.states() == ["completed"]
+
+
+@pytest.mark.parametrize("order", ["A-17 " * 60, ["A", "B"], True, 1e30])
+def test_whatever_a_message_holds_can_be_compared(office, begin, order):
+    begin("""
+      - {id: first, wait_for: {message: first, of: any}}
+      - {id: paid, wait_for: {message: paid, match: event.data.order == outputs.first.data.order}}
+    """)
+    tell(office, "message", "first", order=order)
+    office.work()
+    tell(office, "message", "paid", order="another")
+    office.work()
+    assert office.states() == ["waiting"]
+    tell(office, "message", "paid", order=order)
+    office.work()
+
+    assert office.states() == ["completed"]

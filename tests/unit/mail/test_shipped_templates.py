@@ -31,6 +31,7 @@ def test_the_mails_are_there_in_their_languages() -> None:
         "meeting_reminder": ("de", "fr"),
         "opportunity_won_thanks": ("de",),
         "proposal_follow_up": ("de",),
+        "reply_reminder": ("de",),
         "task_assigned": ("de",),
         "welcome_contact": ("de",),
     }
@@ -73,7 +74,7 @@ def test_it_is_written_when_little_is_known(name: str, language: str, changes: d
     })  # fmt: skip
 
     mail = TEMPLATES.render(
-        name, world.names(meeting=bare, task=bare, opportunity=opportunity, contact=contact, recipient={"name": "Pat", "email": ""}),
+        name, world.names(meeting=bare, task=bare, email=bare, opportunity=opportunity, contact=contact, recipient={"name": "Pat", "email": ""}),
         language=language, timezone="Europe/Berlin",
     )  # fmt: skip
 
@@ -88,7 +89,7 @@ def test_the_sender_signs_what_belongs_to_nobody(name: str, language: str) -> No
     sender = sender_of(None, Recipient("sales@us.example", "The sales team")).about
 
     mail = TEMPLATES.render(
-        name, world.names(meeting=nobodys, opportunity=opportunity, contact=contact, sender=sender), language=language, timezone="",
+        name, world.names(meeting=nobodys, email=nobodys, opportunity=opportunity, contact=contact, sender=sender), language=language, timezone="",
     )  # fmt: skip
 
     if name != "task_assigned":
