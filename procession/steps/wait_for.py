@@ -5,7 +5,8 @@ the records as they are then. An event that came is taken once by an instance: t
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -120,7 +121,7 @@ def decide(fields: Mapping[str, Any], context: Context) -> Outcome:
             if _is_meant(source, arrival, context):
                 return _taken(number, source, arrival, context)
     with touching() as touched:
-        sought = tuple(dict.fromkeys(each for one in sources for each in _sought(one, context)))
+        sought = _once(each for one in sources for each in _sought(one, context))
     reads, moments = of_records(touched, context.schema), []
     for number, source in enumerate(sources, start=1):
         due, read = _until(source, context)
@@ -146,6 +147,17 @@ def _until(source: Mapping[str, Any], context: Context) -> tuple[datetime | None
 
 
 # --- what is sought
+
+
+def _once(sought: Iterable[Sought]) -> tuple[Sought, ...]:
+    """What several sources are for under the same key comes once, as far back as any of them looks."""
+    found: dict[tuple[str, str], Sought] = {}
+    for one in sought:
+        before = found.get((one.kind, one.key), one)
+        moments = [moment for moment in (before.since, one.since) if moment]
+        began = before.since_began or one.since_began
+        found[one.kind, one.key] = replace(one, since=min(moments, default=None), since_began=began)
+    return tuple(found.values())
 
 
 def _sought(source: Mapping[str, Any], context: Context) -> list[Sought]:

@@ -817,3 +817,17 @@ def test_whatever_a_message_holds_can_be_compared(office, begin, order):
     office.work()
 
     assert office.states() == ["completed"]
+
+
+def test_two_sources_may_be_told_apart_by_nothing_but_their_conditions(office, begin):
+    begin("""
+      - {id: pause, wait: 1 hour}
+      - id: answer
+        wait_for:
+          - {message: called, match: event.data.mood == 'bad', since: wait, then: [{log_history: Bad}]}
+          - {message: called, match: event.data.mood == 'good', then: [{log_history: Good}]}
+    """)
+    tell(office, "message", "called", about=office.known["meeting"], mood="good")
+    office.work(later=HOUR)
+
+    assert texts(office) == ["Good"]
