@@ -47,6 +47,7 @@ _SEEKING = (
 _REACHED = select(_E.id, _E.correlated).where(_E.id.in_(IDS))
 _REACH = update(j.event).where(_E.id == bindparam("number")).values(correlated=bindparam("reached"))
 _ARRIVE = Upsert(j.arrived_event)
+_ARRIVE_AGAIN = Upsert(j.arrived_event, unique=("wait_id", "event_id"), replaced=("judged",))
 _ARRIVED = (
     select(_W.instance_id, _W.scope, j.event)
     .join_from(j.wait, j.arrived_event, _A.wait_id == _W.id)
@@ -115,15 +116,16 @@ def sought_by(
 
 def _asked(one: Correlation, after: int, limit: int) -> dict[str, Any]:
     return {
-        "kinds": sorted(one.kinds), "keys": sorted(one.keys), "after": after, "dispatch": one.event.dispatch,
+        "kinds": sorted(one.kinds), "keys": sorted(one.keys), "after": after, "dispatch": one.event.dispatch or ALL,
         "event": one.event.id, "limit": limit,
     }  # fmt: skip
 
 
-def arrive(connection: Connection, pairs: Iterable[tuple[int, int]]) -> None:
-    """`(wait, event)` of waits that are there, and whose instances are locked."""
+def arrive(connection: Connection, pairs: Iterable[tuple[int, int]], *, again: bool = False) -> None:
+    """`(wait, event)` of waits that are there, and whose instances are locked. `again`: also what was judged by what a wait sought
+    before."""
     if rows := [{"wait_id": wait, "event_id": event, "judged": False} for wait, event in sorted(pairs)]:
-        connection.execute(_ARRIVE.on(connection), rows)
+        connection.execute((_ARRIVE_AGAIN if again else _ARRIVE).on(connection), rows)
 
 
 def arrived(connection: Connection, instances: Collection[int]) -> dict[tuple[int, int], tuple[Event, ...]]:

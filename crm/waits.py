@@ -50,6 +50,9 @@ _WAKE_AGAIN = (
     .values(woken_at=_W.since)
 )
 """What came while its step looked at what had come before."""
+_STILL_NEW = (
+    update(j.wait).where(_W.id.in_(IDS), exists().where(_S.wait_id == _W.id, _S.is_new)).values(is_new=True)
+)
 FORGET_WAITS = delete(j.wait).where(_W.instance_id.in_(IDS))
 
 
@@ -190,8 +193,7 @@ class Waits(Part):
         changed = [
             (number, wait) for number, wait in waits if keys_of(before[number]) != keys_of(wait.sought)
         ]
-        is_new = {number for number, _ in changed} | {number for number, wait in waits if wait.reads}
-        rows = [_renewed(number, wait) | {"new": number in is_new} for number, wait in waits]
+        rows = [_renewed(number, wait) | {"new": bool(wait.reads)} for number, wait in waits]
         self._connection.execute(_RENEW, rows)
         for some in portions(number for number, _ in changed):
             self._connection.execute(_UNSUBSCRIBE, {"ids": some})
@@ -203,6 +205,7 @@ class Waits(Part):
             self._connection.execute(_JUDGE, judged)
         for some in portions(numbers):
             self._connection.execute(_WAKE_AGAIN, {"ids": some})
+            self._connection.execute(_STILL_NEW, {"ids": some})
 
     def drop_waits(self, waits: Collection[tuple[int, int]]) -> None:
         for some in portions(sorted(waits)):
@@ -255,7 +258,7 @@ class Waits(Part):
             pairs = came_for(
                 self._connection, {row.id: row for row in new if row.kind == "event" and row.id in there}
             )
-            arrive(self._connection, pairs)
+            arrive(self._connection, pairs, again=True)
             self._wake(touched | {wait for wait, _ in pairs}, now)
             self._connection.execute(_LOOKED_BACK, {"ids": some})
         return len(new)
@@ -383,4 +386,5 @@ def wait_of(row: Any, reads: tuple[tuple[Ref, str], ...] = (), sought: tuple[Sou
         woken_at=row.woken_at,
         hastened=row.hastened,
         as_of=row.as_of,
+        is_new=row.is_new,
     )

@@ -10,7 +10,7 @@ from procession import run as r
 from procession.errors import TimedOut
 from procession.expressions import evaluate, fill
 from procession.names import fields_of, trigger_ref
-from procession.ports import Ports
+from procession.ports import Ports, Wait
 from procession.position import Turn
 from procession.run import Run
 from procession.steps.kind import Context, Outcome
@@ -37,6 +37,13 @@ def decide(run: Run, turn: Turn, ports: Ports) -> Outcome | None:
     return replace(outcome, pause=pause)
 
 
+def _unseen(run: Run, waited: Wait | None) -> datetime | None:
+    """Since when something may have happened that did not come yet for one that waits for events."""
+    if waited is None or waited.kind != "event":
+        return None
+    return waited.since if waited.is_new else run.unseen
+
+
 def _expires(run: Run, turn: Turn, context: Context) -> datetime | None:
     """Until when it waits at most: said when it begins to.
 
@@ -47,7 +54,7 @@ def _expires(run: Run, turn: Turn, context: Context) -> datetime | None:
         return None
     waited = run.waited(turn) if turn.has_waited else None
     expires = waited.expires if waited else moment(fill(turn.step.timeout, context.names), "timeout", context)
-    if expires and expires <= context.now:
+    if expires and context.is_over(expires):
         raise TimedOut(f"what {turn.step.title!r} waited for did not come in time")
     return expires
 
@@ -61,7 +68,7 @@ def _context(run: Run, turn: Turn, names: Mapping[str, Any], ports: Ports) -> Co
         renderer=ports.renderer(plan.digest, plan.files), schema=ports.store.schema, functions=ports.functions,
         at=turn.step.at, trigger_ref=trigger_ref(run.instance),
         has_waited=turn.has_waited, waited_until=waited.due if waited else None,
-        is_hastened=waited is not None and waited.hastened, arrived=run.arrived.get(turn.scope, ()) if waited else (),
+        is_hastened=waited is not None and waited.hastened, arrived=run.arrived.get(turn.scope, ()) if waited else (), unseen=_unseen(run, waited),
     )  # fmt: skip
 
 

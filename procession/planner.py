@@ -143,11 +143,13 @@ class Planner:
         return sum(event is not None for event in new)
 
     def _end_bursts(self, epoch: int, glance: Glance, now: datetime) -> int:
-        """What nothing followed is an event now. It is dispatched in the next tick, after those that are there already."""
+        """What nothing followed, as far as it was dispatched, is an event now. It is dispatched in the next tick, after those that are there already."""
         if not glance.bursts:
             return 0
         with self._unit(epoch) as unit:
-            over = unit.journal.due_bursts(now, self.batch)
+            unseen = unit.journal.oldest_pending()
+            due = unit.journal.due_bursts(now, self.batch)
+            over = [burst for burst in due if unseen is None or burst.due < unseen]
             unit.journal.append([event for burst in over if (event := as_event(burst))])
             unit.journal.drop_bursts([burst.key for burst in over])
             unit.commit()

@@ -47,13 +47,17 @@ def with_arrivals(runs: Mapping[int, Run], ports: Ports) -> dict[int, Run]:
     if not waiting:
         return dict(runs)
     with ports.store.unit(write=False) as unit:
+        unseen = unit.journal.oldest_pending()  # first: what is dispatched meanwhile is among what arrived
         arrived = unit.journal.arrived(waiting)
         records = _records(arrived, runs, unit)
     by_instance: dict[int, dict[int, tuple[Arrival, ...]]] = defaultdict(dict)
     for (number, scope), events in arrived.items():
         found = records[_path(runs[number], scope)]
         by_instance[number][scope] = tuple(Arrival(event, _record(event, found)) for event in events)
-    return {number: replace(run, arrived=by_instance.get(number, {})) for number, run in runs.items()}
+    return {
+        number: replace(run, arrived=by_instance.get(number, {}), unseen=unseen)
+        for number, run in runs.items()
+    }
 
 
 def _records(

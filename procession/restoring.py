@@ -8,7 +8,7 @@ Mails of which it is known that they were sent (`procession.witness`) count as s
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import uuid4
 
 from procession.errors import InputError
@@ -24,12 +24,14 @@ from procession.ports import (
     Ports,
     Unit,
 )
-from procession.records import Ref
+from procession.records import Ref, Schema
 from procession.schedules import Schedules
 from procession.values import from_json
+from procession.waking import hand_out
 from procession.witness import Mark, Witness
 
 EVERY = 10**9
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 PORTION = 500
 GOING_ON: tuple[InstanceState, ...] = ("ready", "running", "waiting", "queued")
 
@@ -83,7 +85,7 @@ def drop_due(ports: Ports, plans: Mapping[str, Plan], witness: Witness, actor: A
         later = _later(unit, now)
         live = [one for one in _instances(unit, GOING_ON) if one.id not in later]
         _stop(unit, live, RESTORED, actor, now)
-        events = _forget_events(unit, last, now)
+        events = _forget_events(unit, last, now, ports.store.schema)
         _skip_schedules(unit, plans, now)
         _begin(unit, witness, unit.journal.standing().identity.installation)
     return Restored(sent, unknown, len(due), len(live), events)
@@ -115,7 +117,7 @@ def new_identity(
             live = _instances(unit, (*GOING_ON, "incident"))
             _stop(unit, live, COPIED, actor, now)
             unit.journal.release(now)
-            events = _forget_events(unit, EVERY, now)
+            events = _forget_events(unit, EVERY, now, ports.store.schema)
         _begin(unit, witness, uuid4().hex)
     return Restored(mails=len(mails), instances=len(live), events=events)
 
@@ -249,17 +251,21 @@ def _about(instance: Instance) -> Ref | None:
     return next((value for value in from_json(instance.inputs).values() if isinstance(value, Ref)), None)
 
 
-def _forget_events(unit: Unit, last: int, now: datetime) -> int:
-    """Those up to this one start nothing any more. An import that was not whole stays so: nothing starts of it, until somebody
+def _forget_events(unit: Unit, last: int, now: datetime, schema: Schema) -> int:
+    """Those up to this one start nothing any more; what goes on waiting gets them still. An import that was not whole stays so: nothing starts of it, until somebody
     imports its file again."""
     count = 0
     while unit.journal.glance(now).released:
         unit.journal.let_in(1000)
     while events := unit.journal.pending(1000, up_to=last):
         unit.journal.wake_by(events, now, EVERY)
+        while hand_out(unit, events, (), schema, now):
+            pass
         unit.journal.dispatched([event.id for event in events], now)
         count += len(events)
-    return count
+    bursts = unit.journal.due_bursts(NEVER, EVERY)
+    unit.journal.drop_bursts([burst.key for burst in bursts])
+    return count + len(bursts)
 
 
 def _skip_schedules(unit: Unit, plans: Mapping[str, Plan], now: datetime) -> None:

@@ -39,7 +39,8 @@ class Run:
     the store has: None while it is at its beginning. `end` is set once its segment is over, `is_written` once the store
     knows that. `as_of` is how far the planner was when its records were read; `left` are steps (path,
     round) that may have a mail which they did not send. `waits` are those of its tokens, by scope; `kept_waits` those that the store has.
-    `arrived` is what came for them, by scope; `consumed` are the events that it took of it."""
+    `arrived` is what came for them, by scope; `consumed` are the events that it took of it. What happened
+    since `unseen` may still come."""
 
     plan: Plan
     instance: Instance
@@ -56,6 +57,7 @@ class Run:
     kept_waits: Mapping[int, Wait] = field(default_factory=dict)
     arrived: Mapping[int, tuple[Arrival, ...]] = field(default_factory=dict)
     consumed: tuple[int, ...] = ()
+    unseen: datetime | None = None
     end: End | None = None
     is_written: bool = False
 
@@ -87,6 +89,9 @@ def opened(
     kept = {name: Kept(from_json(json), json) for name, json in {**small, **stored.kept}.items()}
     records = from_json(stored.position.get("deleted", []))
     where = _woken(p.resume(p.from_json(stored.position)), waits)
+    if not p.turns(plan, where):  # a person resumed it: it decides anew what it waits for
+        by_scope = {scope: replace(wait, woken_at=wait.since) for scope, wait in by_scope.items()}
+        where = _woken(where, tuple(by_scope.values()))
     deleted = {ref_of(record): record for record in records}
     return Run(
         plan, instance, where, names, kept, deleted, stored=stored, waits=by_scope, kept_waits=by_scope

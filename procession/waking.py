@@ -21,13 +21,20 @@ def wake(
     """
     woken = unit.journal.wake_by(events, now, MOST_WOKEN)
     unfinished = {event.id for event in events} if woken == MOST_WOKEN else set()
-    kinds = frozenset[str]().union(*map(kinds_of, events)) if not unfinished else ()
-    awaited = unit.journal.awaited(kinds)
-    if sought := [event for event in events if not awaited.isdisjoint(kinds_of(event))]:
-        correlations = _correlations(sought, starts, unit, schema)
-        unfinished = unit.journal.correlate(correlations, now, MOST_WOKEN)
+    unfinished = unfinished or hand_out(unit, events, starts, schema, now)
     unit.commit()
     return unfinished
+
+
+def hand_out(
+    unit: Unit, events: Sequence[Event], starts: Sequence[Start], schema: Schema, now: datetime
+) -> set[int]:
+    """Hand events that were taken up to those who wait for them; returns the events that more wait for."""
+    awaited = unit.journal.awaited(frozenset[str]().union(*map(kinds_of, events)))
+    sought = [event for event in events if not awaited.isdisjoint(kinds_of(event))]
+    if not sought:
+        return set()
+    return unit.journal.correlate(_correlations(sought, starts, unit, schema), now, MOST_WOKEN)
 
 
 def _correlations(

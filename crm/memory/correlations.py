@@ -42,16 +42,17 @@ def _seeking(tables: Tables, one: Correlation, after: int) -> list[Row]:
         if row.kind in one.kinds
         and row.key in one.keys
         and row.wait_id > after
-        and row.as_of < one.event.dispatch
+        and row.as_of < (one.event.dispatch or ALL)
     }
     rows = [tables["wait"].rows[number] for number in sorted(numbers)]
     consumed = tables["consumed_event"].rows
     return [row for row in rows if (row.instance_id, one.event.id) not in consumed]
 
 
-def arrive(tables: Tables, pairs: Iterable[tuple[int, int]]) -> None:
-    for wait, event in sorted({*pairs} - tables["arrived_event"].rows.keys()):
-        tables.insert("arrived_event", [{"wait_id": wait, "event_id": event, "judged": False}])
+def arrive(tables: Tables, pairs: Iterable[tuple[int, int]], *, again: bool = False) -> None:
+    there = set() if again else tables["arrived_event"].rows.keys()
+    for wait, event in sorted({*pairs} - there):
+        tables.put("arrived_event", {"wait_id": wait, "event_id": event, "judged": False})
 
 
 def _instance(tables: Tables, wait: Row) -> tuple[str, str]:

@@ -60,7 +60,7 @@ class MemoryWaits:
         sought = self._tables["subscription"].of("wait_id", before.id)
         is_changed = keys_of(map(sought_of, sought)) != keys_of(wait.sought)
         self._tables.change(
-            "wait", before.id, due=wait.due, expires=wait.expires, as_of=wait.as_of, is_new=is_changed or bool(wait.reads),
+            "wait", before.id, due=wait.due, expires=wait.expires, as_of=wait.as_of, is_new=is_changed or bool(wait.reads) or any(row.is_new for row in sought),
             woken_at=None, hastened=False,
         )  # fmt: skip
         self._forget_reads(before.id)
@@ -129,7 +129,7 @@ class MemoryWaits:
     def look_back(self, now: datetime, limit: int) -> int:
         new = [row for row in self._tables["wait"].rows.values() if row.is_new][:limit]
         pairs = came_for(self._tables, [row for row in new if row.kind == "event"])
-        arrive(self._tables, pairs)
+        arrive(self._tables, pairs, again=True)
         came = {wait for wait, _ in pairs}
         for row in new:
             if row.id in came or self._is_outdated(row):

@@ -42,7 +42,8 @@ class Wait:
 
     A token has one at most. `woken_at` is set once it is over, or must be looked at again; then its instance goes on.
     `hastened` says that a person does not want to wait any longer. `as_of` is how far the planner was when the records were
-    read (`Journal.units`). Of what arrived for it, `judged` are the events that its step looked at and did not mean.
+    read (`Journal.units`). Of what arrived for it, `judged` are the events that its step looked at and did not mean. One
+    that `is_new` was not looked back from yet.
     """
 
     instance: int
@@ -59,6 +60,7 @@ class Wait:
     hastened: bool = False
     as_of: int = 0
     judged: tuple[int, ...] = field(default=(), compare=False)
+    is_new: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,12 @@ class Context:
     """A person does not want to wait any longer."""
     arrived: tuple[Arrival, ...] = ()
     """What came for it since it waits, oldest first."""
+    unseen: datetime | None = None
+    """What happened since then may still come."""
+
+    def is_over(self, moment: datetime) -> bool:
+        """Whether a moment is, and all came that happened by then."""
+        return moment <= self.now and (self.unseen is None or moment < self.unseen)
 
 
 Decide = Callable[[Mapping[str, Any], Context], Outcome]

@@ -125,7 +125,7 @@ def decide(fields: Mapping[str, Any], context: Context) -> Outcome:
     reads, moments = of_records(touched, context.schema), []
     for number, source in enumerate(sources, start=1):
         due, read = _until(source, context)
-        if due and due <= context.now:
+        if due and context.is_over(due):
             return _taken(number, source, None, context)
         reads |= read
         moments += [due] if due else []

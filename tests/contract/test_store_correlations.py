@@ -461,3 +461,31 @@ def test_who_waits_for_events_until_a_moment_is_not_woken_before_what_happened_b
     assert do(store, "wake_due", LATER, 10, unseen=NOW) == 0
     assert do(store, "wake_due", LATER, 10, unseen=LATER + timedelta(seconds=1)) == 1
     assert states(store) == {one.id: "ready"}
+
+
+def test_one_that_was_not_looked_back_from_yet_stays_new_whatever_wakes_it(store: Store) -> None:
+    one = waiting(store, replace(PAID, since_began=True))
+    do(store, "wake", one.id, "invite", "", NOW)
+    (mine,) = claim(store, new_engine(store))
+
+    end(store, mine, "waiting", wait_of(mine.id, None, kind="event", sought=(PAID,)))
+
+    assert do(store, "glance", NOW).new is True
+    assert do(store, "look_back", NOW, 10) == 1
+    assert do(store, "glance", NOW).new is False
+
+
+def test_what_was_judged_by_an_old_key_comes_again_under_a_new_one(store: Store) -> None:
+    one = waiting(store, PAID)
+    do(store, "look_back", NOW, 10)
+    number = told(store, ref=Ref("activity", 5), payload={"order": "A"})
+    (event,) = taken_up(store)
+    do(store, "correlate", [correlation(event)], NOW, 10)
+    (mine,) = claim(store, new_engine(store))
+    other = Sought("message paid", 'event.data.order="A"', since_began=True)
+    wait = wait_of(mine.id, None, kind="event", sought=(other,), judged=(number,), as_of=do(store, "units"))
+    end(store, mine, "waiting", wait)
+
+    do(store, "look_back", NOW, 10)
+
+    assert arrived(store, one) == {(one.id, 1): [number]}

@@ -165,3 +165,17 @@ def test_who_waits_for_these_saves_gets_each_at_once(office, deploy):
     office.work(later=2 * MINUTE)
 
     assert texts(office) == ["again 2", "modified phone: 2"]
+
+
+def test_a_save_that_is_not_dispatched_yet_prolongs_it(office, deploy):
+    """It came within the two minutes, and the engine looks later."""
+    deploy()
+    office.change("ann", phone="1")
+    office.work()
+    office.clock.at += 2 * MINUTE - SECOND
+    office.change("ann", phone="2")
+    office.work(later=2 * SECOND)
+    assert office.instances() == []
+    office.work(later=2 * MINUTE)
+
+    assert texts(office) == ["modified phone: 2"]

@@ -862,3 +862,42 @@ def test_the_list_of_mails_is_kept_short(house: House, monkeypatch: pytest.Monke
 
     assert f"<{39}@us.example>" in known
     assert 10 < len(known) < 40
+
+
+def test_a_burst_of_saves_of_before_starts_nothing(house: House) -> None:
+    house.office.deploy("""
+    process: burst
+    inputs: {c: {type: record, of: contact}}
+    triggers: [{record: contact, events: [modified], debounce: 2m}]
+    steps: [{stop: done}]
+    """)
+    house.office.change("ann", phone="1")
+    house.office.work()
+    with house.office.ports.store.unit() as unit:
+        forgotten = restoring._forget_events(
+            unit, restoring.EVERY, house.office.clock.at, house.office.ports.store.schema
+        )
+        unit.commit()
+    house.office.work(later=timedelta(minutes=5))
+
+    assert (forgotten, house.office.states()) == (1, [])
+
+
+def test_what_is_forgotten_still_comes_for_who_goes_on_waiting(house: House) -> None:
+    plan = house.office.deploy("""
+    process: waits
+    inputs: {c: {type: record, of: contact}}
+    triggers: [{manual: {on: contact}}]
+    steps: [{id: changed, wait_for: {record: contact, events: [modified]}}]
+    """)
+    start_by_hand(house.office.ports, plan, {"c": house.office.known["ann"]}, actor=ANNA)
+    house.office.work()
+    house.office.change("ann", phone="1")
+    with house.office.ports.store.unit() as unit:
+        restoring._forget_events(
+            unit, restoring.EVERY, house.office.clock.at, house.office.ports.store.schema
+        )
+        unit.commit()
+    house.office.work()
+
+    assert house.office.states() == ["completed"]

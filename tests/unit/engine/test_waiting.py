@@ -817,7 +817,7 @@ def test_a_database_that_was_put_back_forgets_no_move_that_was_not_dispatched(of
     begin(REMIND % "run")
     office.change("meeting", start=NOON + 2 * DAY)
     with office.ports.store.unit() as unit:
-        restoring._forget_events(unit, 10**9, office.clock.now())
+        restoring._forget_events(unit, 10**9, office.clock.now(), office.ports.store.schema)
         unit.commit()
 
     office.work()

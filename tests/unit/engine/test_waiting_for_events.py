@@ -831,3 +831,47 @@ def test_two_sources_may_be_told_apart_by_nothing_but_their_conditions(office, b
     office.work(later=HOUR)
 
     assert texts(office) == ["Good"]
+
+
+# --- what a second reading found
+
+
+def test_one_that_could_not_be_looked_back_from_goes_on_when_a_person_resumes_it(office, begin):
+    begin("\n      - {id: pause, wait: 1 hour}" + REPLY)
+    reply(office, "Meant")
+    office.work()
+    engine = office.engine()
+    office.clock.at += HOUR
+    engine.planner.plan(engine._glance())
+    engine._work(engine._glance())
+    with office.ports.store.unit() as unit:
+        unit.journal.give_up_looking_back(
+            {"message": "no", "class": "permanent", "hint": "", "place": "", "step": ""}
+        )
+        unit.commit()
+    assert office.states() == ["incident"]
+    with office.ports.store.unit() as unit:
+        unit.journal.resume(office.instances()[0].id, office.clock.now())
+        unit.commit()
+    office.work()
+
+    assert texts(office) == ["Reply: Meant of Acme"]
+
+
+@pytest.mark.parametrize("wakes", ["an event", "a change"])
+def test_who_is_woken_by_something_else_is_not_late_while_a_reply_may_still_come(office, begin, wakes):
+    begin(REPLY)
+    for number in range(6):
+        office.change("ann", phone=f"{number}")
+    if wakes == "an event":
+        reply(office, "Not meant", incoming=False)
+    else:
+        office.change("meeting", contact="ann", subject="Other")
+    reply(office, "In time")
+    office.clock.at += 2 * DAY
+    engine = office.engine()
+    engine.planner.batch = 2
+    while engine.tick():
+        pass
+
+    assert texts(office) == ["Reply: In time of Acme"]
