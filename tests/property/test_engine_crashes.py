@@ -7,6 +7,7 @@ lives. The two worlds must end the same: where the instance was, step by step, a
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -30,11 +31,13 @@ from procession.engine import Engine
 from procession.errors import ConfigurationError, TemporaryError, UnknownOutcome
 from procession.mail import Templates
 from procession.plan import Plan
-from procession.ports import LIVE, Definition, MailState, StepRun, Unit
+from procession.ports import LIVE, Definition, ListedMail, MailState, StepRun, Unit
 from procession.records import Ref, fields_of
 from procession.takeover import LONGEST_HAND_OVER
 
 ACME = Ref("account", 1)
+NOTICE = re.compile(r"\.[0-9]+@")
+"""In the Message-ID of a mail of `notify`."""
 ALL_STATES: tuple[MailState, ...] = (
     "draft",
     "held",
@@ -205,13 +208,18 @@ def settle_doubts(world: World) -> None:
         for mail in unit.outbox.in_state(["unknown"]):
             if mail.instance not in going_on:
                 state: MailState = "sent" if world.postman.taken[mail.message_id] else "queued"
-                again = None if state == "sent" or mail.instance in ids(incidents) else now
+                again = None if state == "sent" or _is_sent_by_its_step(mail, ids(incidents)) else now
                 unit.outbox.settle(mail.id, state, now, not_before=again)
         for instance in incidents:
             error = instance.error or {}
             if error.get("class") == "unknown" or "engines died" in error["message"]:
                 unit.journal.resume(instance.id, now)
         unit.commit()
+
+
+def _is_sent_by_its_step(mail: ListedMail, incidents: list[int]) -> bool:
+    """Once that goes on. (No step waits for a notice.)"""
+    return mail.instance in incidents and NOTICE.search(mail.message_id) is None
 
 
 # --- what is compared
